@@ -1,0 +1,39 @@
+// Part of the Rapt project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
+#include "dialects/Attn/IR/Attn.h"
+#include "mlir/IR/DialectImplementation.h"
+
+using namespace mlir;
+using namespace rapt::attn;
+
+#include "dialects/Attn/IR/AttnDialect.cpp.inc"
+#include "dialects/Attn/IR/AttnEnums.cpp.inc"
+
+void AttnDialect::initialize() {
+  addOperations<
+#define GET_OP_LIST
+#include "dialects/Attn/IR/AttnOps.cpp.inc"
+      >();
+}
+
+llvm::SmallVector<llvm::StringRef>
+rapt::attn::getArgumentAxes(func::FuncOp spec, unsigned argument) {
+  llvm::SmallVector<llvm::StringRef> names;
+  if (auto axes = spec.getArgAttrOfType<ArrayAttr>(argument, kAxesAttr))
+    for (Attribute axis : axes)
+      if (auto name = dyn_cast<StringAttr>(axis))
+        names.push_back(name.getValue());
+  return names;
+}
+
+std::optional<AxisPlace> rapt::attn::findAxis(func::FuncOp spec,
+                                              llvm::StringRef axis) {
+  for (unsigned argument = 0; argument < spec.getNumArguments(); ++argument)
+    for (auto [dimension, name] :
+         llvm::enumerate(getArgumentAxes(spec, argument)))
+      if (name == axis)
+        return AxisPlace{argument, static_cast<unsigned>(dimension)};
+  return std::nullopt;
+}

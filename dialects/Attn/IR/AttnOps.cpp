@@ -1,0 +1,326 @@
+// Part of the Rapt project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// Verifiers, folders and canonical forms of the attn operations. A comment such as
+// `attend_c1` names the constraint of the definition that a check is for.
+
+#include "dialects/Attn/IR/Attn.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/IR/Matchers.h"
+#include "llvm/Support/MathExtras.h"
+
+using namespace mlir;
+using namespace rapt::attn;
+
+#define GET_OP_CLASSES
+#include "dialects/Attn/IR/AttnOps.cpp.inc"
+
+//===----------------------------------------------------------------------===//
+// Shared checks
+//===----------------------------------------------------------------------===//
+
+/// Rank 4 with a static feature extent.
+static LogicalResult verifyRows(Operation *op, Value operand, StringRef role) {
+  auto type = cast<RankedTensorType>(operand.getType());
+  if (type.getRank() != 4)
+    return op->emitOpError() << role << " must have rank 4, got " << type;
+  if (type.isDynamicDim(3))
+    return op->emitOpError()
+           << role << " must have a static feature extent, got " << type;
+  return success();
+}
+
+static LogicalResult verifyRegionArguments(Operation *op, Region &region,
+                                           StringRef name,
+                                           ArrayRef<Type> expected) {
+  if (region.empty())
+    return success();
+  if (!region.hasOneBlock())
+    return op->emitOpError() << name << " region must have one block";
+  Block &block = region.front();
+  if (!llvm::equal(block.getArgumentTypes(), expected)) {
+    InFlightDiagnostic diag = op->emitOpError()
+                              << name << " region must have arguments (";
+    llvm::interleaveComma(expected, diag);
+    diag << "), got (";
+    llvm::interleaveComma(block.getArgumentTypes(), diag);
+    return diag << ")";
+  }
+  if (block.empty() || !isa<YieldOp>(block.back()))
+    return op->emitOpError() << name << " region must end with attn.yield";
+  return success();
+}
+
+static LogicalResult verifyYieldType(Operation *op, Region &region,
+                                     StringRef name, Type expected) {
+  if (region.empty())
+    return success();
+  Type found = cast<YieldOp>(region.front().back()).getValue().getType();
+  if (found != expected)
+    return op->emitOpError() << name << " region must yield " << expected
+                             << ", got " << found;
+  return success();
+}
+
+/// The type a row or element of `type` has inside a region.
+static Type getRegionElementType(Type element) {
+  MLIRContext *context = element.getContext();
+  if (isa<FloatType>(element))
+    return Float32Type::get(context);
+  if (element.isInteger(8) || element.isInteger(16))
+    return IntegerType::get(context, 32);
+  return element;
+}
+
+//===----------------------------------------------------------------------===//
+// AttendOp
+//===----------------------------------------------------------------------===//
+
+LogicalResult AttendOp::verify() {
+  // attend_c1
+  if (getQueries().size() != getKeys().size())
+    return emitOpError() << "must have as many keys as queries, got "
+                         << getQueries().size() << " queries and "
+                         << getKeys().size() << " keys";
+  // attend_c2
+  for (Value query : getQueries())
+    if (failed(verifyRows(*this, query, "queries operand")))
+      return failure();
+  for (Value key : getKeys())
+    if (failed(verifyRows(*this, key, "keys operand")))
+      return failure();
+  if (failed(verifyRows(*this, getValues(), "values operand")))
+    return failure();
+  for (auto [query, key] : llvm::zip(getQueries(), getKeys())) {
+    int64_t left = cast<RankedTensorType>(query.getType()).getDimSize(3);
+    int64_t right = cast<RankedTensorType>(key.getType()).getDimSize(3);
+    if (left != right) // attend_c1
+      return emitOpError() << "queries and keys must have one feature extent, got "
+                           << left << " and " << right;
+  }
+  // attend_c3
+  MLIRContext *context = getContext();
+  Type i32 = IntegerType::get(context, 32), f32 = Float32Type::get(context);
+  llvm::SmallVector<Type> pair(kPairPositions, i32), sink(kSinkPositions, i32);
+  pair.append(getNumProducts(), f32);
+  llvm::append_range(pair, getCaptures().getTypes());
+  llvm::append_range(sink, getCaptures().getTypes());
+  if (failed(verifyRegionArguments(*this, getScore(), "score", pair)) ||
+      failed(verifyRegionArguments(*this, getMask(), "mask", pair)) ||
+      failed(verifyRegionArguments(*this, getFactor(), "factor", pair)) ||
+      failed(verifyRegionArguments(*this, getSink(), "sink", sink)))
+    return failure();
+  // attend_c4
+  Type i1 = IntegerType::get(context, 1);
+  if (failed(verifyYieldType(*this, getScore(), "score", f32)) ||
+      failed(verifyYieldType(*this, getMask(), "mask", i1)) ||
+      failed(verifyYieldType(*this, getFactor(), "factor", f32)) ||
+      failed(verifyYieldType(*this, getSink(), "sink", f32)))
+    return failure();
+  // attend_c5
+  if (!getSink().empty() && getReduction() != Reduction::Softmax)
+    return emitOpError() << "a sink needs softmax, got "
+                         << stringifyReduction(getReduction());
+  if (getEpsilon() && getReduction() != Reduction::Ratio)
+    return emitOpError() << "epsilon needs ratio, got "
+                         << stringifyReduction(getReduction());
+  // attend_c6
+  auto values = cast<RankedTensorType>(getValues().getType());
+  auto result = cast<RankedTensorType>(getResult().getType());
+  if (result.getRank() != 4 || result.getDimSize(3) != values.getDimSize(3))
+    return emitOpError() << "result must have the feature extent of values, "
+                         << values.getDimSize(3) << ", got " << result;
+  if (!result.getElementType().isF32() &&
+      result.getElementType() != values.getElementType())
+    return emitOpError() << "result must have element type f32 or that of "
+                            "values, got "
+                         << result.getElementType();
+  return success();
+}
+
+namespace {
+/// A mask region that yields the constant true keeps every pair: no mask.
+struct DropTrueMask : OpRewritePattern<AttendOp> {
+  using OpRewritePattern::OpRewritePattern;
+  LogicalResult matchAndRewrite(AttendOp op,
+                                PatternRewriter &rewriter) const override {
+    if (op.getMask().empty())
+      return failure();
+    auto yield = cast<YieldOp>(op.getMask().front().back());
+    if (!matchPattern(yield.getValue(), m_One()))
+      return rewriter.notifyMatchFailure(op, "mask is not constant true");
+    rewriter.modifyOpInPlace(op, [&] {
+      Block &block = op.getMask().front();
+      block.dropAllReferences();
+      rewriter.eraseBlock(&block);
+    });
+    return success();
+  }
+};
+} // namespace
+
+void AttendOp::getCanonicalizationPatterns(RewritePatternSet &patterns,
+                                           MLIRContext *context) {
+  patterns.add<DropTrueMask>(context);
+}
+
+//===----------------------------------------------------------------------===//
+// MapOp
+//===----------------------------------------------------------------------===//
+
+LogicalResult MapOp::verify() {
+  // map_c1
+  for (Value row : getRows())
+    if (failed(verifyRows(*this, row, "rows operand")))
+      return failure();
+  // map_c2
+  llvm::SmallVector<Type> expected(kRowPositions,
+                                   IntegerType::get(getContext(), 32));
+  for (Value row : getRows()) {
+    auto type = cast<RankedTensorType>(row.getType());
+    expected.push_back(RankedTensorType::get(
+        {type.getDimSize(3)}, getRegionElementType(type.getElementType())));
+  }
+  llvm::append_range(expected, getCaptures().getTypes());
+  if (failed(verifyRegionArguments(*this, getBody(), "body", expected)))
+    return failure();
+  // map_c3
+  auto yielded = dyn_cast<RankedTensorType>(
+      cast<YieldOp>(getBody().front().back()).getValue().getType());
+  auto result = cast<RankedTensorType>(getResult().getType());
+  if (!yielded || yielded.getRank() != 1 || result.getRank() != 4 ||
+      yielded.getDimSize(0) != result.getDimSize(3))
+    return emitOpError() << "body must yield a row of the result "
+                         << result << ", got "
+                         << cast<YieldOp>(getBody().front().back())
+                                .getValue()
+                                .getType();
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
+// Around the loops
+//===----------------------------------------------------------------------===//
+
+LogicalResult AxisOp::verify() {
+  // axis_c1
+  auto spec = (*this)->getParentOfType<func::FuncOp>();
+  if (!spec || !findAxis(spec, getName()))
+    return emitOpError() << "names axis \"" << getName()
+                         << "\", which no argument of the enclosing function has";
+  return success();
+}
+
+LogicalResult UnsqueezeOp::verify() {
+  auto source = cast<RankedTensorType>(getSource().getType());
+  // unsqueeze_c1
+  int64_t position = getPosition();
+  if (position < 0 || position > source.getRank())
+    return emitOpError() << "position must lie in 0 .. " << source.getRank()
+                         << ", got " << position;
+  // unsqueeze_c2
+  llvm::SmallVector<int64_t> shape(source.getShape());
+  shape.insert(shape.begin() + position, 1);
+  auto expected = RankedTensorType::get(shape, source.getElementType());
+  if (getResult().getType() != expected)
+    return emitOpError() << "result must be " << expected << ", got "
+                         << getResult().getType();
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
+// Inside regions
+//===----------------------------------------------------------------------===//
+
+LogicalResult ReadOp::verify() {
+  auto tensor = cast<RankedTensorType>(getTensor().getType());
+  int64_t indices = getIndices().size();
+  if (indices > tensor.getRank())
+    return emitOpError() << "has " << indices << " indices for a tensor of rank "
+                         << tensor.getRank();
+  // read_c1, read_c2
+  Type element = getRegionElementType(tensor.getElementType());
+  Type expected = element;
+  if (indices < tensor.getRank()) {
+    auto shape = tensor.getShape().drop_front(indices);
+    if (llvm::any_of(shape, ShapedType::isDynamic))
+      return emitOpError() << "keeps a dimension that is not static in "
+                           << tensor;
+    expected = RankedTensorType::get(shape, element);
+  }
+  if (getResult().getType() != expected)
+    return emitOpError() << "result must be " << expected << ", got "
+                         << getResult().getType();
+  return success();
+}
+
+/// Folds a binary integer operation on two constants of equal type, or on splats.
+static OpFoldResult
+foldIntegers(Attribute lhs, Attribute rhs,
+             llvm::function_ref<int64_t(int64_t, int64_t)> compute) {
+  auto left = dyn_cast_or_null<IntegerAttr>(lhs);
+  auto right = dyn_cast_or_null<IntegerAttr>(rhs);
+  if (!left || !right || right.getInt() <= 0)
+    return {};
+  return IntegerAttr::get(left.getType(),
+                          compute(left.getInt(), right.getInt()));
+}
+
+static int64_t floorDivide(int64_t a, int64_t b) {
+  int64_t quotient = a / b;
+  return quotient - (a % b < 0);
+}
+
+OpFoldResult FloorDivOp::fold(FoldAdaptor adaptor) {
+  if (matchPattern(getRhs(), m_One()))
+    return getLhs();
+  return foldIntegers(adaptor.getLhs(), adaptor.getRhs(), floorDivide);
+}
+
+OpFoldResult ModOp::fold(FoldAdaptor adaptor) {
+  if (matchPattern(getRhs(), m_One()))
+    return Builder(getContext()).getZeroAttr(getType());
+  return foldIntegers(
+      adaptor.getLhs(), adaptor.getRhs(),
+      [](int64_t a, int64_t b) { return a - floorDivide(a, b) * b; });
+}
+
+LogicalResult MatVecOp::verify() {
+  auto matrix = cast<RankedTensorType>(getMatrix().getType());
+  auto row = cast<RankedTensorType>(getRow().getType());
+  auto result = cast<RankedTensorType>(getResult().getType());
+  // matvec_c1
+  if (matrix.getRank() != 2 || row.getRank() != 1 ||
+      matrix.getDimSize(1) != row.getDimSize(0))
+    return emitOpError() << "needs a matrix [R, C] and a row [C], got " << matrix
+                         << " and " << row;
+  // matvec_c2
+  if (result.getRank() != 1 || result.getDimSize(0) != matrix.getDimSize(0))
+    return emitOpError() << "result must have extent " << matrix.getDimSize(0)
+                         << ", got " << result;
+  return success();
+}
+
+LogicalResult SliceOp::verify() {
+  // slice_c1
+  int64_t extent = cast<RankedTensorType>(getRow().getType()).getDimSize(0);
+  int64_t kept = cast<RankedTensorType>(getResult().getType()).getDimSize(0);
+  int64_t offset = getOffset();
+  if (offset < 0 || offset + kept > extent)
+    return emitOpError() << "cuts features " << offset << " to " << offset + kept
+                         << " from a row of " << extent;
+  return success();
+}
+
+LogicalResult ConcatOp::verify() {
+  // concat_c1
+  int64_t sum = 0;
+  for (Value row : getRows())
+    sum += cast<RankedTensorType>(row.getType()).getDimSize(0);
+  int64_t found = cast<RankedTensorType>(getResult().getType()).getDimSize(0);
+  if (found != sum)
+    return emitOpError() << "result must have extent " << sum << ", got "
+                         << found;
+  return success();
+}
