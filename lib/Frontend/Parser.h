@@ -1,0 +1,20 @@
+// Part of the Rapt project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
+/// Text to syntax tree.
+
+#pragma once
+
+#include "lib/Frontend/Ast.h"
+#include "lib/Support/Diagnostics.h"
+#include <optional>
+
+namespace rapt::frontend {
+
+/// Parses the text of `diags.source()`. Reports every syntax error it can find
+/// (it recovers at the next statement) and returns nothing if there was one.
+/// Time is linear in the text; no exception leaves it.
+std::optional<File> parse(support::DiagnosticEngine &diags);
+
+} // namespace rapt::frontend
