@@ -1,0 +1,463 @@
+// Part of the Rapt project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
+// From a spec and its tensors to nodes; all that can be wrong with them is found
+// here.
+
+#include "lib/Reference/AttnGraph.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "llvm/ADT/StringMap.h"
+#include "llvm/ADT/TypeSwitch.h"
+#include "llvm/Support/FormatVariadic.h"
+
+using namespace mlir;
+using llvm::Error;
+using llvm::Expected;
+
+namespace rapt::reference {
+
+static Error makeError(const llvm::Twine &message) {
+  return llvm::createStringError(message);
+}
+
+static Expected<support::ElementType> getElementType(Type type) {
+  using support::ElementType;
+  if (type.isF16())
+    return ElementType::F16;
+  if (type.isBF16())
+    return ElementType::BF16;
+  if (type.isF32())
+    return ElementType::F32;
+  if (type.isF64())
+    return ElementType::F64;
+  if (type.isUnsignedInteger(8))
+    return ElementType::U8;
+  if (type.isInteger(1))
+    return ElementType::Boolean;
+  if (type.isInteger(8))
+    return ElementType::I8;
+  if (type.isInteger(16))
+    return ElementType::I16;
+  if (type.isInteger(32))
+    return ElementType::I32;
+  if (type.isInteger(64))
+    return ElementType::I64;
+  std::string text;
+  llvm::raw_string_ostream(text) << type;
+  return makeError("no tensor has elements of type " + text);
+}
+
+namespace {
+class GraphBuilder {
+public:
+  GraphBuilder(func::FuncOp spec, Graph &graph, const Materialize &materialize)
+      : spec(spec), graph(graph), materialize(materialize) {}
+
+  Error build(llvm::ArrayRef<NamedTensor> tensors) {
+    if (Error error = bindArguments(tensors))
+      return error;
+    if (!spec.getBody().hasOneBlock())
+      return makeError("a spec must have one block");
+    findWholeValues();
+    for (Operation &op : spec.getBody().front())
+      if (Error error = build(&op))
+        return error;
+    return Error::success();
+  }
+
+private:
+  Error bindArguments(llvm::ArrayRef<NamedTensor> tensors);
+  void findWholeValues();
+  Error build(Operation *op);
+  Error buildAxis(attn::AxisOp op);
+  Error buildUnsqueeze(attn::UnsqueezeOp op);
+  Error buildMap(attn::MapOp op);
+  Error buildAttend(attn::AttendOp op);
+  Error buildReturn(func::ReturnOp op);
+
+  template <typename Op>
+  Error setShape(Op op, Node &node);
+  Error setCaptures(OperandRange captures, Node &node);
+  Error setResult(Value result, int64_t length, Node &node);
+  Error getSource(Value value, int64_t length, Node &node, Source &source);
+  Expected<TensorView> getView(Value value);
+  static Error compile(Region &region, ArrayRef<Level> levels,
+                       std::optional<RegionProgram> &program);
+  /// Numbers the node, and computes it at once if its rows are not enough.
+  void finish(std::unique_ptr<Node> node, Value result);
+
+  func::FuncOp spec;
+  Graph &graph;
+  const Materialize &materialize;
+  llvm::DenseMap<Value, TensorView> views;  ///< tensors in memory
+  llvm::DenseMap<Value, const Node *> rows; ///< tensors computed by rows
+  llvm::DenseMap<Operation *, const AttendNode *> attends;
+  llvm::DenseMap<Value, int64_t> extents;
+  llvm::DenseSet<Value> whole;
+};
+} // namespace
+
+//===----------------------------------------------------------------------===//
+// Arguments
+//===----------------------------------------------------------------------===//
+
+static Error checkTensor(StringRef name, const TensorView &view,
+                         RankedTensorType type) {
+  auto element = getElementType(type.getElementType());
+  if (!element)
+    return element.takeError();
+  if (view.type != *element)
+    return makeError(llvm::formatv(
+        "'{0}' has element type {1}, expected {2}", name,
+        support::getElementTypeName(view.type),
+        support::getElementTypeName(*element)));
+  if (view.getRank() != type.getRank() || view.strides.size() != view.sizes.size())
+    return makeError(llvm::formatv("'{0}' has {1} dimensions, expected {2}",
+                                   name, view.getRank(), type.getRank()));
+  for (int64_t d = 0; d < type.getRank(); ++d)
+    if (view.sizes[d] < 0 ||
+        (!type.isDynamicDim(d) && view.sizes[d] != type.getDimSize(d)))
+      return makeError(llvm::formatv(
+          "'{0}' has extent {1} in dimension {2}, expected {3}", name,
+          view.sizes[d], d,
+          type.isDynamicDim(d) ? "0 or more"
+                               : std::to_string(type.getDimSize(d))));
+  return Error::success();
+}
+
+Error GraphBuilder::bindArguments(llvm::ArrayRef<NamedTensor> tensors) {
+  // Where an axis was seen first, for the message when a tensor disagrees.
+  llvm::StringMap<std::pair<int64_t, std::string>> axes;
+  for (BlockArgument argument : spec.getArguments()) {
+    unsigned index = argument.getArgNumber();
+    auto name = spec.getArgAttrOfType<StringAttr>(index, attn::kNameAttr);
+    auto type = dyn_cast<RankedTensorType>(argument.getType());
+    if (!name || !type)
+      return makeError(llvm::formatv(
+          "argument {0} of the spec is not a tensor with a name", index));
+    auto *tensor = llvm::find_if(tensors, [&](const NamedTensor &candidate) {
+      return candidate.name == name.getValue();
+    });
+    if (tensor == tensors.end())
+      return makeError("no tensor is given for '" + name.getValue() + "'");
+    if (Error error = checkTensor(name, tensor->view, type))
+      return error;
+    views[argument] = tensor->view;
+    for (auto [d, axis] : llvm::enumerate(attn::getArgumentAxes(spec, index))) {
+      if (d >= tensor->view.sizes.size())
+        break;
+      int64_t found = tensor->view.sizes[d];
+      auto [entry, isNew] = axes.try_emplace(axis, found, name.str());
+      if (!isNew && entry->second.first != found)
+        return makeError(llvm::formatv(
+            "axis '{0}' has extent {1} in '{2}', expected {3} as in '{4}'", axis,
+            found, name.getValue(), entry->second.first, entry->second.second));
+    }
+  }
+  return Error::success();
+}
+
+/// Values that are needed as a whole: captured or reshaped ones, and every attend
+/// that another attend is computed from.
+void GraphBuilder::findWholeValues() {
+  llvm::SmallVector<Value> beforeAttend;
+  for (Operation &op : spec.getBody().front()) {
+    if (auto attend = dyn_cast<attn::AttendOp>(op)) {
+      whole.insert_range(attend.getCaptures());
+      llvm::append_range(beforeAttend, attend.getQueries());
+      llvm::append_range(beforeAttend, attend.getKeys());
+      beforeAttend.push_back(attend.getValues());
+    } else if (auto map = dyn_cast<attn::MapOp>(op)) {
+      whole.insert_range(map.getCaptures());
+    } else if (auto unsqueeze = dyn_cast<attn::UnsqueezeOp>(op)) {
+      whole.insert(unsqueeze.getSource());
+    }
+  }
+  llvm::DenseSet<Value> visited;
+  while (!beforeAttend.empty()) {
+    Value value = beforeAttend.pop_back_val();
+    if (!visited.insert(value).second)
+      continue;
+    Operation *op = value.getDefiningOp();
+    if (isa_and_nonnull<attn::AttendOp>(op))
+      whole.insert(value);
+    else if (op)
+      llvm::append_range(beforeAttend, op->getOperands());
+  }
+}
+
+//===----------------------------------------------------------------------===//
+// Operations
+//===----------------------------------------------------------------------===//
+
+Error GraphBuilder::build(Operation *op) {
+  return llvm::TypeSwitch<Operation *, Error>(op)
+      .Case([&](attn::AxisOp axis) { return buildAxis(axis); })
+      .Case([&](attn::UnsqueezeOp unsqueeze) {
+        return buildUnsqueeze(unsqueeze);
+      })
+      .Case([&](attn::MapOp map) { return buildMap(map); })
+      .Case([&](attn::AttendOp attend) { return buildAttend(attend); })
+      .Case([&](func::ReturnOp op) { return buildReturn(op); })
+      .Case([&](arith::ConstantOp constant) -> Error {
+        auto value = dyn_cast<IntegerAttr>(constant.getValue());
+        if (!value || !constant.getType().isIndex())
+          return makeError("a constant of a spec must be an index");
+        extents[constant] = value.getInt();
+        return Error::success();
+      })
+      .Default([](Operation *op) {
+        return makeError("operation " + op->getName().getStringRef() +
+                         " is not part of a spec");
+      });
+}
+
+Error GraphBuilder::buildAxis(attn::AxisOp op) {
+  std::optional<attn::AxisPlace> place = attn::findAxis(spec, op.getName());
+  if (!place)
+    return makeError("no argument has the axis '" + op.getName() + "'");
+  const TensorView &view = views[spec.getArgument(place->argument)];
+  if (place->dimension >= view.sizes.size())
+    return makeError("axis '" + op.getName() + "' is not a dimension of its tensor");
+  extents[op] = view.sizes[place->dimension];
+  return Error::success();
+}
+
+Error GraphBuilder::buildUnsqueeze(attn::UnsqueezeOp op) {
+  Expected<TensorView> view = getView(op.getSource());
+  if (!view)
+    return view.takeError();
+  view->sizes.insert(view->sizes.begin() + op.getPosition(), 1);
+  view->strides.insert(view->strides.begin() + op.getPosition(), 0);
+  views[op.getResult()] = *view;
+  return Error::success();
+}
+
+Expected<TensorView> GraphBuilder::getView(Value value) {
+  auto view = views.find(value);
+  if (view == views.end())
+    return makeError("a captured value is not a tensor of the spec");
+  return view->second;
+}
+
+template <typename Op>
+Error GraphBuilder::setShape(Op op, Node &node) {
+  auto get = [&](Value extent, int64_t &target) -> Error {
+    auto known = extents.find(extent);
+    if (known == extents.end() || known->second < 0)
+      return makeError("an extent of a spec must be an axis or a constant");
+    target = known->second;
+    return Error::success();
+  };
+  if (Error error = get(op.getBatch(), node.shape.batch))
+    return error;
+  if (Error error = get(op.getHeads(), node.shape.heads))
+    return error;
+  if (Error error = get(op.getQueryCount(), node.shape.queries))
+    return error;
+  return get(op.getKeyCount(), node.shape.keys);
+}
+
+Error GraphBuilder::setCaptures(OperandRange captures, Node &node) {
+  for (Value capture : captures) {
+    Expected<TensorView> view = getView(capture);
+    if (!view)
+      return view.takeError();
+    node.captures.push_back(*view);
+  }
+  return Error::success();
+}
+
+Error GraphBuilder::setResult(Value result, int64_t length, Node &node) {
+  auto type = cast<RankedTensorType>(result.getType());
+  auto element = getElementType(type.getElementType());
+  if (!element)
+    return element.takeError();
+  node.resultType = *element;
+  node.length = length;
+  node.features = type.getDimSize(3);
+  return Error::success();
+}
+
+Error GraphBuilder::getSource(Value value, int64_t length, Node &node,
+                              Source &source) {
+  if (auto computed = rows.find(value); computed != rows.end()) {
+    const Node &producer = *computed->second;
+    bool sameHeads = producer.shape.batch == node.shape.batch &&
+                     producer.shape.heads == node.shape.heads;
+    // The tables of an attend are those of one head at a time, so whoever reads
+    // its rows must walk the same heads.
+    if (producer.readsAttend && !sameHeads) {
+      views[value] = materialize(producer);
+      rows.erase(computed);
+    } else {
+      source = {{},
+                &producer,
+                producer.shape.batch,
+                producer.shape.heads,
+                producer.length,
+                producer.features,
+                !support::isFloat(producer.resultType)};
+      node.readsAttend |= producer.readsAttend;
+    }
+  }
+  if (!source.node) {
+    Expected<TensorView> view = getView(value);
+    if (!view)
+      return view.takeError();
+    if (view->getRank() != 4)
+      return makeError("rows must come from a tensor of rank 4");
+    source = {*view,          nullptr,        view->sizes[0], view->sizes[1],
+              view->sizes[2], view->sizes[3], !support::isFloat(view->type)};
+  }
+  if (source.length != length)
+    return makeError(llvm::formatv("an operand has {0} rows, expected {1}",
+                                   source.length, length));
+  bool empty = node.shape.batch == 0 || node.shape.heads == 0;
+  if (!empty && (source.batch < 1 || source.batch > node.shape.batch ||
+                 source.heads < 1 || source.heads > node.shape.heads))
+    return makeError(llvm::formatv(
+        "an operand has {0} batches and {1} heads, expected at most {2} and {3}",
+        source.batch, source.heads, node.shape.batch, node.shape.heads));
+  return Error::success();
+}
+
+Error GraphBuilder::compile(Region &region, ArrayRef<Level> levels,
+                            std::optional<RegionProgram> &program) {
+  if (region.empty())
+    return Error::success();
+  Expected<RegionProgram> compiled = RegionProgram::compile(region, levels);
+  if (!compiled)
+    return compiled.takeError();
+  program = std::move(*compiled);
+  return Error::success();
+}
+
+void GraphBuilder::finish(std::unique_ptr<Node> node, Value result) {
+  const Node *finished = node.get();
+  node->number = graph.nodes.size();
+  graph.nodes.push_back(std::move(node));
+  if (whole.contains(result))
+    views[result] = materialize(*finished);
+  else
+    rows[result] = finished;
+}
+
+Error GraphBuilder::buildMap(attn::MapOp op) {
+  auto node = std::make_unique<MapNode>();
+  if (Error error = setShape(op, *node))
+    return error;
+  node->overKeys = op.getSide() == attn::Side::Keys;
+  int64_t length = node->overKeys ? node->shape.keys : node->shape.queries;
+  if (Error error = setCaptures(op.getCaptures(), *node))
+    return error;
+  for (Value row : op.getRows())
+    if (Error error =
+            getSource(row, length, *node, node->rows.emplace_back()))
+      return error;
+  if (Error error = setResult(op.getResult(), length, *node))
+    return error;
+  SmallVector<Level> levels{Level::Head, Level::Head, Level::Pair, Level::Pair};
+  levels.append(node->rows.size(), Level::Pair);
+  std::optional<RegionProgram> body;
+  if (Error error = compile(op.getBody(), levels, body))
+    return error;
+  node->body = std::move(*body);
+  finish(std::move(node), op.getResult());
+  return Error::success();
+}
+
+Error GraphBuilder::buildAttend(attn::AttendOp op) {
+  auto node = std::make_unique<AttendNode>();
+  if (Error error = setShape(op, *node))
+    return error;
+  node->readsAttend = true;
+  node->reduction = op.getReduction();
+  if (auto epsilon = op.getEpsilon())
+    node->epsilon = epsilon->convertToDouble();
+  if (Error error = setCaptures(op.getCaptures(), *node))
+    return error;
+  for (Value query : op.getQueries())
+    if (Error error = getSource(query, node->shape.queries, *node,
+                                node->queries.emplace_back()))
+      return error;
+  for (Value key : op.getKeys())
+    if (Error error = getSource(key, node->shape.keys, *node,
+                                node->keys.emplace_back()))
+      return error;
+  if (Error error = getSource(op.getValues(), node->shape.keys, *node,
+                              node->values))
+    return error;
+  if (Error error = setResult(op.getResult(), node->shape.queries, *node))
+    return error;
+
+  // b, h; row, i; j and the products.
+  SmallVector<Level> pair{Level::Head, Level::Head, Level::Row, Level::Row,
+                          Level::Pair};
+  pair.append(op.getNumProducts(), Level::Pair);
+  SmallVector<Level> row{Level::Head, Level::Head, Level::Row, Level::Row};
+  std::optional<RegionProgram> score;
+  if (Error error = compile(op.getScore(), pair, score))
+    return error;
+  if (!score)
+    return makeError("an attend must have a score");
+  node->score = std::move(*score);
+  if (Error error = compile(op.getMask(), pair, node->mask))
+    return error;
+  if (Error error = compile(op.getFactor(), pair, node->factor))
+    return error;
+  if (Error error = compile(op.getSink(), row, node->sink))
+    return error;
+  attends[op] = node.get();
+  finish(std::move(node), op.getResult());
+  return Error::success();
+}
+
+Error GraphBuilder::buildReturn(func::ReturnOp op) {
+  if (op.getNumOperands() < 1 || op.getNumOperands() > 2)
+    return makeError("a spec returns its output and log-sum-exp");
+  // The output is read like the rows of a map over all its own extents.
+  Value output = op.getOperand(0);
+  Node reader;
+  int64_t length = 0;
+  if (auto computed = rows.find(output); computed != rows.end()) {
+    reader.shape = computed->second->shape;
+    length = computed->second->length;
+  } else {
+    Expected<TensorView> view = getView(output);
+    if (!view)
+      return view.takeError();
+    if (view->getRank() != 4)
+      return makeError("the output of a spec must have rank 4");
+    reader.shape = {view->sizes[0], view->sizes[1], view->sizes[2], 0};
+    length = view->sizes[2];
+  }
+  if (Error error = getSource(output, length, reader, graph.output))
+    return error;
+  auto type = getElementType(
+      cast<RankedTensorType>(output.getType()).getElementType());
+  if (!type)
+    return type.takeError();
+  graph.outputType = *type;
+  if (op.getNumOperands() == 1)
+    return Error::success();
+
+  auto attend = op.getOperand(1).getDefiningOp<attn::AttendOp>();
+  if (!attend || op.getOperand(1) != attend.getLse())
+    return makeError("the second result of a spec must be an attend's lse");
+  graph.lse = attends.at(attend);
+  const Shape &lseShape = graph.lse->shape;
+  if (lseShape.batch != graph.output.batch ||
+      lseShape.heads != graph.output.heads ||
+      lseShape.queries != graph.output.length)
+    return makeError("output and log-sum-exp must have the same rows");
+  return Error::success();
+}
+
+Error buildGraph(func::FuncOp spec, llvm::ArrayRef<NamedTensor> tensors,
+                 Graph &graph, const Materialize &materialize) {
+  return GraphBuilder(spec, graph, materialize).build(tensors);
+}
+
+} // namespace rapt::reference

@@ -1,0 +1,90 @@
+// Part of the Rapt project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
+/// \file
+/// A spec taken apart: its operations as nodes over bound tensors, and the
+/// evaluation of their rows. Internal to the Reference.
+
+#ifndef RAPT_LIB_REFERENCE_ATTNGRAPH_H
+#define RAPT_LIB_REFERENCE_ATTNGRAPH_H
+
+#include "dialects/Attn/IR/Attn.h"
+#include "lib/Reference/RegionProgram.h"
+#include <functional>
+#include <memory>
+#include <variant>
+
+namespace rapt::reference {
+
+/// Runs `body(worker, index)` for every index below `count` on `threads` threads.
+void parallelFor(int64_t count, unsigned threads,
+                 llvm::function_ref<void(unsigned worker, int64_t index)> body);
+
+/// The extents `shape(B, H, M, N)` of an operation.
+struct Shape {
+  int64_t batch = 0, heads = 0, queries = 0, keys = 0;
+};
+
+struct Node;
+
+/// An operand [B', H', L, D]: a tensor in memory, or rows computed when asked for.
+struct Source {
+  TensorView view;            ///< used if there is no node
+  const Node *node = nullptr; ///< the operation that computes the rows
+  int64_t batch = 0, heads = 0, length = 0, features = 0;
+  bool isInteger = false;
+};
+
+/// What attn.map and attn.attend have in common.
+struct Node {
+  virtual ~Node() = default;
+  unsigned number = 0; ///< indexes the state of a worker
+  Shape shape;
+  std::vector<TensorView> captures;
+  support::ElementType resultType = support::ElementType::F32;
+  int64_t length = 0, features = 0;
+  bool readsAttend = false; ///< an attend is computed on the way to a row
+
+  Surroundings getSurroundings() const {
+    return {captures, shape.heads, shape.queries, shape.keys};
+  }
+};
+
+struct MapNode : Node {
+  bool overKeys = false;
+  std::vector<Source> rows;
+  RegionProgram body;
+};
+
+struct AttendNode : Node {
+  attn::Reduction reduction = attn::Reduction::Softmax;
+  double epsilon = 0;
+  std::vector<Source> queries, keys;
+  Source values;
+  RegionProgram score;
+  std::optional<RegionProgram> mask, factor, sink;
+};
+
+/// The operations of a spec. `results` are the source of the output and, if the
+/// spec returns it, the attend whose log-sum-exp is the second result.
+struct Graph {
+  std::vector<std::unique_ptr<Node>> nodes;
+  Source output;
+  support::ElementType outputType = support::ElementType::F32;
+  const AttendNode *lse = nullptr;
+  std::vector<std::unique_ptr<std::vector<char>>> storage; ///< computed tensors
+};
+
+/// Computes all rows of a node and returns the tensor; owned by the graph.
+using Materialize = std::function<TensorView(const Node &)>;
+
+/// Builds the graph of `spec` over the tensors. Values that the rows of other
+/// nodes are not computed from one by one go through `materialize`.
+llvm::Error buildGraph(mlir::func::FuncOp spec,
+                       llvm::ArrayRef<NamedTensor> tensors, Graph &graph,
+                       const Materialize &materialize);
+
+} // namespace rapt::reference
+
+#endif // RAPT_LIB_REFERENCE_ATTNGRAPH_H

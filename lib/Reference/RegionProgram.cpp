@@ -1,0 +1,337 @@
+// Part of the Rapt project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
+// From a region to instructions. What the instructions do is in
+// RegionInterpreter.cpp.
+
+#include "dialects/Attn/IR/Attn.h"
+#include "lib/Reference/RegionProgram.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/IR/BuiltinAttributes.h"
+#include "llvm/ADT/StringSwitch.h"
+#include "llvm/ADT/TypeSwitch.h"
+
+using namespace mlir;
+using llvm::Error;
+using llvm::Expected;
+
+namespace rapt::reference {
+
+/// Operations whose operands and results have one shape and whose meaning is
+/// that of one opcode, element by element.
+static std::optional<Opcode> getElementwiseOpcode(StringRef name) {
+  return llvm::StringSwitch<std::optional<Opcode>>(name)
+      .Case("arith.negf", Opcode::Neg)
+      .Case("math.absf", Opcode::Abs)
+      .Case("math.exp", Opcode::Exp)
+      .Case("math.exp2", Opcode::Exp2)
+      .Case("math.expm1", Opcode::ExpM1)
+      .Case("math.log", Opcode::Log)
+      .Case("math.log2", Opcode::Log2)
+      .Case("math.log10", Opcode::Log10)
+      .Case("math.log1p", Opcode::Log1P)
+      .Case("math.sqrt", Opcode::Sqrt)
+      .Case("math.rsqrt", Opcode::RSqrt)
+      .Case("math.cbrt", Opcode::Cbrt)
+      .Case("math.tanh", Opcode::Tanh)
+      .Case("math.sinh", Opcode::Sinh)
+      .Case("math.cosh", Opcode::Cosh)
+      .Case("math.sin", Opcode::Sin)
+      .Case("math.cos", Opcode::Cos)
+      .Case("math.tan", Opcode::Tan)
+      .Case("math.asin", Opcode::ASin)
+      .Case("math.acos", Opcode::ACos)
+      .Case("math.atan", Opcode::ATan)
+      .Case("math.erf", Opcode::Erf)
+      .Case("math.floor", Opcode::Floor)
+      .Case("math.ceil", Opcode::Ceil)
+      .Case("math.round", Opcode::Round)
+      .Case("math.roundeven", Opcode::RoundEven)
+      .Case("math.trunc", Opcode::Trunc)
+      .Case("arith.addf", Opcode::Add)
+      .Case("arith.subf", Opcode::Sub)
+      .Case("arith.mulf", Opcode::Mul)
+      .Case("arith.divf", Opcode::Div)
+      .Case("arith.remf", Opcode::Rem)
+      .Case("arith.maximumf", Opcode::Maximum)
+      .Case("arith.minimumf", Opcode::Minimum)
+      .Case("arith.maxnumf", Opcode::MaxNum)
+      .Case("arith.minnumf", Opcode::MinNum)
+      .Case("math.powf", Opcode::Pow)
+      .Case("math.atan2", Opcode::ATan2)
+      .Case("math.copysign", Opcode::CopySign)
+      .Case("math.fma", Opcode::Fma)
+      .Case("arith.addi", Opcode::AddI)
+      .Case("arith.subi", Opcode::SubI)
+      .Case("arith.muli", Opcode::MulI)
+      .Case("arith.divsi", Opcode::DivS)
+      .Case("arith.remsi", Opcode::RemS)
+      .Cases({"attn.floordiv", "arith.floordivsi"}, Opcode::FloorDivS)
+      .Case("attn.mod", Opcode::FloorModS)
+      .Case("arith.ceildivsi", Opcode::CeilDivS)
+      .Case("arith.divui", Opcode::DivU)
+      .Case("arith.remui", Opcode::RemU)
+      .Case("arith.andi", Opcode::And)
+      .Case("arith.ori", Opcode::Or)
+      .Case("arith.xori", Opcode::Xor)
+      .Case("arith.shli", Opcode::ShiftLeft)
+      .Case("arith.shrsi", Opcode::ShiftRightS)
+      .Case("arith.shrui", Opcode::ShiftRightU)
+      .Case("arith.maxsi", Opcode::MaxS)
+      .Case("arith.minsi", Opcode::MinS)
+      .Case("arith.maxui", Opcode::MaxU)
+      .Case("arith.minui", Opcode::MinU)
+      .Case("math.absi", Opcode::AbsI)
+      .Case("math.ipowi", Opcode::PowI)
+      .Case("math.ctlz", Opcode::LeadingZeros)
+      .Case("math.cttz", Opcode::TrailingZeros)
+      .Case("math.ctpop", Opcode::PopulationCount)
+      .Cases({"arith.extsi", "arith.index_cast"}, Opcode::ExtendS)
+      .Cases({"arith.extui", "arith.index_castui"}, Opcode::ExtendU)
+      .Case("arith.trunci", Opcode::TruncateI)
+      .Case("arith.sitofp", Opcode::RealFromS)
+      .Case("arith.uitofp", Opcode::RealFromU)
+      .Case("arith.fptosi", Opcode::SFromReal)
+      .Case("arith.fptoui", Opcode::UFromReal)
+      .Default(std::nullopt);
+}
+
+static int64_t getCellCount(Type type) {
+  auto tensor = dyn_cast<RankedTensorType>(type);
+  return tensor ? tensor.getNumElements() : 1;
+}
+
+static unsigned getWidth(Type type) {
+  Type element = getElementTypeOrSelf(type);
+  return element.isInteger() ? element.getIntOrFloatBitWidth() : 64;
+}
+
+static Error makeError(Operation *op, const llvm::Twine &message) {
+  return llvm::createStringError("the Reference cannot evaluate " +
+                                 op->getName().getStringRef() + ": " + message);
+}
+
+/// A type whose values fit cells: f32, integers and rows or matrices of them.
+static Error checkType(Operation *op, Type type) {
+  if (auto tensor = dyn_cast<RankedTensorType>(type);
+      tensor && !tensor.hasStaticShape())
+    return makeError(op, "a value whose shape is not static");
+  Type element = getElementTypeOrSelf(type);
+  if (element.isF32() || element.isIndex() ||
+      (element.isSignlessInteger() && element.getIntOrFloatBitWidth() <= 64))
+    return Error::success();
+  return makeError(op, "element type is neither f32 nor an integer");
+}
+
+class RegionCompiler {
+public:
+  Expected<RegionProgram> compile(Region &region, llvm::ArrayRef<Level> levels) {
+    if (!region.hasOneBlock())
+      return llvm::createStringError("a region must have one block");
+    Block &block = region.front();
+    for (BlockArgument argument : block.getArguments()) {
+      unsigned index = argument.getArgNumber();
+      program.argumentRead.push_back(!argument.use_empty());
+      if (index >= levels.size()) {
+        captureNumbers[argument] = index - levels.size();
+        continue;
+      }
+      program.arguments.push_back(allocate(argument, levels[index]));
+    }
+    for (Operation &op : block) {
+      if (auto yield = dyn_cast<attn::YieldOp>(op)) {
+        Value value = yield.getValue();
+        program.result = places.at(value).cell;
+        program.resultCount = getCellCount(value.getType());
+        program.resultIsInteger =
+            !isa<FloatType>(getElementTypeOrSelf(value.getType()));
+        continue;
+      }
+      if (Error error = compile(&op))
+        return error;
+    }
+    return std::move(program);
+  }
+
+private:
+  struct Place {
+    int32_t cell;
+    Level level;
+  };
+
+  int32_t allocate(Value value, Level level) {
+    int32_t cell = program.cellCount;
+    program.cellCount += getCellCount(value.getType());
+    places[value] = {cell, level};
+    return cell;
+  }
+
+  Error compile(Operation *op) {
+    if (op->getNumResults() != 1 || op->getNumRegions() != 0)
+      return makeError(op, "not an operation of a region of attn");
+    Value value = op->getResult(0);
+    if (Error error = checkType(op, value.getType()))
+      return error;
+    if (auto constant = dyn_cast<arith::ConstantOp>(op))
+      return compileConstant(constant);
+
+    Instruction instruction;
+    instruction.count = getCellCount(value.getType());
+    instruction.width = getWidth(value.getType());
+    for (Value operand : op->getOperands()) {
+      if (captureNumbers.contains(operand))
+        continue;
+      Place place = places.at(operand);
+      instruction.operands.push_back(place.cell);
+      instruction.operandCounts.push_back(getCellCount(operand.getType()));
+      instruction.level = std::max(instruction.level, place.level);
+    }
+    if (op->getNumOperands() > 0)
+      instruction.sourceWidth = getWidth(op->getOperand(0).getType());
+    if (Error error = chooseOpcode(op, instruction))
+      return error;
+    instruction.result = allocate(value, instruction.level);
+    program.instructions[static_cast<int>(instruction.level)].push_back(
+        instruction);
+    return Error::success();
+  }
+
+  Error chooseOpcode(Operation *op, Instruction &instruction) {
+    if (auto opcode = getElementwiseOpcode(op->getName().getStringRef())) {
+      for (Value operand : op->getOperands())
+        if (Error error = checkType(op, operand.getType()))
+          return error;
+      instruction.opcode = *opcode;
+      return Error::success();
+    }
+    auto set = [&](Opcode opcode, int64_t detail = 0) {
+      instruction.opcode = opcode;
+      instruction.detail = detail;
+      return true;
+    };
+    auto isReal = [](Type type) {
+      return isa<FloatType>(getElementTypeOrSelf(type));
+    };
+    // Asking about the sizes is the same for all pairs, but only the run knows.
+    auto once = [&] {
+      instruction.level = std::max(instruction.level, Level::Head);
+    };
+    bool known =
+        llvm::TypeSwitch<Operation *, bool>(op)
+            .Case([&](arith::CmpFOp cmp) {
+              return set(Opcode::CompareReal,
+                         static_cast<int64_t>(cmp.getPredicate()));
+            })
+            .Case([&](arith::CmpIOp cmp) {
+              return set(Opcode::CompareInteger,
+                         static_cast<int64_t>(cmp.getPredicate()));
+            })
+            .Case([&](arith::SelectOp) { return set(Opcode::Select); })
+            .Case([&](attn::SplatOp) { return set(Opcode::Splat); })
+            .Case([&](attn::ConcatOp) { return set(Opcode::Concat); })
+            .Case([&](attn::FeatureOp feature) {
+              return set(Opcode::Feature, isReal(feature.getType()));
+            })
+            .Case([&](attn::SliceOp slice) {
+              instruction.operands[0] += slice.getOffset();
+              return set(Opcode::Copy);
+            })
+            .Case([&](attn::DotOp dot) {
+              return isReal(dot.getLhs().getType()) && set(Opcode::Dot);
+            })
+            .Case([&](attn::MatVecOp product) {
+              return isReal(product.getMatrix().getType()) &&
+                     isReal(product.getRow().getType()) && set(Opcode::MatVec);
+            })
+            .Case([&](attn::ReduceOp reduce) {
+              return set(isReal(reduce.getRow().getType())
+                             ? Opcode::ReduceReal
+                             : Opcode::ReduceInteger,
+                         static_cast<int64_t>(reduce.getKind()));
+            })
+            .Case([&](attn::ReadOp read) {
+              once();
+              return isCapture(read.getTensor()) &&
+                     set(Opcode::Read, captureNumbers[read.getTensor()]);
+            })
+            .Case([&](attn::LengthOp length) {
+              once();
+              return set(Opcode::Length,
+                         length.getSide() == attn::Side::Keys);
+            })
+            .Case([&](attn::ExtentOp extent) {
+              once();
+              instruction.operands = {static_cast<int32_t>(extent.getDimension())};
+              return isCapture(extent.getTensor()) &&
+                     isDimension(extent.getTensor(), extent.getDimension()) &&
+                     set(Opcode::Extent, captureNumbers[extent.getTensor()]);
+            })
+            .Case([&](attn::ShareOp share) {
+              once();
+              instruction.operands.push_back(share.getDimension());
+              return isCapture(share.getTensor()) &&
+                     isDimension(share.getTensor(), share.getDimension()) &&
+                     set(Opcode::Share, captureNumbers[share.getTensor()]);
+            })
+            .Case([&](attn::UniformOp) { return set(Opcode::Uniform); })
+            .Default([](Operation *) { return false; });
+    return known ? Error::success()
+                 : makeError(op, "not an operation of a region of attn");
+  }
+
+  bool isCapture(Value value) { return captureNumbers.contains(value); }
+  static bool isDimension(Value tensor, int64_t dimension) {
+    return dimension >= 0 &&
+           dimension < cast<RankedTensorType>(tensor.getType()).getRank();
+  }
+
+  Error compileConstant(arith::ConstantOp op) {
+    int32_t cell = allocate(op, Level::Constant);
+    auto add = [&](Attribute element) {
+      if (auto real = dyn_cast<FloatAttr>(element))
+        program.constants.push_back({cell++, false, real.getValueAsDouble(), 0});
+      else if (auto boolean = dyn_cast<IntegerAttr>(element);
+               boolean && boolean.getType().isInteger(1))
+        program.constants.push_back(
+            {cell++, true, 0, boolean.getValue().getBoolValue()});
+      else
+        program.constants.push_back(
+            {cell++, true, 0, cast<IntegerAttr>(element).getInt()});
+    };
+    if (auto dense = dyn_cast<DenseElementsAttr>(op.getValue())) {
+      for (Attribute element : dense.getValues<Attribute>())
+        add(element);
+      return Error::success();
+    }
+    if (!isa<FloatAttr, IntegerAttr>(op.getValue()))
+      return makeError(op, "not a number or a dense row");
+    add(op.getValue());
+    return Error::success();
+  }
+
+  RegionProgram program;
+  llvm::DenseMap<Value, Place> places;
+  llvm::DenseMap<Value, int64_t> captureNumbers;
+};
+
+Expected<RegionProgram> RegionProgram::compile(Region &region,
+                                               llvm::ArrayRef<Level> levels) {
+  return RegionCompiler().compile(region, levels);
+}
+
+template <typename Real>
+std::vector<Cell<Real>> RegionProgram::makeCells() const {
+  std::vector<Cell<Real>> cells(cellCount, Cell<Real>{.integer = 0});
+  for (const Constant &constant : constants)
+    if (constant.isInteger)
+      cells[constant.cell].integer = constant.integer;
+    else
+      cells[constant.cell].real = static_cast<Real>(constant.real);
+  return cells;
+}
+
+template std::vector<Cell<double>> RegionProgram::makeCells<double>() const;
+template std::vector<Cell<float>> RegionProgram::makeCells<float>() const;
+
+} // namespace rapt::reference
