@@ -147,11 +147,44 @@ static bool compareIntegers(mlir::arith::CmpIPredicate predicate, int64_t a,
 //===----------------------------------------------------------------------===//
 
 template <typename Real>
-static bool compareReals(int predicate, Real a, Real b) {
-  // The numbers of arith's predicates are sets of the four possible outcomes.
-  enum { Equal = 1, Greater = 2, Less = 4, Unordered = 8 };
-  int outcome = a == b ? Equal : a > b ? Greater : a < b ? Less : Unordered;
-  return predicate & outcome;
+static bool compareReals(mlir::arith::CmpFPredicate predicate, Real a, Real b) {
+  using mlir::arith::CmpFPredicate;
+  bool unordered = std::isnan(a) || std::isnan(b);
+  switch (predicate) {
+  case CmpFPredicate::AlwaysFalse:
+    return false;
+  case CmpFPredicate::OEQ:
+    return a == b;
+  case CmpFPredicate::OGT:
+    return a > b;
+  case CmpFPredicate::OGE:
+    return a >= b;
+  case CmpFPredicate::OLT:
+    return a < b;
+  case CmpFPredicate::OLE:
+    return a <= b;
+  case CmpFPredicate::ONE:
+    return !unordered && a != b;
+  case CmpFPredicate::ORD:
+    return !unordered;
+  case CmpFPredicate::UEQ:
+    return unordered || a == b;
+  case CmpFPredicate::UGT:
+    return unordered || a > b;
+  case CmpFPredicate::UGE:
+    return unordered || a >= b;
+  case CmpFPredicate::ULT:
+    return unordered || a < b;
+  case CmpFPredicate::ULE:
+    return unordered || a <= b;
+  case CmpFPredicate::UNE:
+    return unordered || a != b;
+  case CmpFPredicate::UNO:
+    return unordered;
+  case CmpFPredicate::AlwaysTrue:
+    return true;
+  }
+  llvm_unreachable("unknown predicate");
 }
 
 /// The larger or smaller of two numbers, a NaN if either is one.
@@ -311,7 +344,8 @@ void Interpreter<Real>::run() {
   case Opcode::CompareReal:
     for (int32_t k = 0; k < instruction.count; ++k)
       result()[k].integer = compareReals(
-          instruction.detail, operand(0)[k].real, operand(1)[k].real);
+          static_cast<mlir::arith::CmpFPredicate>(instruction.detail),
+          operand(0)[k].real, operand(1)[k].real);
     return;
 
   case Opcode::AddI:
