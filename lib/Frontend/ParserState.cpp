@@ -5,6 +5,7 @@
 #include "lib/Frontend/ParserState.h"
 
 #include "llvm/ADT/SmallVector.h"
+#include "llvm/ADT/StringExtras.h"
 #include <cmath>
 #include <cstdlib>
 
@@ -64,6 +65,21 @@ void ParserState::addHint(Diagnostic &diagnostic, llvm::StringRef expected,
     diagnostic.note("comparisons are not chained: join two with '&'");
 }
 
+/// "operator, " where a statement is expected but the line goes on after an
+/// expression: more likely the expression was meant to go on.
+llvm::StringRef ParserState::operatorOr(llvm::StringRef expected,
+                                        const Token &found) const {
+  if (!expected.starts_with("statement") || found.kind == TokenKind::End ||
+      found.isKeyword("attention") || acceptedEnd == 0)
+    return "";
+  char last = text[acceptedEnd - 1];
+  bool endsExpression =
+      llvm::isAlnum(last) || last == '_' || last == ')' || last == ']';
+  bool isSameLine =
+      !text.slice(acceptedEnd, found.range.begin).contains('\n');
+  return endsExpression && isSameLine ? "operator, " : "";
+}
+
 void ParserState::reportExpected(const char *from, const char *where,
                                  llvm::StringRef expected) {
   Token found = peek(where);
@@ -80,7 +96,9 @@ void ParserState::reportExpected(const char *from, const char *where,
   if (found.kind == TokenKind::End) // An empty last line shows nothing.
     range = {acceptedEnd, acceptedEnd};
   std::string message =
-      ("expected " + expected + ", found " + describe(found)).str();
+      ("expected " + operatorOr(expected, found) + expected + ", found " +
+       describe(found))
+          .str();
   if (found.kind == TokenKind::Word) {
     if (expected.starts_with("statement"))
       message += support::didYouMean(found.text, statementKeywords());
@@ -88,6 +106,8 @@ void ParserState::reportExpected(const char *from, const char *where,
       message += support::didYouMean(found.text, {"let", "state", "reverse"});
     else if (expected == "'attention'")
       message += support::didYouMean(found.text, {"attention"});
+    else if (expected == "'from' or '='")
+      message += support::didYouMean(found.text, {"from"});
   }
   Diagnostic &diagnostic = diags.error(range, message);
   addHint(diagnostic, expected, found);
@@ -107,13 +127,17 @@ void ParserState::reportExpected(const char *from, const char *where,
 // Recovery
 //===----------------------------------------------------------------------===//
 
-const char *ParserState::nextStatement(const char *where) {
+const char *ParserState::nextStatement(const char *from, const char *where) {
   if (diags.isFull())
     return text.end();
+  uint32_t firstToken = scanToken(text, offset(from)).range.begin;
   unsigned depth = 0;
   Token previous;
   for (Token at = scanToken(text, offset(where)); at.kind != TokenKind::End;
        previous = at, at = scanToken(text, at.range.end)) {
+    // A statement that may not stand here, such as `mask` in `repeat`.
+    if (at.range.begin == firstToken && isStatementKeyword(at))
+      continue;
     if (at.isKeyword("attention"))
       return at.text.data();
     if (at.isSign("{")) {
@@ -123,8 +147,11 @@ const char *ParserState::nextStatement(const char *where) {
         return at.text.data();
       --depth;
     } else if (depth == 0 && isStatementKeyword(at) && !previous.isSign(".")) {
-      // `score` and its like are values too: a statement gives them one.
-      if (!isRoleKeyword(at) || scanToken(text, at.range.end).isSign("="))
+      Token next = scanToken(text, at.range.end);
+      // Stray keywords begin nothing, and `score` and its like are values too.
+      if (isRoleKeyword(at)             ? next.isSign("=")
+          : at.isKeyword("reverse") ? next.isKeyword("state")
+                                    : next.kind == TokenKind::Word)
         return at.text.data();
     }
   }

@@ -38,9 +38,10 @@ public:
   void reportExpected(const char *from, const char *where,
                       llvm::StringRef expected);
 
-  /// The first place from `where` on at which a statement, a closing brace or
-  /// a definition begins; blocks `{ ... }` on the way are skipped whole.
-  const char *nextStatement(const char *where);
+  /// Where to go on after the statement at `from` failed at `where`: the next
+  /// place at which a statement, a closing brace or a definition begins. Blocks
+  /// `{ ... }` on the way are skipped whole. Always past the token at `from`.
+  const char *nextStatement(const char *from, const char *where);
 
   /// The first `attention` at or after a place, or the end.
   const char *nextDefinition(const char *where);
@@ -52,6 +53,8 @@ private:
   uint32_t offset(const char *at) const {
     return static_cast<uint32_t>(at - text.data());
   }
+  llvm::StringRef operatorOr(llvm::StringRef expected,
+                             const Token &found) const;
   void addHint(support::Diagnostic &diagnostic, llvm::StringRef expected,
                const Token &found);
 

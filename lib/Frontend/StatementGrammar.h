@@ -52,7 +52,7 @@ struct RecoverAtStatement {
                                     const Context &context) {
     ParserState &state = x3::get<StateTag>(context);
     state.reportExpected(first, failure.where(), failure.which());
-    first = state.nextStatement(failure.where());
+    first = state.nextStatement(first, failure.where());
     return x3::error_handler_result::accept;
   }
 };

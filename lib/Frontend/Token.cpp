@@ -115,18 +115,25 @@ Token scanToken(llvm::StringRef text, uint32_t offset) {
   return make(TokenKind::Unknown, characterLength(rest));
 }
 
+/// True for a character that would be seen as nothing, or not at all.
+static bool isInvisible(llvm::StringRef character, llvm::UTF32 code) {
+  bool isSpace = code == 0xA0 || code == 0x1680 || code == 0x202F ||
+                 code == 0x205F || code == 0x3000 ||
+                 (code >= 0x2000 && code <= 0x200F);
+  return isSpace || llvm::sys::unicode::columnWidthUTF8(character) <= 0;
+}
+
 std::string describe(const Token &token) {
   if (token.kind == TokenKind::End)
     return "end of file";
-  if (token.kind == TokenKind::Unknown &&
-      llvm::sys::unicode::columnWidthUTF8(token.text) <= 0) {
-    // An invisible character is named by its code.
+  if (token.kind == TokenKind::Unknown) {
     llvm::UTF32 code = 0;
     const auto *from = reinterpret_cast<const llvm::UTF8 *>(token.text.data());
     llvm::UTF32 *to = &code;
     llvm::ConvertUTF8toUTF32(&from, from + token.text.size(), &to, to + 1,
                              llvm::lenientConversion);
-    return "U+" + llvm::utohexstr(code, /*LowerCase=*/false, /*Width=*/4);
+    if (isInvisible(token.text, code))
+      return "U+" + llvm::utohexstr(code, /*LowerCase=*/false, /*Width=*/4);
   }
   constexpr size_t maxShown = 40;
   std::string quoted = token.text.size() <= maxShown

@@ -156,8 +156,8 @@ void DiagnosticEngine::print(llvm::raw_ostream &os) const {
     }
   }
   if (errors > maxErrors)
-    os << file.name() << ": note: " << errors - maxErrors
-       << " further errors not shown\n";
+    os << file.name() << ": note: only the first " << maxErrors
+       << " errors are shown\n";
 }
 
 std::string DiagnosticEngine::str() const {

@@ -40,7 +40,7 @@ struct Diagnostic {
 };
 
 /// Collects diagnostics in the order given. After `maxErrors` errors further
-/// ones are counted as reported but dropped, and print() says so.
+/// ones are dropped, and print() says so.
 ///
 ///   diags.error(name.range, "unknown name '" + name.text + "'")
 ///       .note(other.range, "the branch starts here");
