@@ -21,28 +21,10 @@ static Error makeError(const llvm::Twine &message) {
   return llvm::createStringError(message);
 }
 
-static Expected<support::ElementType> getElementType(Type type) {
-  using support::ElementType;
-  if (type.isF16())
-    return ElementType::F16;
-  if (type.isBF16())
-    return ElementType::BF16;
-  if (type.isF32())
-    return ElementType::F32;
-  if (type.isF64())
-    return ElementType::F64;
-  if (type.isUnsignedInteger(8))
-    return ElementType::U8;
-  if (type.isInteger(1))
-    return ElementType::Boolean;
-  if (type.isInteger(8))
-    return ElementType::I8;
-  if (type.isInteger(16))
-    return ElementType::I16;
-  if (type.isInteger(32))
-    return ElementType::I32;
-  if (type.isInteger(64))
-    return ElementType::I64;
+/// The element type of a tensor of the spec.
+static Expected<support::ElementType> requireElementType(Type type) {
+  if (std::optional<support::ElementType> element = getElementType(type))
+    return *element;
   std::string text;
   llvm::raw_string_ostream(text) << type;
   return makeError("no tensor has elements of type " + text);
@@ -104,7 +86,7 @@ private:
 
 static Error checkTensor(StringRef name, const TensorView &view,
                          RankedTensorType type) {
-  auto element = getElementType(type.getElementType());
+  auto element = requireElementType(type.getElementType());
   if (!element)
     return element.takeError();
   if (view.type != *element)
@@ -271,7 +253,7 @@ Error GraphBuilder::setCaptures(OperandRange captures, Node &node) {
 
 Error GraphBuilder::setResult(Value result, int64_t length, Node &node) {
   auto type = cast<RankedTensorType>(result.getType());
-  auto element = getElementType(type.getElementType());
+  auto element = requireElementType(type.getElementType());
   if (!element)
     return element.takeError();
   node.resultType = *element;
@@ -435,7 +417,7 @@ Error GraphBuilder::buildReturn(func::ReturnOp op) {
   }
   if (Error error = getSource(output, length, reader, graph.output))
     return error;
-  auto type = getElementType(
+  auto type = requireElementType(
       cast<RankedTensorType>(output.getType()).getElementType());
   if (!type)
     return type.takeError();

@@ -5,9 +5,9 @@
 // What each instruction of a region program does.
 
 #include "dialects/Attn/IR/Attn.h"
+#include "lib/Reference/Numbers.h"
 #include "lib/Reference/Philox.h"
 #include "lib/Reference/RegionProgram.h"
-#include "mlir/Dialect/Arith/IR/Arith.h"
 #include <bit>
 #include <cmath>
 
@@ -41,160 +41,6 @@ double readReal(const TensorView &view, llvm::ArrayRef<int64_t> indices) {
 int64_t readInteger(const TensorView &view, llvm::ArrayRef<int64_t> indices) {
   std::optional<int64_t> place = findElement(view, indices);
   return place ? support::loadInteger(view.type, view.data, *place) : 0;
-}
-
-//===----------------------------------------------------------------------===//
-// Integers
-//===----------------------------------------------------------------------===//
-
-/// Cuts to `width` bits and extends the sign; booleans are 0 or 1.
-static int64_t wrap(int64_t value, unsigned width) {
-  if (width == 64)
-    return value;
-  if (width == 1)
-    return value & 1;
-  unsigned unused = 64 - width;
-  return static_cast<int64_t>(static_cast<uint64_t>(value) << unused) >> unused;
-}
-
-static uint64_t asUnsigned(int64_t value, unsigned width) {
-  auto bits = static_cast<uint64_t>(value);
-  return width == 64 ? bits : bits & ((uint64_t(1) << width) - 1);
-}
-
-/// The value of a cell as a signed number: a true boolean is -1.
-static int64_t asSigned(int64_t value, unsigned width) {
-  return width == 1 ? -value : value;
-}
-
-static int64_t addWrapped(int64_t a, int64_t b) {
-  return static_cast<int64_t>(static_cast<uint64_t>(a) +
-                              static_cast<uint64_t>(b));
-}
-static int64_t subWrapped(int64_t a, int64_t b) {
-  return static_cast<int64_t>(static_cast<uint64_t>(a) -
-                              static_cast<uint64_t>(b));
-}
-static int64_t mulWrapped(int64_t a, int64_t b) {
-  return static_cast<int64_t>(static_cast<uint64_t>(a) *
-                              static_cast<uint64_t>(b));
-}
-
-static int64_t divide(int64_t a, int64_t b) {
-  if (b == 0)
-    return 0;
-  return b == -1 ? subWrapped(0, a) : a / b;
-}
-static int64_t remainder(int64_t a, int64_t b) {
-  return b == 0 || b == -1 ? 0 : a % b;
-}
-
-int64_t floorDivide(int64_t a, int64_t b) {
-  int64_t rest = remainder(a, b);
-  return divide(a, b) - (rest != 0 && (rest < 0) != (b < 0));
-}
-int64_t floorModulo(int64_t a, int64_t b) {
-  int64_t rest = remainder(a, b);
-  return rest != 0 && (rest < 0) != (b < 0) ? rest + b : rest;
-}
-static int64_t ceilDivide(int64_t a, int64_t b) {
-  int64_t rest = remainder(a, b);
-  return divide(a, b) + (rest != 0 && (rest < 0) == (b < 0));
-}
-
-static int64_t power(int64_t base, int64_t exponent) {
-  if (exponent < 0) // 1 / base^n, rounded towards zero
-    return base == 1 ? 1 : base == -1 ? (exponent % 2 == 0 ? 1 : -1) : 0;
-  int64_t result = 1;
-  for (; exponent > 0; exponent >>= 1, base = mulWrapped(base, base))
-    if (exponent & 1)
-      result = mulWrapped(result, base);
-  return result;
-}
-
-static bool compareIntegers(mlir::arith::CmpIPredicate predicate, int64_t a,
-                            int64_t b, unsigned width) {
-  using mlir::arith::CmpIPredicate;
-  int64_t sa = asSigned(a, width), sb = asSigned(b, width);
-  uint64_t ua = asUnsigned(a, width), ub = asUnsigned(b, width);
-  switch (predicate) {
-  case CmpIPredicate::eq:
-    return a == b;
-  case CmpIPredicate::ne:
-    return a != b;
-  case CmpIPredicate::slt:
-    return sa < sb;
-  case CmpIPredicate::sle:
-    return sa <= sb;
-  case CmpIPredicate::sgt:
-    return sa > sb;
-  case CmpIPredicate::sge:
-    return sa >= sb;
-  case CmpIPredicate::ult:
-    return ua < ub;
-  case CmpIPredicate::ule:
-    return ua <= ub;
-  case CmpIPredicate::ugt:
-    return ua > ub;
-  case CmpIPredicate::uge:
-    return ua >= ub;
-  }
-  llvm_unreachable("unknown predicate");
-}
-
-//===----------------------------------------------------------------------===//
-// Reals
-//===----------------------------------------------------------------------===//
-
-template <typename Real>
-static bool compareReals(mlir::arith::CmpFPredicate predicate, Real a, Real b) {
-  using mlir::arith::CmpFPredicate;
-  bool unordered = std::isnan(a) || std::isnan(b);
-  switch (predicate) {
-  case CmpFPredicate::AlwaysFalse:
-    return false;
-  case CmpFPredicate::OEQ:
-    return a == b;
-  case CmpFPredicate::OGT:
-    return a > b;
-  case CmpFPredicate::OGE:
-    return a >= b;
-  case CmpFPredicate::OLT:
-    return a < b;
-  case CmpFPredicate::OLE:
-    return a <= b;
-  case CmpFPredicate::ONE:
-    return !unordered && a != b;
-  case CmpFPredicate::ORD:
-    return !unordered;
-  case CmpFPredicate::UEQ:
-    return unordered || a == b;
-  case CmpFPredicate::UGT:
-    return unordered || a > b;
-  case CmpFPredicate::UGE:
-    return unordered || a >= b;
-  case CmpFPredicate::ULT:
-    return unordered || a < b;
-  case CmpFPredicate::ULE:
-    return unordered || a <= b;
-  case CmpFPredicate::UNE:
-    return unordered || a != b;
-  case CmpFPredicate::UNO:
-    return unordered;
-  case CmpFPredicate::AlwaysTrue:
-    return true;
-  }
-  llvm_unreachable("unknown predicate");
-}
-
-/// The larger or smaller of two numbers, a NaN if either is one.
-template <typename Real>
-static Real maximum(Real a, Real b) {
-  return std::isnan(a) ? a : std::isnan(b) ? b : std::max(a, b);
-}
-template <typename Real>
-static Real minimum(Real a, Real b) {
-  return std::isnan(a) ? a : std::isnan(b) ? b : std::min(a, b);
 }
 
 //===----------------------------------------------------------------------===//
@@ -244,6 +90,7 @@ private:
   void runRow();
   void runSurroundings();
   void read();
+  void readEach();
   template <typename Access>
   void reduce(Access access);
 
@@ -506,6 +353,13 @@ void Interpreter<Real>::runRow() {
       result()[k] = operand(0)[k * step].integer ? operand(1)[k] : operand(2)[k];
     return;
   }
+  case Opcode::RoundTo:
+    if constexpr (std::is_same_v<Real, float>)
+      return mapReal([this](Real x) {
+        auto type = static_cast<support::ElementType>(instruction.detail);
+        return static_cast<Real>(support::roundTo(type, x));
+      });
+    return mapReal([](Real x) { return x; });
   case Opcode::Copy:
     std::copy_n(operand(0), instruction.count, result());
     return;
@@ -568,6 +422,20 @@ void Interpreter<Real>::read() {
 }
 
 template <typename Real>
+void Interpreter<Real>::readEach() {
+  const TensorView &view = around.captures[instruction.detail];
+  llvm::SmallVector<int64_t, 6> indices(view.sizes.size());
+  for (int32_t k = 0; k < instruction.count; ++k) {
+    for (size_t d = 0; d < indices.size(); ++d)
+      indices[d] = operand(d)[k].integer;
+    if (support::isFloat(view.type))
+      result()[k].real = static_cast<Real>(readReal(view, indices));
+    else
+      result()[k].integer = readInteger(view, indices);
+  }
+}
+
+template <typename Real>
 void Interpreter<Real>::runSurroundings() {
   switch (instruction.opcode) {
   case Opcode::Read:
@@ -586,20 +454,35 @@ void Interpreter<Real>::runSurroundings() {
     return;
   }
   case Opcode::Uniform:
-    result()->real = static_cast<Real>(
-        uniform(operand(0)->integer, operand(1)->integer, operand(2)->integer,
-                operand(3)->integer, operand(4)->integer));
+    for (int32_t k = 0; k < instruction.count; ++k)
+      result()[k].real = static_cast<Real>(
+          uniform(operand(0)[k].integer, operand(1)[k].integer,
+                  operand(2)[k].integer, operand(3)[k].integer,
+                  operand(4)[k].integer));
     return;
+  case Opcode::ReadEach:
+    return readEach();
   default:
     llvm_unreachable("every opcode has a meaning");
   }
 }
 
 template <typename Real>
+void execute(const Instruction &instruction, Cell<Real> *cells,
+             const Surroundings &around) {
+  Interpreter<Real>(instruction, cells, around).run();
+}
+
+template void execute<double>(const Instruction &, Cell<double> *,
+                              const Surroundings &);
+template void execute<float>(const Instruction &, Cell<float> *,
+                             const Surroundings &);
+
+template <typename Real>
 void RegionProgram::run(Level level, Cell<Real> *cells,
                         const Surroundings &around) const {
   for (const Instruction &instruction : instructions[static_cast<int>(level)])
-    Interpreter<Real>(instruction, cells, around).run();
+    execute(instruction, cells, around);
 }
 
 template void RegionProgram::run<double>(Level, Cell<double> *,

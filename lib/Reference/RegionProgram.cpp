@@ -9,7 +9,7 @@
 #include "lib/Reference/RegionProgram.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/IR/BuiltinAttributes.h"
-#include "llvm/ADT/StringSwitch.h"
+#include "llvm/ADT/DenseMap.h"
 #include "llvm/ADT/TypeSwitch.h"
 
 using namespace mlir;
@@ -18,93 +18,9 @@ using llvm::Expected;
 
 namespace rapt::reference {
 
-/// Operations whose operands and results have one shape and whose meaning is
-/// that of one opcode, element by element.
-static std::optional<Opcode> getElementwiseOpcode(StringRef name) {
-  return llvm::StringSwitch<std::optional<Opcode>>(name)
-      .Case("arith.negf", Opcode::Neg)
-      .Case("math.absf", Opcode::Abs)
-      .Case("math.exp", Opcode::Exp)
-      .Case("math.exp2", Opcode::Exp2)
-      .Case("math.expm1", Opcode::ExpM1)
-      .Case("math.log", Opcode::Log)
-      .Case("math.log2", Opcode::Log2)
-      .Case("math.log10", Opcode::Log10)
-      .Case("math.log1p", Opcode::Log1P)
-      .Case("math.sqrt", Opcode::Sqrt)
-      .Case("math.rsqrt", Opcode::RSqrt)
-      .Case("math.cbrt", Opcode::Cbrt)
-      .Case("math.tanh", Opcode::Tanh)
-      .Case("math.sinh", Opcode::Sinh)
-      .Case("math.cosh", Opcode::Cosh)
-      .Case("math.sin", Opcode::Sin)
-      .Case("math.cos", Opcode::Cos)
-      .Case("math.tan", Opcode::Tan)
-      .Case("math.asin", Opcode::ASin)
-      .Case("math.acos", Opcode::ACos)
-      .Case("math.atan", Opcode::ATan)
-      .Case("math.erf", Opcode::Erf)
-      .Case("math.floor", Opcode::Floor)
-      .Case("math.ceil", Opcode::Ceil)
-      .Case("math.round", Opcode::Round)
-      .Case("math.roundeven", Opcode::RoundEven)
-      .Case("math.trunc", Opcode::Trunc)
-      .Case("arith.addf", Opcode::Add)
-      .Case("arith.subf", Opcode::Sub)
-      .Case("arith.mulf", Opcode::Mul)
-      .Case("arith.divf", Opcode::Div)
-      .Case("arith.remf", Opcode::Rem)
-      .Case("arith.maximumf", Opcode::Maximum)
-      .Case("arith.minimumf", Opcode::Minimum)
-      .Case("arith.maxnumf", Opcode::MaxNum)
-      .Case("arith.minnumf", Opcode::MinNum)
-      .Case("math.powf", Opcode::Pow)
-      .Case("math.atan2", Opcode::ATan2)
-      .Case("math.copysign", Opcode::CopySign)
-      .Case("math.fma", Opcode::Fma)
-      .Case("arith.addi", Opcode::AddI)
-      .Case("arith.subi", Opcode::SubI)
-      .Case("arith.muli", Opcode::MulI)
-      .Case("arith.divsi", Opcode::DivS)
-      .Case("arith.remsi", Opcode::RemS)
-      .Cases({"attn.floordiv", "arith.floordivsi"}, Opcode::FloorDivS)
-      .Case("attn.mod", Opcode::FloorModS)
-      .Case("arith.ceildivsi", Opcode::CeilDivS)
-      .Case("arith.divui", Opcode::DivU)
-      .Case("arith.remui", Opcode::RemU)
-      .Case("arith.andi", Opcode::And)
-      .Case("arith.ori", Opcode::Or)
-      .Case("arith.xori", Opcode::Xor)
-      .Case("arith.shli", Opcode::ShiftLeft)
-      .Case("arith.shrsi", Opcode::ShiftRightS)
-      .Case("arith.shrui", Opcode::ShiftRightU)
-      .Case("arith.maxsi", Opcode::MaxS)
-      .Case("arith.minsi", Opcode::MinS)
-      .Case("arith.maxui", Opcode::MaxU)
-      .Case("arith.minui", Opcode::MinU)
-      .Case("math.absi", Opcode::AbsI)
-      .Case("math.ipowi", Opcode::PowI)
-      .Case("math.ctlz", Opcode::LeadingZeros)
-      .Case("math.cttz", Opcode::TrailingZeros)
-      .Case("math.ctpop", Opcode::PopulationCount)
-      .Cases({"arith.extsi", "arith.index_cast"}, Opcode::ExtendS)
-      .Cases({"arith.extui", "arith.index_castui"}, Opcode::ExtendU)
-      .Case("arith.trunci", Opcode::TruncateI)
-      .Case("arith.sitofp", Opcode::RealFromS)
-      .Case("arith.uitofp", Opcode::RealFromU)
-      .Case("arith.fptosi", Opcode::SFromReal)
-      .Case("arith.fptoui", Opcode::UFromReal)
-      .Default(std::nullopt);
-}
-
 static int64_t getCellCount(Type type) {
   auto tensor = dyn_cast<RankedTensorType>(type);
   return tensor ? tensor.getNumElements() : 1;
-}
-
-static unsigned getWidth(Type type) {
-  Type element = getElementTypeOrSelf(type);
-  return element.isInteger() ? element.getIntOrFloatBitWidth() : 64;
 }
 
 static Error makeError(Operation *op, const llvm::Twine &message) {
@@ -115,8 +31,8 @@ static Error makeError(Operation *op, const llvm::Twine &message) {
 /// A type whose values fit cells: f32, integers and rows or matrices of them.
 static Error checkType(Operation *op, Type type) {
   if (auto tensor = dyn_cast<RankedTensorType>(type);
-      tensor && !tensor.hasStaticShape())
-    return makeError(op, "a value whose shape is not static");
+      tensor && (!tensor.hasStaticShape() || tensor.getNumElements() == 0))
+    return makeError(op, "a value without elements or without a static shape");
   Type element = getElementTypeOrSelf(type);
   if (element.isF32() || element.isIndex() ||
       (element.isSignlessInteger() && element.getIntOrFloatBitWidth() <= 64))
@@ -178,7 +94,6 @@ private:
 
     Instruction instruction;
     instruction.count = getCellCount(value.getType());
-    instruction.width = getWidth(value.getType());
     for (Value operand : op->getOperands()) {
       if (captureNumbers.contains(operand))
         continue;
@@ -187,8 +102,6 @@ private:
       instruction.operandCounts.push_back(getCellCount(operand.getType()));
       instruction.level = std::max(instruction.level, place.level);
     }
-    if (op->getNumOperands() > 0)
-      instruction.sourceWidth = getWidth(op->getOperand(0).getType());
     if (Error error = chooseOpcode(op, instruction))
       return error;
     instruction.result = allocate(value, instruction.level);
@@ -198,11 +111,10 @@ private:
   }
 
   Error chooseOpcode(Operation *op, Instruction &instruction) {
-    if (auto opcode = getElementwiseOpcode(op->getName().getStringRef())) {
+    if (chooseElementwise(op, instruction)) {
       for (Value operand : op->getOperands())
         if (Error error = checkType(op, operand.getType()))
           return error;
-      instruction.opcode = *opcode;
       return Error::success();
     }
     auto set = [&](Opcode opcode, int64_t detail = 0) {
@@ -219,15 +131,6 @@ private:
     };
     bool known =
         llvm::TypeSwitch<Operation *, bool>(op)
-            .Case([&](arith::CmpFOp cmp) {
-              return set(Opcode::CompareReal,
-                         static_cast<int64_t>(cmp.getPredicate()));
-            })
-            .Case([&](arith::CmpIOp cmp) {
-              return set(Opcode::CompareInteger,
-                         static_cast<int64_t>(cmp.getPredicate()));
-            })
-            .Case([&](arith::SelectOp) { return set(Opcode::Select); })
             .Case([&](attn::SplatOp) { return set(Opcode::Splat); })
             .Case([&](attn::ConcatOp) { return set(Opcode::Concat); })
             .Case([&](attn::FeatureOp feature) {
@@ -274,7 +177,6 @@ private:
                      isDimension(share.getTensor(), share.getDimension()) &&
                      set(Opcode::Share, captureNumbers[share.getTensor()]);
             })
-            .Case([&](attn::UniformOp) { return set(Opcode::Uniform); })
             .Default([](Operation *) { return false; });
     return known ? Error::success()
                  : makeError(op, "not an operation of a region of attn");
