@@ -54,8 +54,7 @@ protected:
 using ExprPtr = std::unique_ptr<Expr>;
 
 /// Gives a node its kind and its cast.
-template <Expr::Kind K>
-struct ExprOf : Expr {
+template <Expr::Kind K> struct ExprOf : Expr {
   static constexpr Kind classKind = K;
   ExprOf() : Expr(K) {}
   static bool classof(const Expr *expr) { return expr->kind == K; }
@@ -157,8 +156,7 @@ protected:
 
 using StatementPtr = std::unique_ptr<Statement>;
 
-template <Statement::Kind K>
-struct StatementOf : Statement {
+template <Statement::Kind K> struct StatementOf : Statement {
   static constexpr Kind classKind = K;
   StatementOf() : Statement(K) {}
   static bool classof(const Statement *stmt) { return stmt->kind == K; }

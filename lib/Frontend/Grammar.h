@@ -229,14 +229,12 @@ inline ExprPtr finish(Suffixed &&parts) {
   return postfix;
 }
 
-template <typename Context>
-uint32_t lastEnd(const Context &context) {
+template <typename Context> uint32_t lastEnd(const Context &context) {
   return x3::get<StateTag>(context).lastEnd();
 }
 
 /// The expression that the parser before the action has made.
-template <typename Context>
-ExprPtr takeExpr(Context &context) {
+template <typename Context> ExprPtr takeExpr(Context &context) {
   return finish(std::move(x3::_attr(context)));
 }
 
@@ -285,26 +283,26 @@ const x3::rule<struct ArgumentTag, Argument> argument = "expression";
 const x3::rule<struct SubscriptTag, Subscript> subscript = "subscript";
 const x3::rule<struct SuffixTag, Suffix> suffix = "subscript";
 
-const auto expression_def =
-    conjunction[addOperand] >>
-    *(sign("|", "'|'")[chainOp(ChainOp::Or)] > conjunction[addOperand]);
+const auto expression_def = conjunction[addOperand] >>
+                            *(sign("|", "'|'")[chainOp(ChainOp::Or)] >
+                              conjunction[addOperand]);
 
-const auto conjunction_def =
-    negation[addOperand] >>
-    *(sign("&", "'&'")[chainOp(ChainOp::And)] > negation[addOperand]);
+const auto conjunction_def = negation[addOperand] >>
+                             *(sign("&", "'&'")[chainOp(ChainOp::And)] >
+                               negation[addOperand]);
 
-const auto negation_def = *sign("!", "'!'")[prefixOp(Prefix::Op::Not)] >>
-                          comparison[setOperand];
+const auto negation_def =
+    *sign("!", "'!'")[prefixOp(Prefix::Op::Not)] >> comparison[setOperand];
 
-const auto comparison_def =
-    sum[addOperand] >> -((sign("==", "'=='")[compareOp(CompareOp::Eq)] |
-                          sign("!=", "'!='")[compareOp(CompareOp::Ne)] |
-                          sign("<=", "'<='")[compareOp(CompareOp::Le)] |
-                          sign("<", "'<'")[compareOp(CompareOp::Lt)] |
-                          sign(">=", "'>='")[compareOp(CompareOp::Ge)] |
-                          sign(">", "'>'")[compareOp(CompareOp::Gt)] |
-                          keyword("in")[compareOp(CompareOp::In)]) >
-                         sum[addOperand]);
+const auto comparison_def = sum[addOperand] >>
+                            -((sign("==", "'=='")[compareOp(CompareOp::Eq)] |
+                               sign("!=", "'!='")[compareOp(CompareOp::Ne)] |
+                               sign("<=", "'<='")[compareOp(CompareOp::Le)] |
+                               sign("<", "'<'")[compareOp(CompareOp::Lt)] |
+                               sign(">=", "'>='")[compareOp(CompareOp::Ge)] |
+                               sign(">", "'>'")[compareOp(CompareOp::Gt)] |
+                               keyword("in")[compareOp(CompareOp::In)]) >
+                              sum[addOperand]);
 
 const auto sum_def = term[addOperand] >>
                      *((sign("+", "'+'")[chainOp(ChainOp::Add)] |
@@ -317,8 +315,8 @@ const auto term_def = unary[addOperand] >>
                          sign("%", "'%'")[chainOp(ChainOp::Mod)]) >
                         unary[addOperand]);
 
-const auto unary_def = *sign("-", "'-'")[prefixOp(Prefix::Op::Negate)] >>
-                       postfix[setOperand];
+const auto unary_def =
+    *sign("-", "'-'")[prefixOp(Prefix::Op::Negate)] >> postfix[setOperand];
 
 constexpr auto setBase = [](auto &context) {
   x3::_val(context).base = takeExpr(context);
@@ -424,13 +422,12 @@ constexpr auto closeCall = [](auto &context) {
   call.range = {call.callee.range.begin, x3::_attr(context).end};
 };
 
-const auto nameOrCall_def =
-    valueName[setCallee] >>
-    -(sign("(", "'('") >>
-      (sign(")", "')'")[closeCall] |
-       (x3::expect[argument[addArgument]] >
-        *(sign(",", "','") > argument[addArgument]) >
-        sign(")", "',' or ')'")[closeCall])));
+const auto nameOrCall_def = valueName[setCallee] >>
+                            -(sign("(", "'('") >>
+                              (sign(")", "')'")[closeCall] |
+                               (x3::expect[argument[addArgument]] >
+                                *(sign(",", "','") > argument[addArgument]) >
+                                sign(")", "',' or ')'")[closeCall])));
 
 constexpr auto setArgumentName = [](auto &context) {
   x3::_val(context).name = std::move(x3::_attr(context));

@@ -19,9 +19,9 @@ std::optional<File> parse(support::DiagnosticEngine &diags) {
   namespace x3 = boost::spirit::x3;
   // Every expectation failure is caught by the rule of a statement or of a
   // definition, and InFile lets a file end only at the end of the text.
-  bool isComplete = x3::parse(
-      first, text.end(), x3::with<grammar::StateTag>(state)[grammar::file],
-      file);
+  bool isComplete =
+      x3::parse(first, text.end(),
+                x3::with<grammar::StateTag>(state)[grammar::file], file);
   if (!isComplete && !diags.hasErrors())
     state.reportExpected(first, first, "'attention'");
   if (diags.hasErrors())

@@ -75,8 +75,7 @@ llvm::StringRef ParserState::operatorOr(llvm::StringRef expected,
   char last = text[acceptedEnd - 1];
   bool endsExpression =
       llvm::isAlnum(last) || last == '_' || last == ')' || last == ']';
-  bool isSameLine =
-      !text.slice(acceptedEnd, found.range.begin).contains('\n');
+  bool isSameLine = !text.slice(acceptedEnd, found.range.begin).contains('\n');
   return endsExpression && isSameLine ? "operator, " : "";
 }
 
@@ -95,10 +94,9 @@ void ParserState::reportExpected(const char *from, const char *where,
   SourceRange range = found.range;
   if (found.kind == TokenKind::End) // An empty last line shows nothing.
     range = {acceptedEnd, acceptedEnd};
-  std::string message =
-      ("expected " + operatorOr(expected, found) + expected + ", found " +
-       describe(found))
-          .str();
+  std::string message = ("expected " + operatorOr(expected, found) + expected +
+                         ", found " + describe(found))
+                            .str();
   if (found.kind == TokenKind::Word) {
     if (expected.starts_with("statement"))
       message += support::didYouMean(found.text, statementKeywords());
@@ -115,10 +113,12 @@ void ParserState::reportExpected(const char *from, const char *where,
     if (!expected.ends_with(std::string("'") + closer + "'"))
       continue;
     // A stray word among statements says nothing about the brace.
-    bool endsBlock = found.kind == TokenKind::End || found.isKeyword("attention");
+    bool endsBlock =
+        found.kind == TokenKind::End || found.isKeyword("attention");
     if (*closer == '}' && !endsBlock)
       continue;
-    if (auto open = findOpen(text, offset(from), found.range.begin, opener, closer))
+    if (auto open =
+            findOpen(text, offset(from), found.range.begin, opener, closer))
       diagnostic.note(*open, llvm::Twine("to match this '") + opener + "'");
   }
 }
@@ -149,7 +149,7 @@ const char *ParserState::nextStatement(const char *from, const char *where) {
     } else if (depth == 0 && isStatementKeyword(at) && !previous.isSign(".")) {
       Token next = scanToken(text, at.range.end);
       // Stray keywords begin nothing, and `score` and its like are values too.
-      if (isRoleKeyword(at)             ? next.isSign("=")
+      if (isRoleKeyword(at)         ? next.isSign("=")
           : at.isKeyword("reverse") ? next.isKeyword("state")
                                     : next.kind == TokenKind::Word)
         return at.text.data();

@@ -47,7 +47,8 @@ public:
   const char *nextDefinition(const char *where);
 
   /// The integer or real number of a token, 0 with an error if out of range.
-  void convert(const Token &token, bool &isReal, int64_t &integer, double &real);
+  void convert(const Token &token, bool &isReal, int64_t &integer,
+               double &real);
 
 private:
   uint32_t offset(const char *at) const {

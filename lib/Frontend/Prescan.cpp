@@ -18,7 +18,8 @@ static bool checkSize(DiagnosticEngine &diags) {
   if (size <= maxSourceBytes)
     return true;
   diags.error({0, 0}, "source has " + llvm::Twine(size) +
-                          " bytes, the limit is " + llvm::Twine(maxSourceBytes));
+                          " bytes, the limit is " +
+                          llvm::Twine(maxSourceBytes));
   return false;
 }
 
@@ -28,15 +29,15 @@ static bool checkEncoding(DiagnosticEngine &diags) {
   const llvm::UTF8 *end = begin + text.size();
   for (const llvm::UTF8 *at = begin; at != end;) {
     unsigned length = llvm::getNumBytesForUTF8(*at);
-    bool isLegal = length <= end - at && llvm::isLegalUTF8Sequence(at, at + length);
+    bool isLegal =
+        length <= end - at && llvm::isLegalUTF8Sequence(at, at + length);
     if (*at != 0 && isLegal) {
       at += length;
       continue;
     }
     auto offset = static_cast<uint32_t>(at - begin);
-    diags.error({offset, offset + 1}, *at == 0
-                                          ? "source contains a NUL byte"
-                                          : "source is not valid UTF-8");
+    diags.error({offset, offset + 1}, *at == 0 ? "source contains a NUL byte"
+                                               : "source is not valid UTF-8");
     return false;
   }
   return true;

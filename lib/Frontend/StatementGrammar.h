@@ -87,9 +87,8 @@ constexpr auto set = [](auto &context) {
   (*x3::_val(context)).*Node = std::move(x3::_attr(context));
 };
 template <auto Node>
-constexpr auto setExpr = [](auto &context) {
-  (*x3::_val(context)).*Node = takeExpr(context);
-};
+constexpr auto setExpr =
+    [](auto &context) { (*x3::_val(context)).*Node = takeExpr(context); };
 
 // param
 
@@ -106,9 +105,10 @@ constexpr auto setHigh = [](auto &context) {
   x3::_val(context).high = takeExpr(context);
 };
 const x3::rule<struct BindingTag, ParamBinding> binding = "name";
-const auto binding_def =
-    name[setBindingName] > sign("=", "'='") > sum[setBindingValue] >
-    -(keyword("in") > sum[setLow] > sign("..", "'..'") > sum[setHigh]);
+const auto binding_def = name[setBindingName] >
+                         sign("=", "'='") > sum[setBindingValue] >
+                         -(keyword("in") > sum[setLow] > sign("..", "'..'") >
+                           sum[setHigh]);
 
 constexpr auto addBinding = [](auto &context) {
   ParamBinding &binding = x3::_attr(context);
@@ -134,12 +134,12 @@ constexpr auto addExtent = [](auto &context) {
   extents->push_back(takeExpr(context));
 };
 const x3::rule<struct InputTag, std::unique_ptr<Input>> input = "statement";
-const auto input_def =
-    keyword("input")[begin<Input>] > name[addInputName] >
-    *(sign(",", "','") > name[addInputName]) > sign(":", "',' or ':'") >
-    -name[setElementType] >
-    -(sign("[", "'['") > sum[addExtent] >
-      *(sign(",", "','") > sum[addExtent]) > sign("]", "',' or ']'"));
+const auto input_def = keyword("input")[begin<Input>] > name[addInputName] >
+                       *(sign(",", "','") > name[addInputName]) >
+                       sign(":", "',' or ':'") > -name[setElementType] >
+                       -(sign("[", "'['") > sum[addExtent] >
+                         *(sign(",", "','") > sum[addExtent]) >
+                         sign("]", "',' or ']'"));
 
 // let, carry, mask, score, weight, out, state
 
@@ -149,8 +149,8 @@ const auto let_def = keyword("let")[begin<Let>] > name[set<&Let::name>] >
 
 const x3::rule<struct CarryTag, std::unique_ptr<Carry>> carry = "statement";
 const auto carry_def = keyword("carry")[begin<Carry>] >
-                       name[set<&Carry::name>] > sign("=", "'='") >
-                       expression[setExpr<&Carry::value>];
+                       name[set<&Carry::name>] >
+                       sign("=", "'='") > expression[setExpr<&Carry::value>];
 
 constexpr auto beginRole(RoleKind role) {
   return [role](auto &context) {
@@ -169,7 +169,8 @@ constexpr auto beginReverse = [](auto &context) {
   begin<State>(context);
   x3::_val(context)->isReverse = true;
 };
-const x3::rule<struct StateStatementTag, std::unique_ptr<State>> state = "statement";
+const x3::rule<struct StateStatementTag, std::unique_ptr<State>> state =
+    "statement";
 const auto state_def =
     ((keyword("reverse")[beginReverse] > keyword("state", "'state'")) |
      keyword("state")[begin<State>]) > name[set<&State::name>] >
@@ -197,28 +198,29 @@ const x3::rule<StepTag, StatementPtr> step = "statement";
 const auto step_def = inBlock > stepBody[setName];
 
 const x3::rule<struct RepeatTag, std::unique_ptr<Repeat>> repeat = "statement";
-const auto repeat_def =
-    keyword("repeat")[begin<Repeat>] > name[set<&Repeat::counter>] >
-    sign("<", "'<'") > sum[setExpr<&Repeat::count>] > sign("{", "'{'") >
-    *step[addToBody] > sign("}", "'let', 'state' or '}'");
+const auto repeat_def = keyword("repeat")[begin<Repeat>] >
+                        name[set<&Repeat::counter>] >
+                        sign("<", "'<'") > sum[setExpr<&Repeat::count>] >
+                        sign("{", "'{'") > *step[addToBody] >
+                        sign("}", "'let', 'state' or '}'");
 
 struct StatementTag : RecoverAtStatement {};
 const x3::rule<StatementTag, StatementPtr> statement = "statement";
 
 const x3::rule<struct BranchTag, std::unique_ptr<Branch>> branch = "statement";
-const auto branch_def =
-    keyword("branch")[begin<Branch>] > name[set<&Branch::name>] >
-    -(sign("[", "'['") > name[set<&Branch::counter>] > sign("<", "'<'") >
-      sum[setExpr<&Branch::count>] > sign("]", "']'")) >
-    sign("{", "'[' or '{'") > *statement[addToBody] >
-    sign("}", "statement or '}'");
+const auto branch_def = keyword("branch")[begin<Branch>] >
+                        name[set<&Branch::name>] >
+                        -(sign("[", "'['") > name[set<&Branch::counter>] >
+                          sign("<", "'<'") > sum[setExpr<&Branch::count>] >
+                          sign("]", "']'")) > sign("{", "'[' or '{'") >
+                        *statement[addToBody] > sign("}", "statement or '}'");
 
 const x3::rule<struct StatementBodyTag, StatementPtr> statementBody =
     "statement or '}'";
-const auto statementBody_def =
-    param[setStatement] | input[setStatement] | let[setStatement] |
-    carry[setStatement] | role[setStatement] | state[setStatement] |
-    repeat[setStatement] | branch[setStatement];
+const auto statementBody_def = param[setStatement] | input[setStatement] |
+                               let[setStatement] | carry[setStatement] |
+                               role[setStatement] | state[setStatement] |
+                               repeat[setStatement] | branch[setStatement];
 const auto statement_def = inBlock > statementBody[setName];
 
 //===----------------------------------------------------------------------===//
@@ -247,8 +249,8 @@ constexpr auto addDefinition = [](auto &context) {
   x3::_val(context).definitions.push_back(std::move(definition));
 };
 const x3::rule<struct FileTag, File> file = "file";
-const auto file_def =
-    definition[addDefinition] >> *(inFile >> definition[addDefinition]);
+const auto file_def = definition[addDefinition] >>
+                      *(inFile >> definition[addDefinition]);
 
 BOOST_SPIRIT_DEFINE(binding, param, input, let, carry, role, state, stepBody,
                     step, repeat, branch, statementBody, statement, definition,

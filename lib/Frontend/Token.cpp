@@ -11,8 +11,8 @@
 namespace rapt::frontend {
 
 static constexpr llvm::StringRef statementWords[] = {
-    "param", "input", "let",     "carry", "mask",   "score",
-    "weight", "out",  "reverse", "state", "repeat", "branch"};
+    "param",  "input", "let",     "carry", "mask",   "score",
+    "weight", "out",   "reverse", "state", "repeat", "branch"};
 
 llvm::ArrayRef<llvm::StringRef> statementKeywords() { return statementWords; }
 
@@ -61,7 +61,8 @@ static size_t numberLength(llvm::StringRef rest, bool &isBad) {
     pos = digits(pos + 1);
   if (pos < rest.size() && (rest[pos] == 'e' || rest[pos] == 'E')) {
     size_t exponent = pos + 1;
-    if (exponent < rest.size() && (rest[exponent] == '+' || rest[exponent] == '-'))
+    if (exponent < rest.size() &&
+        (rest[exponent] == '+' || rest[exponent] == '-'))
       ++exponent;
     size_t end = digits(exponent);
     if (end > exponent)
@@ -85,16 +86,18 @@ static size_t signLength(llvm::StringRef rest) {
 static size_t characterLength(llvm::StringRef rest) {
   auto *bytes = reinterpret_cast<const llvm::UTF8 *>(rest.data());
   size_t length = llvm::getNumBytesForUTF8(bytes[0]);
-  bool isLegal = length <= rest.size() &&
-                 llvm::isLegalUTF8Sequence(bytes, bytes + length);
+  bool isLegal =
+      length <= rest.size() && llvm::isLegalUTF8Sequence(bytes, bytes + length);
   return isLegal ? length : 1;
 }
 
 Token scanToken(llvm::StringRef text, uint32_t offset) {
-  llvm::StringRef rest = skipBlanks(text.drop_front(std::min<size_t>(offset, text.size())));
+  llvm::StringRef rest =
+      skipBlanks(text.drop_front(std::min<size_t>(offset, text.size())));
   uint32_t begin = static_cast<uint32_t>(text.size() - rest.size());
   auto make = [&](TokenKind kind, size_t length) {
-    return Token{kind, {begin, begin + static_cast<uint32_t>(length)},
+    return Token{kind,
+                 {begin, begin + static_cast<uint32_t>(length)},
                  rest.take_front(length)};
   };
   if (rest.empty())
@@ -136,9 +139,10 @@ std::string describe(const Token &token) {
       return "U+" + llvm::utohexstr(code, /*LowerCase=*/false, /*Width=*/4);
   }
   constexpr size_t maxShown = 40;
-  std::string quoted = token.text.size() <= maxShown
-                           ? ("'" + token.text + "'").str()
-                           : ("'" + token.text.take_front(maxShown) + "...'").str();
+  std::string quoted =
+      token.text.size() <= maxShown
+          ? ("'" + token.text + "'").str()
+          : ("'" + token.text.take_front(maxShown) + "...'").str();
   return token.kind == TokenKind::Keyword ? "keyword " + quoted : quoted;
 }
 

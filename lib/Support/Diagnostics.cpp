@@ -67,8 +67,7 @@ struct Excerpt {
 static unsigned characterLength(llvm::StringRef text) {
   auto *bytes = reinterpret_cast<const llvm::UTF8 *>(text.data());
   unsigned length = llvm::getNumBytesForUTF8(bytes[0]);
-  if (length > text.size() ||
-      !llvm::isLegalUTF8Sequence(bytes, bytes + length))
+  if (length > text.size() || !llvm::isLegalUTF8Sequence(bytes, bytes + length))
     return 1;
   return length;
 }
@@ -100,7 +99,8 @@ Excerpt::Excerpt(llvm::StringRef line, size_t first, size_t last) {
       isCutRight = true;
       break;
     }
-    llvm::StringRef character = line.substr(pos, characterLength(line.substr(pos)));
+    llvm::StringRef character =
+        line.substr(pos, characterLength(line.substr(pos)));
     pos += character.size();
     int width = llvm::sys::unicode::columnWidthUTF8(character);
     if (character == "\t") {
@@ -177,7 +177,8 @@ nearestSpelling(llvm::StringRef word,
   // One letter wrong in a word of one or two is another word.
   if (word.size() < 3)
     return std::nullopt;
-  unsigned limit = static_cast<unsigned>(std::min<size_t>(word.size(), 64) + 2) / 3;
+  unsigned limit =
+      static_cast<unsigned>(std::min<size_t>(word.size(), 64) + 2) / 3;
   std::optional<llvm::StringRef> nearest;
   unsigned best = limit + 1;
   for (llvm::StringRef candidate : candidates) {
@@ -195,7 +196,8 @@ nearestSpelling(llvm::StringRef word,
 
 std::string didYouMean(llvm::StringRef word,
                        llvm::ArrayRef<llvm::StringRef> candidates) {
-  if (std::optional<llvm::StringRef> nearest = nearestSpelling(word, candidates))
+  if (std::optional<llvm::StringRef> nearest =
+          nearestSpelling(word, candidates))
     return ("; did you mean '" + *nearest + "'?").str();
   return "";
 }

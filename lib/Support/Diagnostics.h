@@ -83,7 +83,8 @@ private:
 /// The candidate nearest to `word`, if it is near enough to be a misspelling
 /// (about a third of its letters); the first of equals.
 std::optional<llvm::StringRef>
-nearestSpelling(llvm::StringRef word, llvm::ArrayRef<llvm::StringRef> candidates);
+nearestSpelling(llvm::StringRef word,
+                llvm::ArrayRef<llvm::StringRef> candidates);
 
 /// "; did you mean 'queries'?" or nothing: to be appended to a message.
 std::string didYouMean(llvm::StringRef word,

@@ -23,11 +23,12 @@ static llvm::cl::opt<Action> action(
     llvm::cl::values(
         clEnumValN(Action::Print, "print", "print canonical source (default)"),
         clEnumValN(Action::Dump, "dump", "print the tree"),
-        clEnumValN(Action::RoundTrip, "roundtrip",
-                   "print, parse again, compare; print the definitions' names")));
+        clEnumValN(
+            Action::RoundTrip, "roundtrip",
+            "print, parse again, compare; print the definitions' names")));
 
-static std::optional<rapt::frontend::File>
-parseText(llvm::StringRef name, llvm::StringRef text) {
+static std::optional<rapt::frontend::File> parseText(llvm::StringRef name,
+                                                     llvm::StringRef text) {
   rapt::support::SourceFile source(name.str(), text.str());
   rapt::support::DiagnosticEngine diags(source);
   std::optional<rapt::frontend::File> file = rapt::frontend::parse(diags);

@@ -15,7 +15,8 @@ TEST(Ast, EqualInSpiteOfLayout) {
   EXPECT_TRUE(*a.file == *b.file);
 }
 
-/// Every part of a node takes part in the comparison: no two of these are equal.
+/// Every part of a node takes part in the comparison: no two of these are
+/// equal.
 TEST(Ast, EqualityLooksAtEverything) {
   std::vector<std::string> bodies = {
       "",
@@ -91,8 +92,7 @@ TEST(Ast, EqualityLooksAtEverything) {
   };
   std::vector<std::unique_ptr<Parsed>> parsed;
   for (const std::string &body : bodies) {
-    parsed.push_back(
-        std::make_unique<Parsed>("attention t { " + body + " }"));
+    parsed.push_back(std::make_unique<Parsed>("attention t { " + body + " }"));
     ASSERT_TRUE(parsed.back()->file) << body << parsed.back()->messages();
   }
   parsed.push_back(std::make_unique<Parsed>("attention u { }"));

@@ -52,8 +52,7 @@ struct ParsedExpr {
   }
 
   /// The expression as node T; a failure if it is another.
-  template <typename T>
-  const T *as() const {
+  template <typename T> const T *as() const {
     const T *node = expr ? llvm::dyn_cast<T>(expr) : nullptr;
     if (!node)
       ADD_FAILURE() << "another kind of node";
@@ -65,8 +64,7 @@ struct ParsedExpr {
 };
 
 /// The first statement of a one-definition source as node T.
-template <typename T>
-const T *firstStatement(const Parsed &parsed) {
+template <typename T> const T *firstStatement(const Parsed &parsed) {
   if (!parsed.file) {
     ADD_FAILURE() << parsed.diags.str();
     return nullptr;

@@ -80,9 +80,8 @@ TEST(Parser, Numbers) {
 }
 
 TEST(Parser, RangeOfIntegersIsNoReal) {
-  for (const char *text :
-       {"attention t { param a = 4 in 1 .. 65536 }",
-        "attention t { param a = 4 in 1..65536 }"}) {
+  for (const char *text : {"attention t { param a = 4 in 1 .. 65536 }",
+                           "attention t { param a = 4 in 1..65536 }"}) {
     Parsed parsed(text);
     auto *param = firstStatement<Param>(parsed);
     ASSERT_NE(param, nullptr) << text;
@@ -152,7 +151,8 @@ TEST(Parser, NamedArguments) {
   ASSERT_TRUE(call->arguments[2].name);
   EXPECT_EQ(call->arguments[2].name->text, "where");
   EXPECT_FALSE(call->arguments[3].name);
-  EXPECT_EQ(expr.parsed.source.text(call->arguments[2].range), "where = a == b");
+  EXPECT_EQ(expr.parsed.source.text(call->arguments[2].range),
+            "where = a == b");
   EXPECT_EQ(ParsedExpr("row()").as<Call>()->arguments.size(), 0u);
 }
 
@@ -212,7 +212,8 @@ TEST(Parser, LongChains) {
       text += std::string(op) + "b";
     Parsed parsed(text + " }");
     ASSERT_TRUE(parsed.file) << op;
-    auto *chain = llvm::dyn_cast<Chain>(firstStatement<Role>(parsed)->value.get());
+    auto *chain =
+        llvm::dyn_cast<Chain>(firstStatement<Role>(parsed)->value.get());
     ASSERT_NE(chain, nullptr);
     EXPECT_EQ(chain->operands.size(), 100'001u);
     EXPECT_TRUE(*parsed.file == *parsed.file);

@@ -2,8 +2,8 @@
 // See LICENSE for license information.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 
-#include "ParseTesting.h"
 #include "lib/Frontend/Prescan.h"
+#include "ParseTesting.h"
 
 namespace rapt::frontend {
 namespace {
@@ -42,7 +42,8 @@ TEST(Prescan, ClosersThatFitNothingDoNotHideDepth) {
 
 TEST(Prescan, PrefixRun) {
   for (const char *op : {"!", "-", "- "}) {
-    EXPECT_TRUE(Parsed("attention t { out = " + repeated(op, 200) + "a }").file);
+    EXPECT_TRUE(
+        Parsed("attention t { out = " + repeated(op, 200) + "a }").file);
     std::string found =
         Parsed("attention t { out = " + repeated(op, 201) + "a }").messages();
     EXPECT_NE(found.find("more than 200 prefix operators in a row"),
@@ -65,8 +66,8 @@ TEST(Prescan, Encoding) {
 TEST(Prescan, HostileSourcesEnd) {
   for (const char *piece :
        {"(", "a[", "f(x=", "attention t { ", "branch b { ", "- ", "!a==", "a.",
-        "attention a { mask = ( } ", "let x = ", "// x\n", "a ", "\xCE\xBB", "}",
-        "repeat n < 2 { mask = i } ", "in "}) {
+        "attention a { mask = ( } ", "let x = ", "// x\n", "a ", "\xCE\xBB",
+        "}", "repeat n < 2 { mask = i } ", "in "}) {
     std::string body = repeated(piece, (maxSourceBytes - 64) / strlen(piece));
     EXPECT_FALSE(Parsed("attention t { out = " + body).file) << piece;
     EXPECT_FALSE(Parsed(body).file) << piece;

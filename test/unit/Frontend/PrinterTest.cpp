@@ -99,8 +99,9 @@ TEST(Printer, BoundsOfParamsKeepTheirParentheses) {
 }
 
 TEST(Printer, Dump) {
-  Parsed parsed("attention t { param p = 2 in 1 .. 8 mask = !(j in f(-a, x = 1.0)) "
-                "& b[0, :, 1:2].m | c }");
+  Parsed parsed(
+      "attention t { param p = 2 in 1 .. 8 mask = !(j in f(-a, x = 1.0)) "
+      "& b[0, :, 1:2].m | c }");
   ASSERT_TRUE(parsed.file);
   std::string text;
   llvm::raw_string_ostream os(text);

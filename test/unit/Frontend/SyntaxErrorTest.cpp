@@ -35,7 +35,8 @@ const WrongInput definitions[] = {
      "'attention'?\n"},
     {"StatementOutside", "mask = i >= j",
      "1:1: expected 'attention', found keyword 'mask'\n"},
-    {"NoName", "attention { mask = i >= j }", "1:11: expected name, found '{'\n"},
+    {"NoName", "attention { mask = i >= j }",
+     "1:11: expected name, found '{'\n"},
     {"KeywordAsName", "attention state { }",
      "1:11: expected name, found keyword 'state'\n"},
     {"NumberAsName", "attention 3d { }", "1:11: invalid number '3d'\n"},
@@ -57,15 +58,18 @@ const WrongInput definitions[] = {
 // Wrong statements.
 const WrongInput statements[] = {
     {"MisspeltStatement", "attention t {\n wieght = softmax(score) }",
-     "2:2: expected statement or '}', found 'wieght'; did you mean 'weight'?\n"},
+     "2:2: expected statement or '}', found 'wieght'; did you mean "
+     "'weight'?\n"},
     {"UnknownStatement", "attention t { zebra = 3 }",
      "1:15: expected statement or '}', found 'zebra'\n"},
     {"NoEquals", "attention t { mask i >= j }",
      "1:20: expected '=', found 'i'\n"},
-    {"NoValue", "attention t { mask = }", "1:22: expected expression, found '}'\n"},
+    {"NoValue", "attention t { mask = }",
+     "1:22: expected expression, found '}'\n"},
     {"NoValueBeforeNext", "attention t { score =\n weight = softmax(score) }",
      "2:2: expected expression, found keyword 'weight'\n"},
-    {"TwoEquals", "attention t { let x == 3 }", "1:21: expected '=', found '=='\n"},
+    {"TwoEquals", "attention t { let x == 3 }",
+     "1:21: expected '=', found '=='\n"},
     {"KeywordAsLetName", "attention t { let in = 3 }",
      "1:19: expected name, found keyword 'in'\n"},
     {"ForeignLetters", "attention t { let \xCE\xBB = 3 }",
@@ -191,7 +195,8 @@ const WrongInput recoveries[] = {
      "attention t {\n let x = 3 $ score * weight.mask\n let y = )\n}",
      "2:12: expected operator, statement or '}', found '$'\n"
      "3:10: expected expression, found ')'\n"},
-    {"NextDefinition", "attention t {\n mask = )\nattention { }\nattention u {\n out = ] }",
+    {"NextDefinition",
+     "attention t {\n mask = )\nattention { }\nattention u {\n out = ] }",
      "2:9: expected expression, found ')'\n"
      "3:1: expected statement or '}', found keyword 'attention'\n"
      "  1:13: to match this '{'\n"
@@ -205,8 +210,8 @@ const WrongInput recoveries[] = {
 std::string nameOf(const testing::TestParamInfo<WrongInput> &info) {
   return info.param.name;
 }
-INSTANTIATE_TEST_SUITE_P(Definition, SyntaxError, testing::ValuesIn(definitions),
-                         nameOf);
+INSTANTIATE_TEST_SUITE_P(Definition, SyntaxError,
+                         testing::ValuesIn(definitions), nameOf);
 INSTANTIATE_TEST_SUITE_P(Statement, SyntaxError, testing::ValuesIn(statements),
                          nameOf);
 INSTANTIATE_TEST_SUITE_P(Expression, SyntaxError,
