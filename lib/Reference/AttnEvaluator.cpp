@@ -4,7 +4,6 @@
 
 #include "lib/Reference/AttnEvaluator.h"
 #include "lib/Reference/RowEvaluator.h"
-#include "llvm/Support/MathExtras.h"
 #include <thread>
 
 using llvm::Error;
@@ -100,8 +99,8 @@ private:
       evaluators[worker]->loadRow(source, b, h, n, row);
       Real *target = &table.rows[n * source.features];
       for (int64_t d = 0; d < source.features; ++d)
-        target[d] = source.isInteger ? static_cast<Real>(row[d].integer)
-                                     : row[d].real;
+        target[d] =
+            source.isInteger ? static_cast<Real>(row[d].integer) : row[d].real;
     });
   }
 
@@ -109,7 +108,7 @@ private:
   TensorView materialize(const Node &node) {
     using support::ElementType;
     bool isInteger = !support::isFloat(node.resultType);
-    ElementType type = isInteger ? ElementType::I64
+    ElementType type = isInteger                      ? ElementType::I64
                        : std::is_same_v<Real, double> ? ElementType::F64
                                                       : ElementType::F32;
     int64_t sizes[4] = {node.shape.batch, node.shape.heads, node.length,

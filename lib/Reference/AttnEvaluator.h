@@ -3,8 +3,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 
 /// \file
-/// The judge: what a spec means, row by row, straight from the definition of the
-/// attn operations.
+/// The judge: what a spec means, row by row, straight from the definition of
+/// the attn operations.
 
 #ifndef RAPT_LIB_REFERENCE_ATTNEVALUATOR_H
 #define RAPT_LIB_REFERENCE_ATTNEVALUATOR_H
@@ -36,9 +36,9 @@ struct Row {
   /// Log-sum-exp of the row; 0 if the spec does not return one.
   double lse = 0;
   /// The size of the terms that `out` is summed from, against which errors are
-  /// measured: the largest finite sum_j |weight_j * v_je| over the features e. Where
-  /// the weighted sum goes through further maps, those carry it over as they
-  /// carry a small change of the sum. Only with Precision::Exact.
+  /// measured: the largest finite sum_j |weight_j * v_je| over the features e.
+  /// Where the weighted sum goes through further maps, those carry it over as
+  /// they carry a small change of the sum. Only with Precision::Exact.
   double scale = 0;
   /// Pairs of this row that the masks keep.
   int64_t keptPairs = 0;
@@ -46,15 +46,14 @@ struct Row {
 
 class AttnEvaluator {
 public:
-  /// Takes `spec` (a function with `attn.spec`) apart and binds its arguments to
-  /// the tensors of the same names, which must outlive the evaluator; the spec
-  /// need not. Fails on a missing tensor, on one of the wrong element type, rank
-  /// or extent, and on an operation that is not part of a spec. `threads` = 0
-  /// takes one per core.
-  static llvm::Expected<AttnEvaluator> create(mlir::func::FuncOp spec,
-                                              llvm::ArrayRef<NamedTensor> tensors,
-                                              Precision precision,
-                                              unsigned threads = 0);
+  /// Takes `spec` (a function with `attn.spec`) apart and binds its arguments
+  /// to the tensors of the same names, which must outlive the evaluator; the
+  /// spec need not. Fails on a missing tensor, on one of the wrong element
+  /// type, rank or extent, and on an operation that is not part of a spec.
+  /// `threads` = 0 takes one per core.
+  static llvm::Expected<AttnEvaluator>
+  create(mlir::func::FuncOp spec, llvm::ArrayRef<NamedTensor> tensors,
+         Precision precision, unsigned threads = 0);
   AttnEvaluator(AttnEvaluator &&);
   AttnEvaluator &operator=(AttnEvaluator &&);
   ~AttnEvaluator();

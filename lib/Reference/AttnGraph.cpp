@@ -2,8 +2,8 @@
 // See LICENSE for license information.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 
-// From a spec and its tensors to nodes; all that can be wrong with them is found
-// here.
+// From a spec and its tensors to nodes; all that can be wrong with them is
+// found here.
 
 #include "lib/Reference/AttnGraph.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -58,8 +58,7 @@ private:
   Error buildAttend(attn::AttendOp op);
   Error buildReturn(func::ReturnOp op);
 
-  template <typename Op>
-  Error setShape(Op op, Node &node);
+  template <typename Op> Error setShape(Op op, Node &node);
   Error setCaptures(OperandRange captures, Node &node);
   Error setResult(Value result, int64_t length, Node &node);
   Error getSource(Value value, int64_t length, Node &node, Source &source);
@@ -90,11 +89,11 @@ static Error checkTensor(StringRef name, const TensorView &view,
   if (!element)
     return element.takeError();
   if (view.type != *element)
-    return makeError(llvm::formatv(
-        "'{0}' has element type {1}, expected {2}", name,
-        support::getElementTypeName(view.type),
-        support::getElementTypeName(*element)));
-  if (view.getRank() != type.getRank() || view.strides.size() != view.sizes.size())
+    return makeError(llvm::formatv("'{0}' has element type {1}, expected {2}",
+                                   name, support::getElementTypeName(view.type),
+                                   support::getElementTypeName(*element)));
+  if (view.getRank() != type.getRank() ||
+      view.strides.size() != view.sizes.size())
     return makeError(llvm::formatv("'{0}' has {1} dimensions, expected {2}",
                                    name, view.getRank(), type.getRank()));
   for (int64_t d = 0; d < type.getRank(); ++d)
@@ -133,15 +132,16 @@ Error GraphBuilder::bindArguments(llvm::ArrayRef<NamedTensor> tensors) {
       auto [entry, isNew] = axes.try_emplace(axis, found, name.str());
       if (!isNew && entry->second.first != found)
         return makeError(llvm::formatv(
-            "axis '{0}' has extent {1} in '{2}', expected {3} as in '{4}'", axis,
-            found, name.getValue(), entry->second.first, entry->second.second));
+            "axis '{0}' has extent {1} in '{2}', expected {3} as in '{4}'",
+            axis, found, name.getValue(), entry->second.first,
+            entry->second.second));
     }
   }
   return Error::success();
 }
 
-/// Values that are needed as a whole: captured or reshaped ones, and every attend
-/// that another attend is computed from.
+/// Values that are needed as a whole: captured or reshaped ones, and every
+/// attend that another attend is computed from.
 void GraphBuilder::findWholeValues() {
   llvm::SmallVector<Value> beforeAttend;
   for (Operation &op : spec.getBody().front()) {
@@ -201,7 +201,8 @@ Error GraphBuilder::buildAxis(attn::AxisOp op) {
     return makeError("no argument has the axis '" + op.getName() + "'");
   const TensorView &view = views[spec.getArgument(place->argument)];
   if (place->dimension >= view.sizes.size())
-    return makeError("axis '" + op.getName() + "' is not a dimension of its tensor");
+    return makeError("axis '" + op.getName() +
+                     "' is not a dimension of its tensor");
   extents[op] = view.sizes[place->dimension];
   return Error::success();
 }
@@ -223,8 +224,7 @@ Expected<TensorView> GraphBuilder::getView(Value value) {
   return view->second;
 }
 
-template <typename Op>
-Error GraphBuilder::setShape(Op op, Node &node) {
+template <typename Op> Error GraphBuilder::setShape(Op op, Node &node) {
   auto get = [&](Value extent, int64_t &target) -> Error {
     auto known = extents.find(extent);
     if (known == extents.end() || known->second < 0)
@@ -290,8 +290,13 @@ Error GraphBuilder::getSource(Value value, int64_t length, Node &node,
       return view.takeError();
     if (view->getRank() != 4)
       return makeError("rows must come from a tensor of rank 4");
-    source = {*view,          nullptr,        view->sizes[0], view->sizes[1],
-              view->sizes[2], view->sizes[3], !support::isFloat(view->type)};
+    source = {*view,
+              nullptr,
+              view->sizes[0],
+              view->sizes[1],
+              view->sizes[2],
+              view->sizes[3],
+              !support::isFloat(view->type)};
   }
   if (source.length != length)
     return makeError(llvm::formatv("an operand has {0} rows, expected {1}",
@@ -299,9 +304,10 @@ Error GraphBuilder::getSource(Value value, int64_t length, Node &node,
   bool empty = node.shape.batch == 0 || node.shape.heads == 0;
   if (!empty && (source.batch < 1 || source.batch > node.shape.batch ||
                  source.heads < 1 || source.heads > node.shape.heads))
-    return makeError(llvm::formatv(
-        "an operand has {0} batches and {1} heads, expected at most {2} and {3}",
-        source.batch, source.heads, node.shape.batch, node.shape.heads));
+    return makeError(llvm::formatv("an operand has {0} batches and {1} heads, "
+                                   "expected at most {2} and {3}",
+                                   source.batch, source.heads, node.shape.batch,
+                                   node.shape.heads));
   return Error::success();
 }
 
@@ -335,8 +341,7 @@ Error GraphBuilder::buildMap(attn::MapOp op) {
   if (Error error = setCaptures(op.getCaptures(), *node))
     return error;
   for (Value row : op.getRows())
-    if (Error error =
-            getSource(row, length, *node, node->rows.emplace_back()))
+    if (Error error = getSource(row, length, *node, node->rows.emplace_back()))
       return error;
   if (Error error = setResult(op.getResult(), length, *node))
     return error;
@@ -365,11 +370,11 @@ Error GraphBuilder::buildAttend(attn::AttendOp op) {
                                 node->queries.emplace_back()))
       return error;
   for (Value key : op.getKeys())
-    if (Error error = getSource(key, node->shape.keys, *node,
-                                node->keys.emplace_back()))
+    if (Error error =
+            getSource(key, node->shape.keys, *node, node->keys.emplace_back()))
       return error;
-  if (Error error = getSource(op.getValues(), node->shape.keys, *node,
-                              node->values))
+  if (Error error =
+          getSource(op.getValues(), node->shape.keys, *node, node->values))
     return error;
   if (Error error = setResult(op.getResult(), node->shape.queries, *node))
     return error;

@@ -17,7 +17,8 @@
 
 namespace rapt::reference {
 
-/// Runs `body(worker, index)` for every index below `count` on `threads` threads.
+/// Runs `body(worker, index)` for every index below `count` on `threads`
+/// threads.
 void parallelFor(int64_t count, unsigned threads,
                  llvm::function_ref<void(unsigned worker, int64_t index)> body);
 
@@ -28,7 +29,8 @@ struct Shape {
 
 struct Node;
 
-/// An operand [B', H', L, D]: a tensor in memory, or rows computed when asked for.
+/// An operand [B', H', L, D]: a tensor in memory, or rows computed when asked
+/// for.
 struct Source {
   TensorView view;            ///< used if there is no node
   const Node *node = nullptr; ///< the operation that computes the rows

@@ -25,8 +25,8 @@ std::vector<RowIndex> selectRows(RowSelection selection, int64_t batch,
   std::vector<RowIndex> rows;
   if (selection == RowSelection::None || queries <= 0)
     return rows;
-  bool all = selection == RowSelection::All ||
-             queries <= kFirst + kLast + kRandom;
+  bool all =
+      selection == RowSelection::All || queries <= kFirst + kLast + kRandom;
   std::mt19937_64 random(seed);
   for (int64_t b = 0; b < batch; ++b) {
     for (int64_t h = 0; h < heads; ++h) {
@@ -35,7 +35,8 @@ std::vector<RowIndex> selectRows(RowSelection selection, int64_t batch,
         chosen.insert(i);
       for (int64_t i = all ? queries : queries - kLast; i < queries; ++i)
         chosen.insert(i);
-      while (!all && static_cast<int64_t>(chosen.size()) < kFirst + kLast + kRandom)
+      while (!all &&
+             static_cast<int64_t>(chosen.size()) < kFirst + kLast + kRandom)
         chosen.insert(static_cast<int64_t>(random() % queries));
       for (int64_t i : chosen)
         rows.push_back({b, h, i});
@@ -98,15 +99,17 @@ static Error checkExtents(const TensorView &view, llvm::StringRef name,
       text += (text.empty() ? "" : ", ") + std::to_string(size);
     return "[" + text + "]";
   };
-  return llvm::createStringError(llvm::formatv("{0} has extents {1}, expected {2}",
-                                               name, list(view.sizes),
-                                               list(expected)));
+  return llvm::createStringError(
+      llvm::formatv("{0} has extents {1}, expected {2}", name, list(view.sizes),
+                    list(expected)));
 }
 
 namespace {
 struct RowErrors {
   double out = 0, lse = 0, plainOut = 0, plainLse = 0;
-  bool isSkipped() const { return std::isinf(plainOut) || std::isinf(plainLse); }
+  bool isSkipped() const {
+    return std::isinf(plainOut) || std::isinf(plainLse);
+  }
 };
 } // namespace
 
@@ -120,8 +123,8 @@ static RowErrors compareRow(RowIndex index, const Row &exact, const Row &plain,
   errors.out = errorOfRow(found, exact, resultType);
   errors.plainOut = errorOfRow(plain.out, exact, resultType);
   if (lse) {
-    errors.lse = errorOfLse(readReal(*lse, {index.b, index.h, index.i}),
-                            exact.lse);
+    errors.lse =
+        errorOfLse(readReal(*lse, {index.b, index.h, index.i}), exact.lse);
     errors.plainLse = errorOfLse(plain.lse, exact.lse);
   }
   return errors;
@@ -137,8 +140,8 @@ static void judge(CheckReport &report, llvm::ArrayRef<RowIndex> rows,
     report.maxError = std::max(report.maxError, error.out);
     report.maxLseError = std::max(report.maxLseError, error.lse);
     bool lseIsWorse = error.lse / report.lseBound > error.out / report.bound;
-    double excess = lseIsWorse ? error.lse / report.lseBound
-                               : error.out / report.bound;
+    double excess =
+        lseIsWorse ? error.lse / report.lseBound : error.out / report.bound;
     if (excess <= worst)
       continue;
     worst = excess;
@@ -154,10 +157,10 @@ static void judge(CheckReport &report, llvm::ArrayRef<RowIndex> rows,
           place + ": " + what +
           " is not finite, or not zero, where the reference is, or the reverse";
     else
-      report.message = llvm::formatv("{0}: error of {1} is {2:e3}, bound {3:e3}",
-                                     place, what,
-                                     lseIsWorse ? error.lse : error.out,
-                                     lseIsWorse ? report.lseBound : report.bound);
+      report.message =
+          llvm::formatv("{0}: error of {1} is {2:e3}, bound {3:e3}", place,
+                        what, lseIsWorse ? error.lse : error.out,
+                        lseIsWorse ? report.lseBound : report.bound);
   }
 }
 
@@ -166,8 +169,8 @@ Expected<CheckReport> checkResult(AttnEvaluator &exact, AttnEvaluator &plain,
                                   llvm::ArrayRef<RowIndex> rows) {
   int64_t batch = exact.getBatch(), heads = exact.getHeads();
   int64_t queries = exact.getQueries();
-  if (Error error = checkExtents(
-          out, "out", {batch, heads, queries, exact.getFeatures()}))
+  if (Error error = checkExtents(out, "out",
+                                 {batch, heads, queries, exact.getFeatures()}))
     return error;
   if (lse && !exact.hasLse())
     return llvm::createStringError("the spec returns no log-sum-exp");

@@ -19,16 +19,17 @@ enum class RowSelection {
   All
 };
 
-/// The rows of a result [batch, heads, queries, features], in ascending order and
-/// without repetition. Equal seeds give equal rows.
+/// The rows of a result [batch, heads, queries, features], in ascending order
+/// and without repetition. Equal seeds give equal rows.
 std::vector<RowIndex> selectRows(RowSelection selection, int64_t batch,
                                  int64_t heads, int64_t queries, uint64_t seed);
 
-/// The largest error of a row over its features, as a fraction of the row's scale:
-/// |found - reference| / scale. Half the smallest positive number of the result's
-/// type is free, because nothing nearer may exist. Infinite if one of the two is
-/// a NaN or infinite (the reference rounded to the result's type) where the other
-/// is not, and if the scale is 0, as in an empty row, but `found` differs.
+/// The largest error of a row over its features, as a fraction of the row's
+/// scale: |found - reference| / scale. Half the smallest positive number of the
+/// result's type is free, because nothing nearer may exist. Infinite if one of
+/// the two is a NaN or infinite (the reference rounded to the result's type)
+/// where the other is not, and if the scale is 0, as in an empty row, but
+/// `found` differs.
 double errorOfRow(llvm::ArrayRef<double> found, const Row &reference,
                   support::ElementType resultType);
 
@@ -44,24 +45,23 @@ struct CheckReport {
   double bound = 0;       ///< 2 * the plain implementation's + floor
   double maxLseError = 0; ///< see errorOfLse
   double lseBound = 0;
-  RowIndex worst;         ///< where the error is largest compared with its bound
+  RowIndex worst; ///< where the error is largest compared with its bound
   int64_t rowsChecked = 0;
-  /// Rows that were left out because the plain implementation overflows where the
-  /// Reference does not: nothing is known about the precision to expect there.
+  /// Rows that were left out because the plain implementation overflows where
+  /// the Reference does not: nothing is known about the precision to expect
+  /// there.
   int64_t rowsSkipped = 0;
   bool passed = true;
   std::string message; ///< what failed, in one line; empty if nothing did
 };
 
-/// Compares rows of `out` [batch, heads, queries, features] and, if it is given,
-/// `lse` [batch, heads, queries]. `exact` and `plain` evaluate the same spec on
-/// the same tensors with the two precisions. Fails if the tensors do not fit the
-/// spec or a row lies outside.
-llvm::Expected<CheckReport> checkResult(AttnEvaluator &exact,
-                                        AttnEvaluator &plain,
-                                        const TensorView &out,
-                                        const TensorView *lse,
-                                        llvm::ArrayRef<RowIndex> rows);
+/// Compares rows of `out` [batch, heads, queries, features] and, if it is
+/// given, `lse` [batch, heads, queries]. `exact` and `plain` evaluate the same
+/// spec on the same tensors with the two precisions. Fails if the tensors do
+/// not fit the spec or a row lies outside.
+llvm::Expected<CheckReport>
+checkResult(AttnEvaluator &exact, AttnEvaluator &plain, const TensorView &out,
+            const TensorView *lse, llvm::ArrayRef<RowIndex> rows);
 
 } // namespace rapt::reference
 

@@ -67,6 +67,7 @@ static std::optional<Opcode> getElementwiseOpcode(StringRef name) {
       .Case("arith.ceildivsi", Opcode::CeilDivS)
       .Case("arith.divui", Opcode::DivU)
       .Case("arith.remui", Opcode::RemU)
+      .Case("arith.ceildivui", Opcode::CeilDivU)
       .Case("arith.andi", Opcode::And)
       .Case("arith.ori", Opcode::Or)
       .Case("arith.xori", Opcode::Xor)

@@ -69,8 +69,8 @@ int64_t power(int64_t base, int64_t exponent) {
   return result;
 }
 
-bool compareIntegers(mlir::arith::CmpIPredicate predicate, int64_t a,
-                            int64_t b, unsigned width) {
+bool compareIntegers(mlir::arith::CmpIPredicate predicate, int64_t a, int64_t b,
+                     unsigned width) {
   using mlir::arith::CmpIPredicate;
   int64_t sa = asSigned(a, width), sb = asSigned(b, width);
   uint64_t ua = asUnsigned(a, width), ub = asUnsigned(b, width);
@@ -99,8 +99,7 @@ bool compareIntegers(mlir::arith::CmpIPredicate predicate, int64_t a,
   llvm_unreachable("unknown predicate");
 }
 
-bool compareReals(mlir::arith::CmpFPredicate predicate, double a,
-                  double b) {
+bool compareReals(mlir::arith::CmpFPredicate predicate, double a, double b) {
   using mlir::arith::CmpFPredicate;
   bool unordered = std::isnan(a) || std::isnan(b);
   switch (predicate) {

@@ -39,12 +39,10 @@ bool compareIntegers(mlir::arith::CmpIPredicate predicate, int64_t a, int64_t b,
 bool compareReals(mlir::arith::CmpFPredicate predicate, double a, double b);
 
 /// The larger or smaller of two numbers, a NaN if either is one.
-template <typename Real>
-Real maximum(Real a, Real b) {
+template <typename Real> Real maximum(Real a, Real b) {
   return std::isnan(a) ? a : std::isnan(b) ? b : std::max(a, b);
 }
-template <typename Real>
-Real minimum(Real a, Real b) {
+template <typename Real> Real minimum(Real a, Real b) {
   return std::isnan(a) ? a : std::isnan(b) ? b : std::min(a, b);
 }
 

@@ -14,7 +14,8 @@
 namespace rapt::reference {
 
 /// Philox4x32-10 (Salmon, Moraes, Dror, Shaw: "Parallel random numbers: as easy
-/// as 1, 2, 3", SC 2011): ten rounds over a counter of four words, keyed by two.
+/// as 1, 2, 3", SC 2011): ten rounds over a counter of four words, keyed by
+/// two.
 std::array<uint32_t, 4> philox4x32(std::array<uint32_t, 4> counter,
                                    std::array<uint32_t, 2> key);
 

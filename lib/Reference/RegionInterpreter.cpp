@@ -49,8 +49,7 @@ int64_t readInteger(const TensorView &view, llvm::ArrayRef<int64_t> indices) {
 
 namespace {
 /// One instruction at a time on the cells of one thread.
-template <typename Real>
-class Interpreter {
+template <typename Real> class Interpreter {
 public:
   Interpreter(const Instruction &instruction, Cell<Real> *cells,
               const Surroundings &around)
@@ -64,35 +63,29 @@ private:
   }
   Cell<Real> *result() { return cells + instruction.result; }
 
-  template <typename F>
-  void mapReal(F f) {
+  template <typename F> void mapReal(F f) {
     for (int32_t k = 0; k < instruction.count; ++k)
       result()[k].real = f(operand(0)[k].real);
   }
-  template <typename F>
-  void mapReals(F f) {
+  template <typename F> void mapReals(F f) {
     for (int32_t k = 0; k < instruction.count; ++k)
       result()[k].real = f(operand(0)[k].real, operand(1)[k].real);
   }
-  template <typename F>
-  void mapInteger(F f) {
+  template <typename F> void mapInteger(F f) {
     for (int32_t k = 0; k < instruction.count; ++k)
       result()[k].integer = wrap(f(operand(0)[k].integer), instruction.width);
   }
-  template <typename F>
-  void mapIntegers(F f) {
+  template <typename F> void mapIntegers(F f) {
     for (int32_t k = 0; k < instruction.count; ++k)
-      result()[k].integer =
-          wrap(f(operand(0)[k].integer, operand(1)[k].integer),
-               instruction.width);
+      result()[k].integer = wrap(
+          f(operand(0)[k].integer, operand(1)[k].integer), instruction.width);
   }
 
   void runRow();
   void runSurroundings();
   void read();
   void readEach();
-  template <typename Access>
-  void reduce(Access access);
+  template <typename Access> void reduce(Access access);
 
   const Instruction &instruction;
   Cell<Real> *cells;
@@ -100,8 +93,7 @@ private:
 };
 } // namespace
 
-template <typename Real>
-void Interpreter<Real>::run() {
+template <typename Real> void Interpreter<Real>::run() {
   unsigned width = instruction.width, sourceWidth = instruction.sourceWidth;
   switch (instruction.opcode) {
   case Opcode::Neg:
@@ -185,8 +177,8 @@ void Interpreter<Real>::run() {
     return mapReals([](Real x, Real y) { return std::copysign(x, y); });
   case Opcode::Fma:
     for (int32_t k = 0; k < instruction.count; ++k)
-      result()[k].real = std::fma(operand(0)[k].real, operand(1)[k].real,
-                                  operand(2)[k].real);
+      result()[k].real =
+          std::fma(operand(0)[k].real, operand(1)[k].real, operand(2)[k].real);
     return;
   case Opcode::CompareReal:
     for (int32_t k = 0; k < instruction.count; ++k)
@@ -218,6 +210,11 @@ void Interpreter<Real>::run() {
   case Opcode::RemU:
     return mapIntegers([=](int64_t a, int64_t b) -> int64_t {
       return b ? asUnsigned(a, width) % asUnsigned(b, width) : 0;
+    });
+  case Opcode::CeilDivU:
+    return mapIntegers([=](int64_t a, int64_t b) -> int64_t {
+      uint64_t dividend = asUnsigned(a, width), divisor = asUnsigned(b, width);
+      return b ? dividend / divisor + (dividend % divisor != 0) : 0;
     });
   case Opcode::And:
     return mapIntegers([](int64_t a, int64_t b) { return a & b; });
@@ -343,14 +340,14 @@ void Interpreter<Real>::reduce(Access access) {
     result()->integer = wrap(value, instruction.width);
 }
 
-template <typename Real>
-void Interpreter<Real>::runRow() {
+template <typename Real> void Interpreter<Real>::runRow() {
   switch (instruction.opcode) {
   case Opcode::Select: {
     // One condition may choose between whole rows.
     int32_t step = instruction.operandCounts[0] == 1 ? 0 : 1;
     for (int32_t k = 0; k < instruction.count; ++k)
-      result()[k] = operand(0)[k * step].integer ? operand(1)[k] : operand(2)[k];
+      result()[k] =
+          operand(0)[k * step].integer ? operand(1)[k] : operand(2)[k];
     return;
   }
   case Opcode::RoundTo:
@@ -400,8 +397,7 @@ void Interpreter<Real>::runRow() {
   }
 }
 
-template <typename Real>
-void Interpreter<Real>::read() {
+template <typename Real> void Interpreter<Real>::read() {
   const TensorView &view = around.captures[instruction.detail];
   size_t indexCount = instruction.operands.size();
   llvm::SmallVector<int64_t, 6> indices(view.sizes.size(), 0);
@@ -421,8 +417,7 @@ void Interpreter<Real>::read() {
   }
 }
 
-template <typename Real>
-void Interpreter<Real>::readEach() {
+template <typename Real> void Interpreter<Real>::readEach() {
   const TensorView &view = around.captures[instruction.detail];
   llvm::SmallVector<int64_t, 6> indices(view.sizes.size());
   for (int32_t k = 0; k < instruction.count; ++k) {
@@ -435,8 +430,7 @@ void Interpreter<Real>::readEach() {
   }
 }
 
-template <typename Real>
-void Interpreter<Real>::runSurroundings() {
+template <typename Real> void Interpreter<Real>::runSurroundings() {
   switch (instruction.opcode) {
   case Opcode::Read:
     return read();
@@ -455,10 +449,9 @@ void Interpreter<Real>::runSurroundings() {
   }
   case Opcode::Uniform:
     for (int32_t k = 0; k < instruction.count; ++k)
-      result()[k].real = static_cast<Real>(
-          uniform(operand(0)[k].integer, operand(1)[k].integer,
-                  operand(2)[k].integer, operand(3)[k].integer,
-                  operand(4)[k].integer));
+      result()[k].real = static_cast<Real>(uniform(
+          operand(0)[k].integer, operand(1)[k].integer, operand(2)[k].integer,
+          operand(3)[k].integer, operand(4)[k].integer));
     return;
   case Opcode::ReadEach:
     return readEach();

@@ -5,8 +5,8 @@
 // From a region to instructions. What the instructions do is in
 // RegionInterpreter.cpp.
 
-#include "dialects/Attn/IR/Attn.h"
 #include "lib/Reference/RegionProgram.h"
+#include "dialects/Attn/IR/Attn.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/IR/BuiltinAttributes.h"
 #include "llvm/ADT/DenseMap.h"
@@ -42,7 +42,8 @@ static Error checkType(Operation *op, Type type) {
 
 class RegionCompiler {
 public:
-  Expected<RegionProgram> compile(Region &region, llvm::ArrayRef<Level> levels) {
+  Expected<RegionProgram> compile(Region &region,
+                                  llvm::ArrayRef<Level> levels) {
     if (!region.hasOneBlock())
       return llvm::createStringError("a region must have one block");
     Block &block = region.front();
@@ -160,12 +161,12 @@ private:
             })
             .Case([&](attn::LengthOp length) {
               once();
-              return set(Opcode::Length,
-                         length.getSide() == attn::Side::Keys);
+              return set(Opcode::Length, length.getSide() == attn::Side::Keys);
             })
             .Case([&](attn::ExtentOp extent) {
               once();
-              instruction.operands = {static_cast<int32_t>(extent.getDimension())};
+              instruction.operands = {
+                  static_cast<int32_t>(extent.getDimension())};
               return isCapture(extent.getTensor()) &&
                      isDimension(extent.getTensor(), extent.getDimension()) &&
                      set(Opcode::Extent, captureNumbers[extent.getTensor()]);
@@ -192,7 +193,8 @@ private:
     int32_t cell = allocate(op, Level::Constant);
     auto add = [&](Attribute element) {
       if (auto real = dyn_cast<FloatAttr>(element))
-        program.constants.push_back({cell++, false, real.getValueAsDouble(), 0});
+        program.constants.push_back(
+            {cell++, false, real.getValueAsDouble(), 0});
       else if (auto boolean = dyn_cast<IntegerAttr>(element);
                boolean && boolean.getType().isInteger(1))
         program.constants.push_back(

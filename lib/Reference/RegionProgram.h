@@ -33,8 +33,7 @@ public:
   bool isResultInteger() const { return resultIsInteger; }
 
   /// Cells for one thread, with the constants in place.
-  template <typename Real>
-  std::vector<Cell<Real>> makeCells() const;
+  template <typename Real> std::vector<Cell<Real>> makeCells() const;
 
   /// Runs the instructions of one level on cells whose arguments are set.
   /// Levels run in ascending order.

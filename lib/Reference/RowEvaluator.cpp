@@ -2,7 +2,8 @@
 // See LICENSE for license information.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 
-// The meaning of attn.map and attn.attend for one row, as their definitions say.
+// The meaning of attn.map and attn.attend for one row, as their definitions
+// say.
 
 #include "lib/Reference/RowEvaluator.h"
 #include <atomic>
@@ -91,7 +92,8 @@ void RowEvaluator<Real>::computeRow(const Node &node, int64_t b, int64_t h,
 // Regions
 //===----------------------------------------------------------------------===//
 
-/// Sets the batch and head of a program and computes what depends on them alone.
+/// Sets the batch and head of a program and computes what depends on them
+/// alone.
 template <typename Real>
 void RowEvaluator<Real>::start(Activation &activation,
                                const RegionProgram &program,
@@ -287,8 +289,8 @@ void RowEvaluator<Real>::reducePairs(const AttendNode &node, State &state) {
   }
 
   constexpr Real infinity = std::numeric_limits<Real>::infinity();
-  Real sink = node.sink ? state.sink.cells[node.sink->getResult()].real
-                        : -infinity;
+  Real sink =
+      node.sink ? state.sink.cells[node.sink->getResult()].real : -infinity;
   // First pass: the largest exponent. Second pass: the weights and their sum.
   Real largest = sink;
   for (const KeptPair &pair : state.kept)

@@ -15,8 +15,7 @@
 namespace rapt::reference {
 
 /// The rows [L, D] of one operand of an attend for one head of that operand.
-template <typename Real>
-struct Table {
+template <typename Real> struct Table {
   int64_t b = -1, h = -1;
   std::vector<Real> rows;
 };
@@ -24,11 +23,9 @@ struct Table {
 /// For every attend its keys in order, then its values. Filled by one thread
 /// before others read it.
 template <typename Real>
-using Tables =
-    std::unordered_map<const AttendNode *, std::vector<Table<Real>>>;
+using Tables = std::unordered_map<const AttendNode *, std::vector<Table<Real>>>;
 
-template <typename Real>
-class RowEvaluator {
+template <typename Real> class RowEvaluator {
 public:
   RowEvaluator(const Graph &graph, const Tables<Real> &tables)
       : graph(graph), tables(tables) {}
@@ -71,8 +68,8 @@ private:
   State &getState(const Node &node);
   void start(Activation &activation, const RegionProgram &program,
              const Surroundings &around, int64_t b, int64_t h);
-  void startRow(Activation &activation, const Surroundings &around,
-                int64_t row, int64_t i);
+  void startRow(Activation &activation, const Surroundings &around, int64_t row,
+                int64_t i);
   void runPair(Activation &activation, const AttendNode &node, int64_t j,
                llvm::ArrayRef<Real> dots);
 

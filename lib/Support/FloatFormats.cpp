@@ -117,7 +117,8 @@ double roundTo(ElementType type, double value) {
   // below that of the smallest normal numbers (subnormals share it).
   int exponent = std::max(std::ilogb(value), format.smallestNormal);
   double ulp = std::ldexp(1.0, exponent - format.precision + 1);
-  // Both scalings are by powers of two, hence exact; nearbyint rounds half to even.
+  // Both scalings are by powers of two, hence exact; nearbyint rounds half to
+  // even.
   double rounded = std::nearbyint(value / ulp) * ulp;
   if (std::abs(rounded) >= std::ldexp(1.0, format.largestExponent + 1))
     return std::copysign(std::numeric_limits<double>::infinity(), value);
@@ -131,7 +132,8 @@ float convertBF16ToF32(uint16_t bits) {
 uint16_t convertF32ToBF16(float value) {
   uint32_t bits = std::bit_cast<uint32_t>(value);
   if (std::isnan(value))
-    return static_cast<uint16_t>((bits >> 16) | 0x40); // stays a NaN, made quiet
+    return static_cast<uint16_t>((bits >> 16) |
+                                 0x40); // stays a NaN, made quiet
   // Adding just below one half, or one half if the kept part is odd, carries
   // into the kept part exactly when rounding to nearest even goes up.
   bits += 0x7fff + ((bits >> 16) & 1);
@@ -168,16 +170,14 @@ uint16_t convertF32ToF16(float value) {
   return static_cast<uint16_t>(sign | ((exponent + 15) << 10) | fraction);
 }
 
-template <typename T>
-static T loadAs(const void *data, int64_t index) {
+template <typename T> static T loadAs(const void *data, int64_t index) {
   T value;
   std::memcpy(&value, static_cast<const char *>(data) + index * sizeof(T),
               sizeof(T));
   return value;
 }
 
-template <typename T>
-static void storeAs(void *data, int64_t index, T value) {
+template <typename T> static void storeAs(void *data, int64_t index, T value) {
   std::memcpy(static_cast<char *>(data) + index * sizeof(T), &value, sizeof(T));
 }
 

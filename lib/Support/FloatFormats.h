@@ -15,7 +15,8 @@
 
 namespace rapt::support {
 
-/// The type of one element of a tensor in memory. `Boolean` is one byte, 0 or 1.
+/// The type of one element of a tensor in memory. `Boolean` is one byte, 0
+/// or 1.
 enum class ElementType : uint8_t {
   F16,
   BF16,

@@ -156,8 +156,8 @@ private:
   Error expected(const llvm::Twine &what) {
     std::string found =
         rest.empty() ? "the end" : "'" + printable(rest.take_front(12)) + "'";
-    return makeError(name, "bad .npy header: expected " + what + ", found " +
-                               found);
+    return makeError(name,
+                     "bad .npy header: expected " + what + ", found " + found);
   }
 
   StringRef rest, name;
@@ -184,9 +184,10 @@ static Expected<ElementType> parseDescr(StringRef descr, StringRef name) {
   for (auto [text, type] : kKinds)
     if (text == kind)
       return type;
-  return makeError(name, "element type '" + descr +
-                             "' is not supported, expected f16, bf16 (V2), f32, "
-                             "f64, i8, i16, i32, i64, u8 or bool");
+  return makeError(name,
+                   "element type '" + descr +
+                       "' is not supported, expected f16, bf16 (V2), f32, "
+                       "f64, i8, i16, i32, i64, u8 or bool");
 }
 
 static StringRef getDescr(ElementType type) {
@@ -235,7 +236,8 @@ static std::optional<int64_t> getByteCount(ElementType type,
 Expected<NumpyArray> parseNumpy(StringRef bytes, StringRef name) {
   StringRef rest = bytes;
   if (!rest.consume_front(kMagic))
-    return makeError(name, "not a .npy file: it does not start with \\x93NUMPY");
+    return makeError(name,
+                     "not a .npy file: it does not start with \\x93NUMPY");
   if (rest.size() < 2)
     return makeError(name, "truncated .npy file: no version");
   unsigned major = static_cast<uint8_t>(rest[0]);
@@ -256,8 +258,7 @@ Expected<NumpyArray> parseNumpy(StringRef bytes, StringRef name) {
                      llvm::formatv("truncated .npy file: header of {0} bytes, "
                                    "found {1}",
                                    length, rest.size()));
-  Expected<Header> header =
-      HeaderParser(rest.take_front(length), name).parse();
+  Expected<Header> header = HeaderParser(rest.take_front(length), name).parse();
   if (!header)
     return header.takeError();
   rest = rest.drop_front(length);

@@ -68,7 +68,8 @@ TEST_F(AttendTest, WindowWithFirstTokens) {
 
 TEST_F(AttendTest, SlopesOfHeads) {
   makeTensors();
-  const OwnedTensor slopes = addCapture("slopes", R"("heads")", ElementType::F32, {heads});
+  const OwnedTensor slopes =
+      addCapture("slopes", R"("heads")", ElementType::F32, {heads});
   score = R"(
     %slope = attn.read %c0[%h] : (tensor<?xf32>, i32) -> f32
     %d = arith.subi %i, %j : i32
@@ -83,7 +84,8 @@ TEST_F(AttendTest, SlopesOfHeads) {
 
 TEST_F(AttendTest, GroupSlopesThroughShare) {
   makeTensors();
-  const OwnedTensor slopes = addCapture("slopes", R"("groups")", ElementType::F32, {2});
+  const OwnedTensor slopes =
+      addCapture("slopes", R"("groups")", ElementType::F32, {2});
   score = R"(
     %g = attn.share %h in %c0[0] : tensor<?xf32>
     %slope = attn.read %c0[%g] : (tensor<?xf32>, i32) -> f32
@@ -94,7 +96,8 @@ TEST_F(AttendTest, GroupSlopesThroughShare) {
 
 TEST_F(AttendTest, ReadsOutsideAreZero) {
   makeTensors();
-  const OwnedTensor bias = addCapture("bias", R"("heads","offsets")", ElementType::F16, {heads, 4}, 1);
+  const OwnedTensor bias = addCapture("bias", R"("heads","offsets")",
+                                      ElementType::F16, {heads, 4}, 1);
   score = R"(
     %d = arith.subi %i, %j : i32
     %r = attn.read %c0[%h, %d] : (tensor<?x4xf16>, i32, i32) -> f32
@@ -108,7 +111,8 @@ TEST_F(AttendTest, ReadsOutsideAreZero) {
 
 TEST_F(AttendTest, DocumentIds) {
   makeTensors();
-  OwnedTensor &doc = addCapture("doc", R"("batch","keys")", ElementType::I32, {batch, keys});
+  OwnedTensor &doc =
+      addCapture("doc", R"("batch","keys")", ElementType::I32, {batch, keys});
   for (int64_t n = 0; n < batch * keys; ++n)
     doc.set(n, (n * 5) % 3);
   mask = R"(
@@ -134,7 +138,8 @@ TEST_F(AttendTest, BooleanCaptureAndNarrowIntegers) {
     %near = arith.cmpi sge, %j, %n : i32
     %m = arith.ori %f, %near : i1
     attn.yield %m : i1)";
-  check({.mask = [&](Pair p) { return full.at({p.h}) || p.j >= low.at({p.h}); }});
+  check(
+      {.mask = [&](Pair p) { return full.at({p.h}) || p.j >= low.at({p.h}); }});
 }
 
 TEST_F(AttendTest, Dropout) {
@@ -161,7 +166,8 @@ TEST_F(AttendTest, Dropout) {
 
 TEST_F(AttendTest, SinkOfHeads) {
   makeTensors();
-  const OwnedTensor logits = addCapture("logits", R"("heads")", ElementType::F32, {heads});
+  const OwnedTensor logits =
+      addCapture("logits", R"("heads")", ElementType::F32, {heads});
   mask = kCausal;
   sink = R"(
     %s = attn.read %c0[%h] : (tensor<?xf32>, i32) -> f32
@@ -264,8 +270,8 @@ TEST_F(AttendTest, StridedViews) {
   auto module = mlir::parseSourceString<mlir::ModuleOp>(getSpec(), &context);
   ASSERT_TRUE(module);
   auto evaluator = llvm::cantFail(
-      AttnEvaluator::create(*module->getOps<mlir::func::FuncOp>().begin(), named,
-                            Precision::Exact, 1));
+      AttnEvaluator::create(*module->getOps<mlir::func::FuncOp>().begin(),
+                            named, Precision::Exact, 1));
   std::vector<Row> found = evaluator.evaluateRows(rows);
   for (size_t r = 0; r < rows.size(); ++r)
     EXPECT_EQ(found[r].out, expected[r].out);
@@ -276,16 +282,18 @@ TEST_F(AttendTest, ThreadsDoNotChangeResults) {
   makeTensors();
   mask = kCausal;
   std::vector<RowIndex> rows = allRows();
-  std::vector<Row> one = create(getSpec(), Precision::Exact, 1).evaluateRows(rows);
-  std::vector<Row> four = create(getSpec(), Precision::Exact, 4).evaluateRows(rows);
+  std::vector<Row> one =
+      create(getSpec(), Precision::Exact, 1).evaluateRows(rows);
+  std::vector<Row> four =
+      create(getSpec(), Precision::Exact, 4).evaluateRows(rows);
   for (size_t r = 0; r < rows.size(); ++r) {
     EXPECT_EQ(one[r].out, four[r].out);
     EXPECT_EQ(one[r].lse, four[r].lse);
   }
 }
 
-/// The plain implementation differs from the exact one by what its types allow, and
-/// its results can be written in the result's type.
+/// The plain implementation differs from the exact one by what its types allow,
+/// and its results can be written in the result's type.
 TEST_F(AttendTest, RoundedResults) {
   for (ElementType narrow :
        {ElementType::F32, ElementType::BF16, ElementType::F16}) {
@@ -303,8 +311,8 @@ TEST_F(AttendTest, RoundedResults) {
       for (int64_t e = 0; e < vdim; ++e) {
         double value = plain[r].out[e];
         EXPECT_EQ(value, rapt::support::roundTo(narrow, value));
-        largest = std::max(largest, std::abs(value - exact[r].out[e]) /
-                                        exact[r].scale);
+        largest = std::max(largest,
+                           std::abs(value - exact[r].out[e]) / exact[r].scale);
       }
     EXPECT_GT(largest, 0);
     EXPECT_LT(largest, 32 * 0x1p-24 + rapt::support::getUnitRoundoff(narrow));

@@ -4,8 +4,8 @@
 
 // The error rule: what passes and, more important, what does not.
 
-#include "SpecFixture.h"
 #include "lib/Reference/Check.h"
+#include "SpecFixture.h"
 #include <cmath>
 #include <set>
 
@@ -54,7 +54,8 @@ TEST(SelectRowsTest, Sample) {
 TEST(ErrorOfRowTest, IsRelativeToTheScale) {
   Row reference{{1, -2, 0}, 0, 4, 3};
   EXPECT_EQ(errorOfRow({1, -2, 0}, reference, ElementType::F32), 0);
-  EXPECT_NEAR(errorOfRow({1, -2, 0.5}, reference, ElementType::F32), 0.125, 1e-9);
+  EXPECT_NEAR(errorOfRow({1, -2, 0.5}, reference, ElementType::F32), 0.125,
+              1e-9);
   EXPECT_NEAR(errorOfRow({2, -1, 0}, reference, ElementType::F32), 0.25, 1e-9);
 }
 
@@ -107,7 +108,8 @@ struct CheckResultTest : SpecFixture {
       attn.yield %m : i1)";
   }
   TensorView getOut() {
-    return TensorView::getDense(out.data(), type, {batch, heads, queries, vdim});
+    return TensorView::getDense(out.data(), type,
+                                {batch, heads, queries, vdim});
   }
   TensorView getLse() {
     return TensorView::getDense(lse.data(), ElementType::F32,
@@ -118,7 +120,9 @@ struct CheckResultTest : SpecFixture {
   }
   /// A result as the exact evaluation rounds to it.
   void makeResult() {
-    out.assign(batch * heads * queries * vdim * rapt::support::getElementSize(type), 0);
+    out.assign(batch * heads * queries * vdim *
+                   rapt::support::getElementSize(type),
+               0);
     lse.assign(batch * heads * queries * 4, 0);
     std::vector<RowIndex> rows = allRows();
     std::vector<Row> values = create(getSpec()).evaluateRows(rows);
@@ -140,7 +144,8 @@ struct CheckResultTest : SpecFixture {
     AttnEvaluator exact = create(getSpec());
     AttnEvaluator plain = create(getSpec(), Precision::Rounded);
     TensorView lseView = getLse();
-    return llvm::cantFail(checkResult(exact, plain, getOut(), &lseView, allRows()));
+    return llvm::cantFail(
+        checkResult(exact, plain, getOut(), &lseView, allRows()));
   }
 };
 
@@ -173,7 +178,8 @@ TEST_F(CheckResultTest, OneWrongElementFails) {
   EXPECT_EQ(report.worst.b, 1);
   EXPECT_EQ(report.worst.h, 2);
   EXPECT_EQ(report.worst.i, 5);
-  EXPECT_EQ(report.message.rfind("row (b 1, h 2, i 5): error of out is ", 0), 0u)
+  EXPECT_EQ(report.message.rfind("row (b 1, h 2, i 5): error of out is ", 0),
+            0u)
       << report.message;
 }
 
@@ -201,7 +207,8 @@ TEST_F(CheckResultTest, WrongLseFails) {
   rapt::support::storeReal(ElementType::F32, lse.data(), wrong, value + 1e-4);
   CheckReport report = check();
   EXPECT_FALSE(report.passed);
-  EXPECT_EQ(report.message.rfind("row (b 1, h 1, i 6): error of lse is ", 0), 0u)
+  EXPECT_EQ(report.message.rfind("row (b 1, h 1, i 6): error of lse is ", 0),
+            0u)
       << report.message;
   makeResult(); // an empty row has lse -inf
   rapt::support::storeReal(ElementType::F32, lse.data(), 0, -1e38);
@@ -217,9 +224,8 @@ TEST_F(CheckResultTest, WrongShapesAndRows) {
   EXPECT_EQ(toString(checkResult(exact, plain, view, nullptr, {}).takeError()),
             "out has extents [2, 4, 9, 4], expected [2, 4, 9, 5]");
   view = getOut();
-  EXPECT_EQ(
-      toString(checkResult(exact, plain, view, &view, {}).takeError()),
-      "lse has extents [2, 4, 9, 5], expected [2, 4, 9]");
+  EXPECT_EQ(toString(checkResult(exact, plain, view, &view, {}).takeError()),
+            "lse has extents [2, 4, 9, 5], expected [2, 4, 9]");
   EXPECT_EQ(toString(checkResult(exact, plain, view, nullptr,
                                  llvm::ArrayRef<RowIndex>{{0, 0, 9}})
                          .takeError()),

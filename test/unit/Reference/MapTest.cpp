@@ -2,8 +2,8 @@
 // See LICENSE for license information.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 
-// Maps, computed captures and whole specs of several operations; and the errors of
-// binding tensors.
+// Maps, computed captures and whole specs of several operations; and the errors
+// of binding tensors.
 
 #include "SpecFixture.h"
 #include <cmath>
@@ -27,7 +27,8 @@ struct MapTest : SpecFixture {
   }
 };
 
-/// Rotary embedding of rows of 4 features: pairs (d, d + 2), angle position / 10^d.
+/// Rotary embedding of rows of 4 features: pairs (d, d + 2), angle position /
+/// 10^d.
 const char *const kRope = R"(
   %a = attn.slice %x from 0 : tensor<4xf32> -> tensor<2xf32>
   %c = attn.slice %x from 2 : tensor<4xf32> -> tensor<2xf32>
@@ -57,7 +58,8 @@ TEST_F(MapTest, RopeOnQueriesAndKeys) {
   std::string type = "tensor<?x?x?x4xf32>";
   std::string text = getSpec(
       getExtents() + "%G = attn.axis \"kv_heads\"\n" +
-          getMap("rq", "queries", "H", "q", type, "tensor<4xf32>", kRope, type) +
+          getMap("rq", "queries", "H", "q", type, "tensor<4xf32>", kRope,
+                 type) +
           getMap("rk", "keys", "G", "k", type, "tensor<4xf32>", kRope, type) +
           getAttend("%rq", "%rk") + "return %o, %l : " + getResultType() +
           ", tensor<?x?x?xf32>",
@@ -70,8 +72,10 @@ TEST_F(MapTest, RopeOnQueriesAndKeys) {
     for (int64_t r = 0; r < tensor.count() / 4; ++r)
       for (int64_t d = 0; d < 2; ++d) {
         double angle = static_cast<double>(r % rows + shift) / std::pow(10, d);
-        double a = rapt::support::loadReal(tensor.type, tensor.data.data(), r * 4 + d);
-        double c = rapt::support::loadReal(tensor.type, tensor.data.data(), r * 4 + d + 2);
+        double a =
+            rapt::support::loadReal(tensor.type, tensor.data.data(), r * 4 + d);
+        double c = rapt::support::loadReal(tensor.type, tensor.data.data(),
+                                           r * 4 + d + 2);
         wide.set(r * 4 + d, a * std::cos(angle) - c * std::sin(angle));
         wide.set(r * 4 + d + 2, a * std::sin(angle) + c * std::cos(angle));
       }
@@ -86,13 +90,14 @@ TEST_F(MapTest, RopeOnQueriesAndKeys) {
               rows[r], 1e-6); // the angles of the f32 constant 10 are exact
 }
 
-/// Queries that are fewer than keys take positions at the end; a map over queries
-/// gets its own number and that position.
+/// Queries that are fewer than keys take positions at the end; a map over
+/// queries gets its own number and that position.
 TEST_F(MapTest, NumbersAndPositions) {
   makeTensors();
-  std::string text = getSpec(
-      getExtents() + getMap("o", "queries", "H", "q", "tensor<?x?x?x3xf32>",
-                            "tensor<3xf32>", R"(
+  std::string text =
+      getSpec(getExtents() +
+                  getMap("o", "queries", "H", "q", "tensor<?x?x?x3xf32>",
+                         "tensor<3xf32>", R"(
         %0 = arith.sitofp %b : i32 to f32
         %1 = arith.sitofp %h : i32 to f32
         %2 = arith.sitofp %n : i32 to f32
@@ -105,9 +110,9 @@ TEST_F(MapTest, NumbersAndPositions) {
         %r4 = attn.splat %sum : f32 -> tensor<1xf32>
         %y = attn.concat %r0, %r1, %r2, %r3, %r4 : (tensor<1xf32>, tensor<1xf32>, tensor<1xf32>, tensor<1xf32>, tensor<1xf32>) -> tensor<5xf32>
         attn.yield %y : tensor<5xf32>)",
-                            "tensor<?x?x?x5xf32>") +
-          "return %o : tensor<?x?x?x5xf32>",
-      "tensor<?x?x?x5xf32>");
+                         "tensor<?x?x?x5xf32>") +
+                  "return %o : tensor<?x?x?x5xf32>",
+              "tensor<?x?x?x5xf32>");
   AttnEvaluator evaluator = create(text);
   EXPECT_FALSE(evaluator.hasLse());
   Row row = evaluator.evaluateRows({{1, 3, 2}})[0];
@@ -128,8 +133,8 @@ TEST_F(MapTest, MapAfterAttend) {
       attn.yield %y : tensor<5xf32>)";
   std::string text =
       getSpec(getExtents() + getAttend() +
-                  getMap("p", "queries", "H", "o", result, "tensor<5xf32>", body,
-                         result) +
+                  getMap("p", "queries", "H", "o", result, "tensor<5xf32>",
+                         body, result) +
                   "return %p, %l : " + result + ", tensor<?x?x?xf32>",
               result + ", tensor<?x?x?xf32>");
   std::vector<Row> found = create(text).evaluateRows(allRows());
@@ -171,9 +176,10 @@ TEST_F(MapTest, CapturedMap) {
   OwnedTensor before = tensors[1];
   for (int64_t r = 0; r < before.count() / 3; ++r)
     for (int64_t d = 0; d < 3; ++d) {
-      double k = r % keys == 0 ? 0
-                               : rapt::support::loadReal(
-                                     before.type, before.data.data(), (r - 1) * 3 + d);
+      double k = r % keys == 0
+                     ? 0
+                     : rapt::support::loadReal(before.type, before.data.data(),
+                                               (r - 1) * 3 + d);
       tensors[1].set(r * 3 + d, k * k);
     }
   for (size_t r = 0; r < rows.size(); ++r)
@@ -183,12 +189,11 @@ TEST_F(MapTest, CapturedMap) {
 /// Keys made by a matrix for each head from rows without a head axis.
 TEST_F(MapTest, LatentKeysThroughUnsqueeze) {
   makeTensors();
-  const OwnedTensor latent =
-      addCapture("latent", R"("batch","keys","rank")", ElementType::F32, {batch, keys, 6}, 1);
-  const OwnedTensor w =
-      addCapture("w", R"("heads","dim","rank")", ElementType::F32, {heads, dim, 6}, 2);
-  std::string text = getSpec(
-      getExtents() + R"(
+  const OwnedTensor latent = addCapture("latent", R"("batch","keys","rank")",
+                                        ElementType::F32, {batch, keys, 6}, 1);
+  const OwnedTensor w = addCapture("w", R"("heads","dim","rank")",
+                                   ElementType::F32, {heads, dim, 6}, 2);
+  std::string text = getSpec(getExtents() + R"(
       %l4 = attn.unsqueeze %latent at 1 : tensor<?x?x6xf32> -> tensor<?x1x?x6xf32>
       %wk = attn.map keys shape(%B, %H, %M, %N) rows(%l4) captures(%w)
         : (index, index, index, index, tensor<?x1x?x6xf32>, tensor<?x3x6xf32>) -> tensor<?x?x?x3xf32> {
@@ -204,7 +209,7 @@ TEST_F(MapTest, LatentKeysThroughUnsqueeze) {
           attn.yield %dot : f32
         }
       return %o, %l : tensor<?x?x?x5xf32>, tensor<?x?x?xf32>)",
-      "tensor<?x?x?x5xf32>, tensor<?x?x?xf32>");
+                             "tensor<?x?x?x5xf32>, tensor<?x?x?xf32>");
   std::vector<RowIndex> rows = allRows();
   std::vector<Row> found = create(text).evaluateRows(rows);
   for (size_t r = 0; r < rows.size(); ++r) {
@@ -233,9 +238,10 @@ TEST_F(MapTest, AttendOfAttend) {
   std::string second = getAttend("%q", "%o");
   second.replace(0, 6, "%o2, %l2");
   ASSERT_EQ(second.rfind("%o2, %l2 = attn.attend", 0), 0u);
-  std::string text = getSpec(getExtents() + first + second +
-                                 "return %o2, %l2 : " + type + ", tensor<?x?x?xf32>",
-                             type + ", tensor<?x?x?xf32>");
+  std::string text =
+      getSpec(getExtents() + first + second + "return %o2, %l2 : " + type +
+                  ", tensor<?x?x?xf32>",
+              type + ", tensor<?x?x?xf32>");
   std::vector<RowIndex> rows = allRows();
   std::vector<Row> found = create(text).evaluateRows(rows);
   OwnedTensor k("k", "", ElementType::F64, tensors[1].sizes);
@@ -311,7 +317,8 @@ TEST_F(BindingTest, UnknownOperations) {
                                  "element type is neither f32 nor an integer");
   std::string text = getSpec(R"(
       %o = arith.negf %q : tensor<?x?x?x3xf32>
-      return %o : tensor<?x?x?x3xf32>)", "tensor<?x?x?x3xf32>");
+      return %o : tensor<?x?x?x3xf32>)",
+                             "tensor<?x?x?x3xf32>");
   EXPECT_EQ(getError(text), "operation arith.negf is not part of a spec");
 }
 

@@ -12,8 +12,8 @@ using rapt::support::ElementType;
 
 namespace {
 
-/// out[row, j] is the score of the pair: a plain sum over values that are the rows
-/// of the identity.
+/// out[row, j] is the score of the pair: a plain sum over values that are the
+/// rows of the identity.
 struct RegionTest : SpecFixture {
   RegionTest() {
     batch = heads = kvHeads = 1;
@@ -36,7 +36,8 @@ struct RegionTest : SpecFixture {
     SCOPED_TRACE(body);
     score = body;
     auto evaluator = tryCreate(getSpec());
-    ASSERT_TRUE(static_cast<bool>(evaluator)) << toString(evaluator.takeError());
+    ASSERT_TRUE(static_cast<bool>(evaluator))
+        << toString(evaluator.takeError());
     for (RowIndex index : allRows()) {
       Row row = evaluator->evaluateRows({index})[0];
       for (int64_t j = 0; j < keys; ++j) {
@@ -53,7 +54,8 @@ struct RegionTest : SpecFixture {
   /// `%r = <op>` of i32 or f32, and what it gives.
   void expectInteger(const std::string &op,
                      llvm::function_ref<double(Pair)> expected) {
-    expectScores(op + "\n%s = arith.sitofp %r : i32 to f32\nattn.yield %s : f32",
+    expectScores(op +
+                     "\n%s = arith.sitofp %r : i32 to f32\nattn.yield %s : f32",
                  expected);
   }
   void expectReal(const std::string &op,
@@ -155,8 +157,8 @@ TEST_F(RegionTest, NotANumber) {
              [](Pair p) { return p.dot; });
   // Comparisons with a NaN: only the unordered ones hold.
   const std::pair<const char *, bool> predicates[] = {
-      {"oeq", false}, {"olt", false}, {"oge", false}, {"one", false},
-      {"ord", false}, {"ueq", true},  {"ult", true},  {"une", true},
+      {"oeq", false}, {"olt", false}, {"oge", false},  {"one", false},
+      {"ord", false}, {"ueq", true},  {"ult", true},   {"une", true},
       {"uno", true},  {"true", true}, {"false", false}};
   for (auto [predicate, holds] : predicates)
     expectReal(nan + "%c = arith.cmpf " + predicate +
@@ -210,22 +212,35 @@ TEST_F(RegionTest, Integers) {
        [](int64_t x) { return static_cast<int64_t>(std::ceil(x / 3.0)); }},
       {"arith.divui %x, %y",
        [](int64_t x) { return int64_t(int32_t(uint32_t(x) / 3)); }},
-      {"arith.remui %x, %y", [](int64_t x) { return int64_t(uint32_t(x) % 3); }},
+      {"arith.ceildivui %x, %y",
+       [](int64_t x) {
+         return int64_t(int32_t((int64_t(uint32_t(x)) + 2) / 3));
+       }},
+      {"arith.remui %x, %y",
+       [](int64_t x) { return int64_t(uint32_t(x) % 3); }},
       {"arith.andi %x, %y", [](int64_t x) { return x & 3; }},
       {"arith.ori %x, %y", [](int64_t x) { return x | 3; }},
       {"arith.xori %x, %y", [](int64_t x) { return x ^ 3; }},
       {"arith.shli %x, %y", [](int64_t x) { return x * 8; }},
       {"arith.shrsi %x, %y", [](int64_t x) { return x >> 3; }},
-      {"arith.shrui %x, %y", [](int64_t x) { return int64_t(uint32_t(x) >> 3); }},
+      {"arith.shrui %x, %y",
+       [](int64_t x) { return int64_t(uint32_t(x) >> 3); }},
       {"arith.maxsi %x, %y", [](int64_t x) { return std::max<int64_t>(x, 3); }},
       {"arith.minsi %x, %y", [](int64_t x) { return std::min<int64_t>(x, 3); }},
-      {"arith.maxui %x, %y", [](int64_t x) { return x < 0 ? x : std::max<int64_t>(x, 3); }},
-      {"arith.minui %x, %y", [](int64_t x) { return x < 0 ? 3 : std::min<int64_t>(x, 3); }},
+      {"arith.maxui %x, %y",
+       [](int64_t x) { return x < 0 ? x : std::max<int64_t>(x, 3); }},
+      {"arith.minui %x, %y",
+       [](int64_t x) { return x < 0 ? 3 : std::min<int64_t>(x, 3); }},
       {"math.absi %x", [](int64_t x) { return std::abs(x); }},
       {"math.ipowi %x, %y", [](int64_t x) { return x * x * x; }},
-      {"math.ctlz %j", [](int64_t x) { return int64_t(__builtin_clz(uint32_t(x + 4) * 2 + 1)) + 1; }},
-      {"math.ctpop %x", [](int64_t x) { return int64_t(__builtin_popcount(uint32_t(x))); }},
-      {"math.cttz %x", [](int64_t x) { return x ? int64_t(__builtin_ctz(uint32_t(x))) : 32; }},
+      {"math.ctlz %j",
+       [](int64_t x) {
+         return int64_t(__builtin_clz(uint32_t(x + 4) * 2 + 1)) + 1;
+       }},
+      {"math.ctpop %x",
+       [](int64_t x) { return int64_t(__builtin_popcount(uint32_t(x))); }},
+      {"math.cttz %x",
+       [](int64_t x) { return x ? int64_t(__builtin_ctz(uint32_t(x))) : 32; }},
   };
   for (auto [op, function] : functions)
     expectInteger(operands + "%r = " + op + " : i32",
@@ -251,24 +266,29 @@ TEST_F(RegionTest, Integers) {
 TEST_F(RegionTest, Conversions) {
   expectInteger("%r = arith.fptosi %dot : f32 to i32",
                 [](Pair p) { return std::trunc(p.dot); });
-  expectInteger("%c = arith.cmpi eq, %i, %j : i32\n%r = arith.extsi %c : i1 to i32",
-                [](Pair p) { return p.i == p.j ? -1 : 0; });
+  expectInteger(
+      "%c = arith.cmpi eq, %i, %j : i32\n%r = arith.extsi %c : i1 to i32",
+      [](Pair p) { return p.i == p.j ? -1 : 0; });
   // 2^20 * 2^20 is 0 in 32 bits and 2^40 in 64.
   expectInteger(R"(
     %x = arith.constant 1048576 : i32
-    %r = arith.muli %x, %x : i32)", [](Pair) { return 0; });
+    %r = arith.muli %x, %x : i32)",
+                [](Pair) { return 0; });
   expectReal(R"(
     %x = arith.constant 1048576 : i32
     %w = arith.extsi %x : i32 to i64
     %y = arith.muli %w, %w : i64
-    %r = arith.sitofp %y : i64 to f32)", [](Pair) { return 0x1p40; });
+    %r = arith.sitofp %y : i64 to f32)",
+             [](Pair) { return 0x1p40; });
   expectInteger(R"(
     %x = arith.constant 4294967301 : i64
-    %r = arith.trunci %x : i64 to i32)", [](Pair) { return 5; });
+    %r = arith.trunci %x : i64 to i32)",
+                [](Pair) { return 5; });
   // Division by zero has no meaning, but must not stop the program.
   expectInteger(R"(
     %zero = arith.subi %j, %j : i32
-    %r = attn.floordiv %i, %zero : i32)", [](Pair) { return 0; });
+    %r = attn.floordiv %i, %zero : i32)",
+                [](Pair) { return 0; });
 }
 
 TEST_F(RegionTest, Rows) {
@@ -285,7 +305,9 @@ TEST_F(RegionTest, Rows) {
   expectReal(row + "%r = attn.reduce min %y : (tensor<4xf32>) -> f32",
              [](Pair p) { return std::min(4 * p.dot, -p.dot); });
   expectInteger(row + "%r = attn.reduce argmax %y : (tensor<4xf32>) -> i32",
-                [](Pair p) { return p.dot > 0 ? 2 : p.dot < 0 ? 1 : 0; });
+                [](Pair p) { return p.dot > 0   ? 2
+                                    : p.dot < 0 ? 1
+                                                : 0; });
   expectInteger(row + "%r = attn.reduce add %n : (tensor<4xi32>) -> i32",
                 [](Pair) { return 10; });
   expectInteger(row + "%r = attn.reduce argmax %n : (tensor<4xi32>) -> i32",
@@ -294,11 +316,13 @@ TEST_F(RegionTest, Rows) {
              [](Pair p) { return 42 * p.dot; });
   expectReal(row + R"(
     %f = attn.feature : tensor<4xf32>
-    %r = attn.dot %x, %f : tensor<4xf32>)", [](Pair) { return 19; });
+    %r = attn.dot %x, %f : tensor<4xf32>)",
+             [](Pair) { return 19; });
   expectInteger(row + R"(
     %f = attn.feature : tensor<4xi32>
     %m = arith.muli %n, %f : tensor<4xi32>
-    %r = attn.reduce add %m : (tensor<4xi32>) -> i32)", [](Pair) { return 19; });
+    %r = attn.reduce add %m : (tensor<4xi32>) -> i32)",
+                [](Pair) { return 19; });
   expectReal(row + R"(
     %s = attn.slice %y from 1 : tensor<4xf32> -> tensor<2xf32>
     %r = attn.reduce add %s : (tensor<2xf32>) -> f32)",
@@ -329,16 +353,18 @@ TEST_F(RegionTest, Surroundings) {
                 [](Pair) { return 6; });
   expectReal(R"(
     %x = attn.read %c0[%j] : (tensor<?x2xf32>, i32) -> tensor<2xf32>
-    %r = attn.reduce add %x : (tensor<2xf32>) -> f32)", [&](Pair p) {
-    return p.j < 6 ? table.at({p.j, 0}) + table.at({p.j, 1}) : 0;
-  });
+    %r = attn.reduce add %x : (tensor<2xf32>) -> f32)",
+             [&](Pair p) {
+               return p.j < 6 ? table.at({p.j, 0}) + table.at({p.j, 1}) : 0;
+             });
   expectReal(R"(
     %x = attn.read %c0[%row, %j] : (tensor<?x2xf32>, i32, i32) -> f32
     %y = attn.read %c0[%row, %row] : (tensor<?x2xf32>, i32, i32) -> f32
-    %r = arith.subf %x, %y : f32)", [&](Pair p) {
-    double x = p.j < 2 ? table.at({p.row, p.j}) : 0;
-    return x - (p.row < 2 ? table.at({p.row, p.row}) : 0);
-  });
+    %r = arith.subf %x, %y : f32)",
+             [&](Pair p) {
+               double x = p.j < 2 ? table.at({p.row, p.j}) : 0;
+               return x - (p.row < 2 ? table.at({p.row, p.row}) : 0);
+             });
 }
 
 } // namespace

@@ -32,7 +32,8 @@ struct OwnedTensor {
   OwnedTensor(std::string name, std::string axes, support::ElementType type,
               std::vector<int64_t> sizes)
       : name(std::move(name)), axes(std::move(axes)), type(type),
-        sizes(std::move(sizes)), data(count() * support::getElementSize(type)) {}
+        sizes(std::move(sizes)), data(count() * support::getElementSize(type)) {
+  }
 
   int64_t count() const {
     int64_t result = 1;
@@ -59,11 +60,13 @@ struct OwnedTensor {
   NamedTensor named() const {
     return {name, TensorView::getDense(data.data(), type, sizes)};
   }
-  /// The tensor type in attn text: all dimensions dynamic but `features` last ones.
+  /// The tensor type in attn text: all dimensions dynamic but `features` last
+  /// ones.
   std::string typeText(unsigned features) const {
     std::string text = "tensor<";
     for (size_t d = 0; d < sizes.size(); ++d)
-      text += (d + features >= sizes.size() ? std::to_string(sizes[d]) : "?") + "x";
+      text +=
+          (d + features >= sizes.size() ? std::to_string(sizes[d]) : "?") + "x";
     std::string element = support::getElementTypeName(type).str();
     return text + (element == "bool" ? "i1" : element) + ">";
   }
@@ -89,22 +92,22 @@ struct SpecFixture : testing::Test {
 
   void makeTensors() {
     tensors.clear();
-    tensors.push_back(OwnedTensor("q", R"("batch","heads","queries","dim")", type,
-                                  {batch, heads, queries, dim})
+    tensors.push_back(OwnedTensor("q", R"("batch","heads","queries","dim")",
+                                  type, {batch, heads, queries, dim})
                           .fillRandom(1));
-    tensors.push_back(OwnedTensor("k", R"("batch","kv_heads","keys","dim")", type,
-                                  {batch, kvHeads, keys, dim})
+    tensors.push_back(OwnedTensor("k", R"("batch","kv_heads","keys","dim")",
+                                  type, {batch, kvHeads, keys, dim})
                           .fillRandom(2));
-    tensors.push_back(OwnedTensor("v", R"("batch","kv_heads","keys","vdim")", type,
-                                  {batch, kvHeads, keys, vdim})
+    tensors.push_back(OwnedTensor("v", R"("batch","kv_heads","keys","vdim")",
+                                  type, {batch, kvHeads, keys, vdim})
                           .fillRandom(3));
   }
   OwnedTensor &addCapture(std::string name, std::string axes,
                           support::ElementType type, std::vector<int64_t> sizes,
                           unsigned features = 0) {
-    tensors.push_back(OwnedTensor(std::move(name), std::move(axes), type,
-                                  std::move(sizes))
-                          .fillRandom(10 + tensors.size()));
+    tensors.push_back(
+        OwnedTensor(std::move(name), std::move(axes), type, std::move(sizes))
+            .fillRandom(10 + tensors.size()));
     captureFeatures.push_back(features);
     return tensors.back();
   }
@@ -142,7 +145,8 @@ struct SpecFixture : testing::Test {
                         bool isPair) const {
     if (body.empty())
       return "";
-    std::string text = " " + keyword + " {\n^bb0(%b: i32, %h: i32, %row: i32, %i: i32";
+    std::string text =
+        " " + keyword + " {\n^bb0(%b: i32, %h: i32, %row: i32, %i: i32";
     if (isPair)
       text += ", %j: i32, %dot: f32";
     for (size_t c = 0; c < captureFeatures.size(); ++c)
@@ -151,7 +155,8 @@ struct SpecFixture : testing::Test {
     return text + "):\n" + body + "\n}";
   }
   /// `%o, %l = attn.attend ...` over the given operands.
-  std::string getAttend(const std::string &q = "%q", const std::string &k = "%k",
+  std::string getAttend(const std::string &q = "%q",
+                        const std::string &k = "%k",
                         const std::string &v = "%v") const {
     std::string types = "index, index, index, index";
     std::string captures;
@@ -160,9 +165,9 @@ struct SpecFixture : testing::Test {
       if (t >= 3)
         captures += (t > 3 ? ", %" : "%") + tensors[t].name;
     }
-    std::string result =
-        "tensor<?x?x?x" + std::to_string(vdim) + "x" +
-        (resultType.empty() ? getElementText() : resultType) + ">";
+    std::string result = "tensor<?x?x?x" + std::to_string(vdim) + "x" +
+                         (resultType.empty() ? getElementText() : resultType) +
+                         ">";
     return "%o, %l = attn.attend " + reduction +
            " shape(%B, %H, %M, %N) queries(" + q + ") keys(" + k + ") values(" +
            v + ")" + (captures.empty() ? "" : " captures(" + captures + ")") +
@@ -180,14 +185,15 @@ struct SpecFixture : testing::Test {
                        getResultType() + ", tensor<?x?x?xf32>",
                    getResultType() + ", tensor<?x?x?xf32>");
   }
-  std::string getSpec(const std::string &body, const std::string &results) const {
+  std::string getSpec(const std::string &body,
+                      const std::string &results) const {
     return "func.func @spec(" + getArguments() + ") -> (" + results +
            ") attributes {attn.spec} {\n" + body + "\n}";
   }
 
-  llvm::Expected<AttnEvaluator> tryCreate(const std::string &text,
-                                          Precision precision = Precision::Exact,
-                                          unsigned threads = 2) {
+  llvm::Expected<AttnEvaluator>
+  tryCreate(const std::string &text, Precision precision = Precision::Exact,
+            unsigned threads = 2) {
     auto module = mlir::parseSourceString<mlir::ModuleOp>(text, &context);
     if (!module)
       return llvm::createStringError("the text does not parse:\n" + text);
@@ -243,15 +249,17 @@ struct SpecFixture : testing::Test {
     }
     if (formula.sink)
       normalizer += std::exp(formula.sink({b, h, row, i, 0, 0}));
-    double divisor = reduction == "softmax"            ? normalizer
-                     : reduction.rfind("ratio", 0) == 0 ? normalizer + formula.epsilon
-                                                        : 1;
+    double divisor = reduction == "softmax" ? normalizer
+                     : reduction.rfind("ratio", 0) == 0
+                         ? normalizer + formula.epsilon
+                         : 1;
     Row result;
     result.out.assign(vdim, 0);
     std::vector<double> magnitude(vdim, 0);
     for (size_t p = 0; p < kept.size(); ++p)
       for (int64_t e = 0; e < vdim; ++e) {
-        double term = factors[p] * weights[p] / divisor * v.at({b, g, kept[p], e});
+        double term =
+            factors[p] * weights[p] / divisor * v.at({b, g, kept[p], e});
         result.out[e] += term;
         magnitude[e] += std::abs(term);
       }
@@ -272,7 +280,8 @@ struct SpecFixture : testing::Test {
     if (std::isinf(expected.lse))
       EXPECT_EQ(found.lse, expected.lse);
     else
-      EXPECT_NEAR(found.lse, expected.lse, tolerance * (1 + std::abs(expected.lse)));
+      EXPECT_NEAR(found.lse, expected.lse,
+                  tolerance * (1 + std::abs(expected.lse)));
     EXPECT_EQ(found.keptPairs, expected.keptPairs);
   }
 

@@ -53,8 +53,8 @@ TEST(FloatFormatsTest, BF16Values) {
   EXPECT_EQ(convertBF16ToF32(0xff80), -kInfinity);
 }
 
-/// Between each number and the next: a quarter of the way goes down, three quarters
-/// up, and the middle to the one whose last bit is 0.
+/// Between each number and the next: a quarter of the way goes down, three
+/// quarters up, and the middle to the one whose last bit is 0.
 TEST(FloatFormatsTest, RoundsToNearestEven) {
   for (unsigned bits = 0; bits < 0x7bff; ++bits) {
     float low = convertF16ToF32(bits), high = convertF16ToF32(bits + 1);
@@ -111,8 +111,9 @@ TEST(FloatFormatsTest, UnitsOfTheTypes) {
   }
 }
 
-/// Storing a double rounds once. Over f32 this one would round down twice: it lies
-/// just above the middle of two f16 numbers, nearer to it than f32 can tell.
+/// Storing a double rounds once. Over f32 this one would round down twice: it
+/// lies just above the middle of two f16 numbers, nearer to it than f32 can
+/// tell.
 TEST(FloatFormatsTest, StoreRoundsOnce) {
   double value = 1 + 0x1p-11 + 0x1p-30;
   uint16_t bits = 0;
@@ -124,7 +125,8 @@ TEST(FloatFormatsTest, StoreRoundsOnce) {
 TEST(FloatFormatsTest, LoadAndStoreEveryType) {
   for (ElementType type :
        {ElementType::F16, ElementType::BF16, ElementType::F32, ElementType::F64,
-        ElementType::I8, ElementType::I16, ElementType::I32, ElementType::I64}) {
+        ElementType::I8, ElementType::I16, ElementType::I32,
+        ElementType::I64}) {
     char data[17] = {};
     storeReal(type, data + 1, 1, -3); // the address is not aligned
     EXPECT_EQ(loadReal(type, data + 1, 1), -3);

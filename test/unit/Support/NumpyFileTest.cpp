@@ -107,8 +107,9 @@ TEST_F(NumpyFileTest, SaysWhatIsWrongWithAHeader) {
             "x.npy: truncated .npy file: no header length");
   EXPECT_EQ(getError(makeFile(good).substr(0, 30)),
             "x.npy: truncated .npy file: header of 55 bytes, found 20");
-  EXPECT_EQ(getError(makeFile(good, "1234567")),
-            "x.npy: truncated .npy file: expected 8 bytes of elements, found 7");
+  EXPECT_EQ(
+      getError(makeFile(good, "1234567")),
+      "x.npy: truncated .npy file: expected 8 bytes of elements, found 7");
   EXPECT_EQ(getError(makeFile("")),
             "x.npy: bad .npy header: expected '{', found the end");
   EXPECT_EQ(getError(makeFile("{'descr': '<f4'}")),
@@ -121,12 +122,14 @@ TEST_F(NumpyFileTest, SaysWhatIsWrongWithAHeader) {
             "x.npy: structured element types are not supported");
   EXPECT_EQ(getError(makeFile("{'fortran_order': Maybe}")),
             "x.npy: bad .npy header: expected True or False, found 'Maybe}'");
-  EXPECT_EQ(getError(makeFile("{'shape': (-1,)}")),
-            "x.npy: bad .npy header: expected a size of 0 or more, found '-1,)}'");
+  EXPECT_EQ(
+      getError(makeFile("{'shape': (-1,)}")),
+      "x.npy: bad .npy header: expected a size of 0 or more, found '-1,)}'");
   EXPECT_EQ(getError(makeFile("{'shape': (1 2)}")),
             "x.npy: bad .npy header: expected ',' or ')', found '2)}'");
-  EXPECT_EQ(getError(makeFile(good + "}")),
-            "x.npy: bad .npy header: expected the end of the header, found '}'");
+  EXPECT_EQ(
+      getError(makeFile(good + "}")),
+      "x.npy: bad .npy header: expected the end of the header, found '}'");
 }
 
 TEST_F(NumpyFileTest, SaysWhatIsWrongWithAnArray) {
@@ -174,8 +177,9 @@ TEST_F(NumpyFileTest, NoFileIsLeftBehind) {
   EXPECT_EQ(message.rfind(missing + ": cannot write: ", 0), 0u) << message;
   // A folder stands where the file should go: the rename fails.
   ASSERT_FALSE(llvm::sys::fs::create_directory(path("taken.npy")));
-  EXPECT_NE(toString(writeNumpyFile(path("taken.npy"), ElementType::F32, {1}, data)),
-            "");
+  EXPECT_NE(
+      toString(writeNumpyFile(path("taken.npy"), ElementType::F32, {1}, data)),
+      "");
   std::error_code code;
   int entries = 0;
   for (llvm::sys::fs::directory_iterator entry(folder, code), end;
@@ -190,8 +194,9 @@ TEST_F(NumpyFileTest, NoFileIsLeftBehind) {
 
 /// Damaged files give an error or an array, never a crash (run under asan).
 TEST_F(NumpyFileTest, DamagedFiles) {
-  std::string good = makeFile(
-      "{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }", "0123456789abcdef01234567");
+  std::string good =
+      makeFile("{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }",
+               "0123456789abcdef01234567");
   std::mt19937 random(7);
   for (int k = 0; k < 20000; ++k) {
     std::string bytes = good.substr(0, random() % (good.size() + 1));
