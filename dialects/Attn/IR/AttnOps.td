@@ -37,7 +37,6 @@ def Attn_Dialect : Dialect {
     An operand whose batch or head extent E is smaller than the operation's
     extent X is shared: index x of the operation reads `x * E / X`.
   }];
-  let useDefaultAttributePrinterParser = 1;
 }
 
 //===----------------------------------------------------------------------===//
@@ -81,7 +80,7 @@ class Attn_Op<string mnemonic, list<Trait> traits = []>
 //===----------------------------------------------------------------------===//
 
 def Attn_AttendOp : Attn_Op<"attend", [
-    Pure, IsolatedFromAbove, AttrSizedOperandSegments, NoRegionArguments]> {
+    Pure, IsolatedFromAbove, AttrSizedOperandSegments]> {
   let summary = "For every query, a weighted sum of the rows of the keys";
   let description = [{
     Extents: `shape(B, H, M, N)`. `queries` are P tensors [B, H, M, D_p], `keys`
@@ -135,7 +134,7 @@ def Attn_AttendOp : Attn_Op<"attend", [
 }
 
 def Attn_MapOp : Attn_Op<"map", [
-    Pure, IsolatedFromAbove, AttrSizedOperandSegments, NoRegionArguments,
+    Pure, IsolatedFromAbove, AttrSizedOperandSegments,
     SingleBlock]> {
   let summary = "A new row from the rows at one position";
   let description = [{

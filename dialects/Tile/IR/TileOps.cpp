@@ -1,0 +1,295 @@
+// Part of the Rapt project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// Verifiers of the tile operations. A comment such as `mma_c1` names the constraint of
+// the definition that a check is for.
+
+#include "dialects/Tile/IR/Tile.h"
+#include "mlir/IR/Builders.h"
+
+using namespace mlir;
+using namespace rapt::tile;
+
+#define GET_OP_CLASSES
+#include "dialects/Tile/IR/TileOps.cpp.inc"
+
+//===----------------------------------------------------------------------===//
+// Shared checks
+//===----------------------------------------------------------------------===//
+
+static LogicalResult verifyBlock(Operation *op, Region &region, StringRef name,
+                                 TypeRange arguments, TypeRange yields) {
+  if (!region.hasOneBlock())
+    return op->emitOpError() << name << " must have one block";
+  Block &block = region.front();
+  if (!llvm::equal(block.getArgumentTypes(), arguments)) {
+    InFlightDiagnostic diag = op->emitOpError() << name << " must have arguments (";
+    llvm::interleaveComma(arguments, diag);
+    diag << "), got (";
+    llvm::interleaveComma(block.getArgumentTypes(), diag);
+    return diag << ")";
+  }
+  auto yield = block.empty() ? YieldOp() : dyn_cast<YieldOp>(block.back());
+  if (!yield)
+    return op->emitOpError() << name << " must end with tile.yield";
+  if (!llvm::equal(yield.getValues().getTypes(), yields)) {
+    InFlightDiagnostic diag = op->emitOpError() << name << " must yield (";
+    llvm::interleaveComma(yields, diag);
+    diag << "), got (";
+    llvm::interleaveComma(yield.getValues().getTypes(), diag);
+    return diag << ")";
+  }
+  return success();
+}
+
+static LogicalResult verifyOffsets(Operation *op, ViewType view,
+                                   size_t offsets, TileType tile) {
+  if (view.getRank() != offsets ||
+      view.getRank() != static_cast<unsigned>(tile.getRank()))
+    return op->emitOpError()
+           << "view rank, number of offsets and tile rank must be equal, got "
+           << view.getRank() << ", " << offsets << " and " << tile.getRank();
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
+// Programs
+//===----------------------------------------------------------------------===//
+
+LogicalResult KernelOp::verify() {
+  // kernel_c1
+  Block &block = getBody().front();
+  if (block.getNumArguments() < 3 ||
+      !llvm::all_of(block.getArguments().take_front(3),
+                    [](Value value) { return value.getType().isIndex(); }))
+    return emitOpError() << "must have three item indices as first arguments";
+  if (block.empty() || !isa<ReturnOp>(block.back()))
+    return emitOpError() << "must end with tile.return";
+  return success();
+}
+
+LogicalResult LaunchOp::verify() {
+  // launch_c1
+  auto kernel = SymbolTable::lookupNearestSymbolFrom<KernelOp>(
+      (*this)->getParentOp(), getKernelAttr());
+  if (!kernel)
+    return emitOpError() << "names no tile.kernel: " << getKernel();
+  auto types = kernel.getBody().front().getArgumentTypes();
+  if (!llvm::equal(llvm::drop_begin(types, 3), getArgs().getTypes())) {
+    InFlightDiagnostic diag =
+        emitOpError() << "arguments do not match those of the kernel";
+    diag.attachNote(kernel.getLoc()) << "kernel defined here";
+    return diag;
+  }
+  return success();
+}
+
+LogicalResult ExtentOp::verify() {
+  if (getDimension() < 0 || getDimension() >= getView().getType().getRank())
+    return emitOpError() << "dimension " << getDimension()
+                         << " of a view of rank "
+                         << getView().getType().getRank();
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
+// Loops
+//===----------------------------------------------------------------------===//
+
+LogicalResult ForOp::verify() {
+  SmallVector<Type> arguments{IndexType::get(getContext())};
+  llvm::append_range(arguments, getInits().getTypes());
+  if (!llvm::equal(getInits().getTypes(), getResultTypes()))
+    return emitOpError() << "results must have the types of the carried values";
+  return verifyBlock(*this, getBody(), "body", arguments, getResultTypes());
+}
+
+LogicalResult RunsOp::verify() {
+  if (getStep() <= 0)
+    return emitOpError() << "step must be positive, got " << getStep();
+  if (getClassify().empty())
+    return success();
+  // runs_c1
+  Type index = IndexType::get(getContext());
+  Type boolean = IntegerType::get(getContext(), 1);
+  return verifyBlock(*this, getClassify(), "classify", {index, index},
+                     {boolean, boolean});
+}
+
+LogicalResult ForRunsOp::verify() {
+  // for_runs_c1
+  Type index = IndexType::get(getContext());
+  SmallVector<Type> arguments{index, index};
+  llvm::append_range(arguments, getInits().getTypes());
+  if (!llvm::equal(getInits().getTypes(), getResultTypes()))
+    return emitOpError() << "results must have the types of the carried values";
+  if (failed(verifyBlock(*this, getFull(), "full", arguments, getResultTypes())))
+    return failure();
+  return verifyBlock(*this, getPartial(), "partial", arguments,
+                     getResultTypes());
+}
+
+//===----------------------------------------------------------------------===//
+// Memory
+//===----------------------------------------------------------------------===//
+
+LogicalResult WindowOp::verify() {
+  // window_c1
+  auto source = getSource().getType(), result = getResult().getType();
+  if (source.getRank() != result.getRank() + getIndices().size() ||
+      source.getElementType() != result.getElementType())
+    return emitOpError() << "result must be the source without "
+                         << getIndices().size() << " dimensions, got " << result;
+  return success();
+}
+
+LogicalResult LoadOp::verify() {
+  return verifyOffsets(*this, getView().getType(), getOffsets().size(),
+                       getResult().getType()); // load_c1
+}
+
+LogicalResult StoreOp::verify() {
+  return verifyOffsets(*this, getView().getType(), getOffsets().size(),
+                       getTile().getType()); // store_c1
+}
+
+LogicalResult ReadOp::verify() {
+  // read_c1
+  if (getIndices().size() != getView().getType().getRank())
+    return emitOpError() << "has " << getIndices().size()
+                         << " indices for a view of rank "
+                         << getView().getType().getRank();
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
+// Values
+//===----------------------------------------------------------------------===//
+
+SmallVector<int64_t> MapOp::getOperandDims(unsigned operand) {
+  SmallVector<int64_t> dims;
+  for (Attribute dim : cast<ArrayAttr>(getDims()[operand]))
+    dims.push_back(cast<IntegerAttr>(dim).getInt());
+  return dims;
+}
+
+LogicalResult MapOp::verify() {
+  if (getResults().empty())
+    return emitOpError() << "must have a result";
+  TileType result = getResultTile();
+  // map_c2
+  for (Value value : getResults())
+    if (cast<TileType>(value.getType()).getShape() != result.getShape())
+      return emitOpError() << "results must have one shape, got " << result
+                           << " and " << value.getType();
+  // map_c1
+  if (getDims().size() != getOperands().size())
+    return emitOpError() << "dims must have one entry per operand, got "
+                         << getDims().size() << " for "
+                         << getOperands().size() << " operands";
+  SmallVector<Type> arguments, yields;
+  for (auto [index, operand] : llvm::enumerate(getOperands())) {
+    auto type = cast<TileType>(operand.getType());
+    auto list = dyn_cast<ArrayAttr>(getDims()[index]);
+    if (!list || !llvm::all_of(list, llvm::IsaPred<IntegerAttr>) ||
+        static_cast<int64_t>(list.size()) != type.getRank())
+      return emitOpError() << "dims of operand " << index << " must be "
+                           << type.getRank() << " integers";
+    for (auto [position, dim] : llvm::enumerate(getOperandDims(index)))
+      if (dim < 0 || dim >= result.getRank() ||
+          result.getShape()[dim] != type.getShape()[position])
+        return emitOpError() << "operand " << index << " of type " << type
+                             << " does not broadcast to " << result;
+    arguments.push_back(type.getElementType());
+  }
+  for (Value value : getResults())
+    yields.push_back(cast<TileType>(value.getType()).getElementType());
+  return verifyBlock(*this, getBody(), "body", arguments, yields); // map_c3
+}
+
+LogicalResult MmaOp::verify() {
+  // mma_c1
+  auto lhs = getLhs().getType(), rhs = getRhs().getType();
+  auto result = getResult().getType();
+  if (lhs.getRank() != 2 || rhs.getRank() != 2 || result.getRank() != 2)
+    return emitOpError() << "needs tiles of rank 2, got " << lhs << ", " << rhs
+                         << " and " << result;
+  int64_t m = lhs.getShape()[getLhsTransposed() ? 1 : 0];
+  int64_t k = lhs.getShape()[getLhsTransposed() ? 0 : 1];
+  int64_t kRhs = rhs.getShape()[getRhsTransposed() ? 1 : 0];
+  int64_t n = rhs.getShape()[getRhsTransposed() ? 0 : 1];
+  if (k != kRhs || result.getShape()[0] != m || result.getShape()[1] != n)
+    return emitOpError() << "operands do not agree: " << m << "x" << k << " times "
+                         << kRhs << "x" << n << " into " << result;
+  if (getAccumulator() && getAccumulator().getType() != result)
+    return emitOpError() << "accumulator must have type " << result << ", got "
+                         << getAccumulator().getType();
+  return success();
+}
+
+LogicalResult ReduceOp::verify() {
+  // reduce_c1
+  SmallVector<int64_t> shape(getSource().getType().getShape());
+  int64_t dimension = getDimension();
+  if (dimension < 0 || dimension >= static_cast<int64_t>(shape.size()))
+    return emitOpError() << "reduces dimension " << dimension << " of "
+                         << getSource().getType();
+  shape.erase(shape.begin() + dimension);
+  if (getResult().getType().getShape() != ArrayRef<int64_t>(shape))
+    return emitOpError() << "result must have the source's shape without "
+                            "dimension "
+                         << dimension << ", got " << getResult().getType();
+  return success();
+}
+
+LogicalResult TransposeOp::verify() {
+  // transpose_c1
+  auto source = getSource().getType(), result = getResult().getType();
+  if (source.getRank() != 2 || result.getRank() != 2 ||
+      source.getShape()[0] != result.getShape()[1] ||
+      source.getShape()[1] != result.getShape()[0])
+    return emitOpError() << "result must be the transposed source, got "
+                         << source << " and " << result;
+  return success();
+}
+
+LogicalResult SliceOp::verify() {
+  // slice_c1
+  auto source = getSource().getType(), result = getResult().getType();
+  int64_t dimension = getDimension();
+  if (dimension < 0 || dimension >= source.getRank() ||
+      source.getRank() != result.getRank())
+    return emitOpError() << "cuts dimension " << dimension << " of " << source;
+  for (int64_t d = 0; d < source.getRank(); ++d) {
+    int64_t offset = d == dimension ? static_cast<int64_t>(getOffset()) : 0;
+    bool inside = d == dimension
+                      ? offset >= 0 && offset + result.getShape()[d] <= source.getShape()[d]
+                      : result.getShape()[d] == source.getShape()[d];
+    if (!inside)
+      return emitOpError() << "part " << result << " from " << offset
+                           << " does not lie inside " << source;
+  }
+  return success();
+}
+
+LogicalResult ConcatOp::verify() {
+  // concat_c1
+  auto result = getResult().getType();
+  int64_t dimension = getDimension(), sum = 0;
+  if (dimension < 0 || dimension >= result.getRank())
+    return emitOpError() << "joins dimension " << dimension << " of " << result;
+  for (Value source : getSources()) {
+    auto type = cast<TileType>(source.getType());
+    if (type.getRank() != result.getRank())
+      return emitOpError() << "sources must have the result's rank, got " << type;
+    for (int64_t d = 0; d < result.getRank(); ++d)
+      if (d != dimension && type.getShape()[d] != result.getShape()[d])
+        return emitOpError() << "source " << type << " does not fit " << result;
+    sum += type.getShape()[dimension];
+  }
+  if (sum != result.getShape()[dimension])
+    return emitOpError() << "extents along dimension " << dimension
+                         << " add up to " << sum << ", got " << result;
+  return success();
+}

@@ -1,0 +1,467 @@
+// Part of the Rapt project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// The tile dialect: how a mechanism is computed, as programs over tiles.
+
+#ifndef RAPT_DIALECTS_TILE_IR_TILEOPS
+#define RAPT_DIALECTS_TILE_IR_TILEOPS
+
+include "mlir/IR/AttrTypeBase.td"
+include "mlir/IR/BuiltinAttributeInterfaces.td"
+include "mlir/IR/EnumAttr.td"
+include "mlir/IR/OpBase.td"
+include "mlir/IR/RegionKindInterface.td"
+include "mlir/IR/SymbolInterfaces.td"
+include "mlir/Interfaces/ControlFlowInterfaces.td"
+include "mlir/Interfaces/SideEffectInterfaces.td"
+
+def Tile_Dialect : Dialect {
+  let name = "tile";
+  let cppNamespace = "::rapt::tile";
+  let summary = "How a mechanism is computed: programs of kernels over tiles";
+  let description = [{
+    A compiled spec is one `tile.program`, a sequence of launches, and the
+    `tile.kernel`s it launches, each the work of one item. The same program
+    serves every target: a tile is a value without layout or memory space, a
+    view a window of memory with run-time extents and strides.
+
+    Rules. Loads outside a view give zeros, stores outside are dropped. A
+    loop-carried accumulator has one use. An operation is issued where it
+    stands and awaited at its first use.
+  }];
+  let useDefaultTypePrinterParser = 1;
+  let useDefaultAttributePrinterParser = 1;
+  let extraClassDeclaration = [{
+    void registerTypes();
+    void registerAttributes();
+  }];
+}
+
+//===----------------------------------------------------------------------===//
+// Enumerations, attributes, types
+//===----------------------------------------------------------------------===//
+
+class Tile_Enum<string name, string summary, list<I32EnumAttrCase> cases>
+    : I32EnumAttr<name, summary, cases> {
+  let cppNamespace = "::rapt::tile";
+}
+
+def Tile_RowMap : Tile_Enum<"RowMap", "where the rows of a view lie", [
+    I32EnumAttrCase<"Dense", 0, "dense">, I32EnumAttrCase<"Strided", 1, "strided">,
+    I32EnumAttrCase<"Paged", 2, "paged">, I32EnumAttrCase<"Listed", 3, "listed">]>;
+
+def Tile_Combiner : Tile_Enum<"Combiner", "an associative combination", [
+    I32EnumAttrCase<"Add", 0, "add">, I32EnumAttrCase<"Max", 1, "max">,
+    I32EnumAttrCase<"Min", 2, "min">, I32EnumAttrCase<"Mul", 3, "mul">,
+    I32EnumAttrCase<"Argmax", 4, "argmax">]>;
+
+def Tile_StoreMode : Tile_Enum<"StoreMode", "what a store does to memory", [
+    I32EnumAttrCase<"Set", 0, "set">, I32EnumAttrCase<"Add", 1, "add">]>;
+
+def Tile_CpuPlanAttr : AttrDef<Tile_Dialect, "CpuPlan"> {
+  let mnemonic = "cpu";
+  let summary = "Register blocks of a kernel on a CPU";
+  let description = [{
+    `rows` rows of a product are accumulated in registers at a time (each row is one
+    tile extent of lanes wide), the contraction is unrolled by `depth`, and loops
+    without a product take `sweep` rows at a time.
+  }];
+  let parameters = (ins "int64_t":$rows, "int64_t":$depth, "int64_t":$sweep);
+  let assemblyFormat = "`<` struct(params) `>`";
+}
+
+def Tile_PlanAttr : AttrDef<Tile_Dialect, "Plan"> {
+  let mnemonic = "plan";
+  let summary = "Algorithm and tile sizes of an attn operation";
+  let description = [{
+    `queries` rows of queries (or of a map) make one work item, which walks the keys
+    `keys` at a time. `cpu` is passed through to the CPU lowering.
+  }];
+  let parameters = (ins "int64_t":$queries, "int64_t":$keys, "CpuPlanAttr":$cpu);
+  let assemblyFormat = "`<` struct(params) `>`";
+  let genVerifyDecl = 1;
+}
+
+class Tile_Type<string name, string typeMnemonic>
+    : TypeDef<Tile_Dialect, name> {
+  let mnemonic = typeMnemonic;
+}
+
+def Tile_TileType : Tile_Type<"Tile", "tile"> {
+  let summary = "A value of static shape, rank 0 to 3, without layout";
+  let parameters = (ins ArrayRefParameter<"int64_t">:$shape, "::mlir::Type":$elementType);
+  let hasCustomAssemblyFormat = 1;
+  let genVerifyDecl = 1;
+  let builders = [TypeBuilderWithInferredContext<
+      (ins "::llvm::ArrayRef<int64_t>":$shape, "::mlir::Type":$elementType), [{
+    return $_get(elementType.getContext(), shape, elementType);
+  }]>];
+  let extraClassDeclaration = [{
+    int64_t getRank() const { return getShape().size(); }
+    /// The same shape with another element type.
+    TileType clone(::mlir::Type element) const { return get(getShape(), element); }
+  }];
+}
+
+def Tile_ViewType : Tile_Type<"View", "view"> {
+  let summary = "A window of memory with run-time extents and strides";
+  let parameters = (ins "::mlir::Type":$elementType, "unsigned":$rank,
+                        DefaultValuedParameter<"RowMap", "RowMap::Dense">:$rows);
+  let assemblyFormat = "`<` $elementType `,` $rank (`,` `rows` `=` $rows^)? `>`";
+  let builders = [TypeBuilderWithInferredContext<
+      (ins "::mlir::Type":$elementType, "unsigned":$rank), [{
+    return $_get(elementType.getContext(), elementType, rank, RowMap::Dense);
+  }]>];
+}
+
+def Tile_DomainType : Tile_Type<"Domain", "domain"> {
+  let summary = "An iterator of key runs: start, length, full or partial";
+}
+
+def Tile_AnyScalar : AnyTypeOf<[Index, I1, I8, I16, I32, I64, BF16, F16, F32, F64]>;
+def Tile_Int : AnyTypeOf<[Index, I32, I64]>;
+
+class Tile_Op<string mnemonic, list<Trait> traits = []>
+    : Op<Tile_Dialect, mnemonic, traits>;
+
+//===----------------------------------------------------------------------===//
+// Programs
+//===----------------------------------------------------------------------===//
+
+def Tile_ProgramOp : Tile_Op<"program", [
+    Symbol, SingleBlock, NoTerminator]> {
+  let summary = "A compiled spec: workspaces and launches, in order";
+  let description = [{
+    The region's arguments are the views of the spec's arguments, then of its results. A result
+    that the caller does not want is a view of no rows.
+  }];
+  let arguments = (ins SymbolNameAttr:$sym_name);
+  let regions = (region SizedRegion<1>:$body);
+  let assemblyFormat = "$sym_name attr-dict-with-keyword $body";
+}
+
+def Tile_KernelOp : Tile_Op<"kernel", [
+    Symbol, SingleBlock, IsolatedFromAbove]> {
+  let summary = "The work of one item of a launch";
+  let description = [{
+    The region's arguments are three indices of the item, then the launch's arguments.
+
+    - (C1) the first three arguments have type index.
+  }];
+  let arguments = (ins SymbolNameAttr:$sym_name, OptionalAttr<Tile_CpuPlanAttr>:$plan);
+  let regions = (region SizedRegion<1>:$body);
+  let assemblyFormat = "$sym_name (`plan` $plan^)? attr-dict-with-keyword $body";
+  let hasVerifier = 1;
+}
+
+def Tile_ReturnOp : Tile_Op<"return", [Pure, Terminator, HasParent<"KernelOp">]> {
+  let summary = "End of a kernel";
+  let assemblyFormat = "attr-dict";
+}
+
+def Tile_LaunchOp : Tile_Op<"launch", [HasParent<"ProgramOp">]> {
+  let summary = "Runs a kernel once per item; the next launch starts when all are done";
+  let description = [{
+    Items are the triples (x, y, z) below `items`; the last index varies fastest and, with
+    `descending`, runs from high to low: the order in which the longest work comes first.
+
+    - (C1) `kernel` names a tile.kernel whose arguments after the three indices are `args`.
+  }];
+  let arguments = (ins FlatSymbolRefAttr:$kernel, Index:$x, Index:$y, Index:$z,
+                       Variadic<AnyType>:$args, UnitAttr:$descending);
+  let assemblyFormat = [{
+    $kernel `items` `(` $x `,` $y `,` $z `)` (`descending` $descending^)?
+    `args` `(` $args `)` attr-dict `:` type($args)
+  }];
+  let hasVerifier = 1;
+}
+
+def Tile_WorkspaceOp : Tile_Op<"workspace", [HasParent<"ProgramOp">]> {
+  let summary = "Memory that lives from here to the end of the program, rows dense";
+  let arguments = (ins Variadic<Index>:$extents);
+  let results = (outs Tile_ViewType:$view);
+  let assemblyFormat = "`(` $extents `)` attr-dict `:` type($view)";
+}
+
+def Tile_ExtentOp : Tile_Op<"extent", [Pure]> {
+  let summary = "The extent of one dimension of a view";
+  let arguments = (ins Tile_ViewType:$view, I64Attr:$dimension);
+  let results = (outs Index:$result);
+  let assemblyFormat = "$view `[` $dimension `]` attr-dict `:` type($view)";
+  let hasVerifier = 1;
+}
+
+//===----------------------------------------------------------------------===//
+// Loops
+//===----------------------------------------------------------------------===//
+
+def Tile_ForOp : Tile_Op<"for", [SingleBlock, RecursiveMemoryEffects]> {
+  let summary = "A counted loop that carries tiles";
+  let description = "The body has the arguments (index, carried...) and yields the carried values.";
+  let arguments = (ins Index:$lower, Index:$upper, Index:$step, Variadic<AnyType>:$inits);
+  let results = (outs Variadic<AnyType>:$results);
+  let regions = (region SizedRegion<1>:$body);
+  let assemblyFormat = [{
+    $lower `to` $upper `step` $step `carry` `(` $inits `)` attr-dict
+    `:` functional-type($inits, $results) $body
+  }];
+  let hasVerifier = 1;
+}
+
+def Tile_RunsOp : Tile_Op<"runs", [Pure]> {
+  let summary = "The runs of keys that a work item has to visit";
+  let description = [{
+    Cuts `[0, extent)` into runs of `step`. The region gets the first and last key of a rectangle of
+    keys (index) and yields two i1: whether any pair may be kept, and whether all pairs
+    are. It may be asked about any rectangle, and must answer soundly. Without a region every run is
+    full. A run shorter than `step` is never full.
+
+    - (C1) the region has the arguments (index, index) and yields (i1, i1).
+  }];
+  let arguments = (ins Index:$extent, I64Attr:$step);
+  let results = (outs Tile_DomainType:$domain);
+  let regions = (region AnyRegion:$classify);
+  let assemblyFormat = "$extent `step` $step attr-dict (`classify` $classify^)?";
+  let hasVerifier = 1;
+}
+
+def Tile_ForRunsOp : Tile_Op<"for_runs", [RecursiveMemoryEffects]> {
+  let summary = "A loop over the runs of a domain, in ascending order";
+  let description = [{
+    Both bodies have the arguments (start : index, length : index, carried...) and yield the carried values;
+    full runs take `full`, others `partial`. `length` is the domain's step in full runs.
+
+    - (C1) bodies have the arguments (index, index, carried) and yield values of the carried types.
+  }];
+  let arguments = (ins Tile_DomainType:$domain, Variadic<AnyType>:$inits);
+  let results = (outs Variadic<AnyType>:$results);
+  let regions = (region SizedRegion<1>:$full, SizedRegion<1>:$partial);
+  let assemblyFormat = [{
+    $domain `carry` `(` $inits `)` attr-dict `:` functional-type($inits, $results)
+    `full` $full `partial` $partial
+  }];
+  let hasVerifier = 1;
+}
+
+def Tile_YieldOp : Tile_Op<"yield", [Pure, Terminator, ReturnLike]> {
+  let summary = "The values of a region";
+  let arguments = (ins Variadic<AnyType>:$values);
+  let assemblyFormat = "($values^ `:` type($values))? attr-dict";
+}
+
+//===----------------------------------------------------------------------===//
+// Memory
+//===----------------------------------------------------------------------===//
+
+def Tile_WindowOp : Tile_Op<"window", [Pure]> {
+  let summary = "The view that is left when leading dimensions are fixed";
+  let description = "- (C1) the result's rank is the source's minus the number of indices.";
+  let arguments = (ins Tile_ViewType:$source, Variadic<Index>:$indices);
+  let results = (outs Tile_ViewType:$result);
+  let assemblyFormat = "$source `[` $indices `]` attr-dict `:` type($source) `->` type($result)";
+  let hasVerifier = 1;
+}
+
+def Tile_LoadOp : Tile_Op<"load", [MemoryEffects<[MemRead]>]> {
+  let summary = "A tile of a view, from the given offsets, zero outside";
+  let description = [{
+    Narrow floats may be widened to f32, 8 and 16 bit integers to i32.
+
+    - (C1) the view's rank, the number of offsets and the tile's rank are equal.
+  }];
+  let arguments = (ins Tile_ViewType:$view, Variadic<Index>:$offsets);
+  let results = (outs Tile_TileType:$result);
+  let assemblyFormat = "$view `[` $offsets `]` attr-dict `:` type($view) `->` type($result)";
+  let hasVerifier = 1;
+}
+
+def Tile_StoreOp : Tile_Op<"store", [MemoryEffects<[MemWrite]>]> {
+  let summary = "Writes or adds a tile to a view; what lies outside is dropped";
+  let description = [{
+    f32 may be narrowed to the view's float type, rounding to nearest even.
+
+    - (C1) the view's rank, the number of offsets and the tile's rank are equal.
+  }];
+  let arguments = (ins Tile_StoreMode:$mode, Tile_TileType:$tile, Tile_ViewType:$view,
+                       Variadic<Index>:$offsets);
+  let assemblyFormat = [{
+    $mode $tile `,` $view `[` $offsets `]` attr-dict `:` type($tile) `,` type($view)
+  }];
+  let hasVerifier = 1;
+}
+
+def Tile_PackOp : Tile_Op<"pack", [Pure]> {
+  let summary = "The same tile in the form the plan wants for its uses; identity in meaning";
+  let arguments = (ins Tile_TileType:$source);
+  let results = (outs Tile_TileType:$result);
+  let assemblyFormat = "$source attr-dict `:` type($source) `->` type($result)";
+}
+
+def Tile_GatherOp : Tile_Op<"gather", [MemoryEffects<[MemRead]>]> {
+  let summary = "Rows of a rank 2 view, by a tile of row numbers, zero outside";
+  let arguments = (ins Tile_ViewType:$view, Tile_TileType:$rows);
+  let results = (outs Tile_TileType:$result);
+  let assemblyFormat = "$view `[` $rows `]` attr-dict `:` type($view) `,` type($rows) `->` type($result)";
+}
+
+def Tile_ScatterOp : Tile_Op<"scatter", [MemoryEffects<[MemWrite]>]> {
+  let summary = "Writes or adds rows to a rank 2 view, by a tile of row numbers";
+  let arguments = (ins Tile_StoreMode:$mode, Tile_TileType:$tile, Tile_ViewType:$view,
+                       Tile_TileType:$rows);
+  let assemblyFormat = [{
+    $mode $tile `,` $view `[` $rows `]` attr-dict `:` type($tile) `,` type($view) `,` type($rows)
+  }];
+}
+
+def Tile_ReadOp : Tile_Op<"read", [MemoryEffects<[MemRead]>]> {
+  let summary = "One element of a view, zero outside; also inside tile.map";
+  let description = "- (C1) as many indices as the view's rank.";
+  let arguments = (ins Tile_ViewType:$view, Variadic<Tile_Int>:$indices);
+  let results = (outs Tile_AnyScalar:$result);
+  let assemblyFormat = "$view `[` $indices `]` attr-dict `:` functional-type(operands, results)";
+  let hasVerifier = 1;
+}
+
+//===----------------------------------------------------------------------===//
+// Values
+//===----------------------------------------------------------------------===//
+
+def Tile_SplatOp : Tile_Op<"splat", [Pure]> {
+  let summary = "A tile of one scalar";
+  let arguments = (ins Tile_AnyScalar:$value);
+  let results = (outs Tile_TileType:$result);
+  let assemblyFormat = "$value attr-dict `:` type($value) `->` type($result)";
+}
+
+def Tile_PositionsOp : Tile_Op<"positions", [Pure]> {
+  let summary = "The numbers first, first + 1, ... as a tile of rank 1";
+  let arguments = (ins Index:$first);
+  let results = (outs Tile_TileType:$result);
+  let assemblyFormat = "$first attr-dict `:` type($result)";
+}
+
+def Tile_MapOp : Tile_Op<"map", [
+    SingleBlock, RecursiveMemoryEffects]> {
+  let summary = "A function of the elements of broadcast tiles";
+  let description = [{
+    `dims[k]` says which dimensions of the result the dimensions of operand k are; the operand is
+    broadcast along the others. The region maps one element of each operand to one of each
+    result with arith, math and `tile.read`; it may use scalars and views from above.
+
+    - (C1) `dims` has one entry per operand, whose extents match those of the results.
+    - (C2) all results have one shape.
+    - (C3) the region has the operands' element types as arguments and yields the results' element types.
+  }];
+  let arguments = (ins Variadic<Tile_TileType>:$operands, ArrayAttr:$dims);
+  let results = (outs Variadic<Tile_TileType>:$results);
+  let regions = (region SizedRegion<1>:$body);
+  let assemblyFormat = [{
+    `(` $operands `)` `dims` $dims attr-dict `:` functional-type($operands, $results) $body
+  }];
+  let hasVerifier = 1;
+  let extraClassDeclaration = [{
+    /// The result dimensions that the dimensions of one operand stand for.
+    ::llvm::SmallVector<int64_t> getOperandDims(unsigned operand);
+    ::rapt::tile::TileType getResultTile() {
+      return ::llvm::cast<TileType>(getResults().front().getType());
+    }
+  }];
+}
+
+def Tile_MmaOp : Tile_Op<"mma", [Pure]> {
+  let summary = "Matrix product, accumulated in f32";
+  let description = [{
+    result[m, n] = accumulator[m, n] + sum_k lhs[m, k] * rhs[k, n]. With `lhs_transposed` lhs is
+    [k, m], with `rhs_transposed` rhs is [n, k].
+
+    - (C1) operands have rank 2 and agree in m, n and k; the accumulator has the result's type.
+  }];
+  let arguments = (ins Tile_TileType:$lhs, Tile_TileType:$rhs,
+                       Optional<Tile_TileType>:$accumulator,
+                       UnitAttr:$lhs_transposed, UnitAttr:$rhs_transposed);
+  let results = (outs Tile_TileType:$result);
+  let assemblyFormat = [{
+    (`lhs_transposed` $lhs_transposed^)? (`rhs_transposed` $rhs_transposed^)?
+    $lhs `,` $rhs (`onto` $accumulator^)? attr-dict `:` functional-type(operands, results)
+  }];
+  let hasVerifier = 1;
+}
+
+def Tile_ReduceOp : Tile_Op<"reduce", [Pure]> {
+  let summary = "Combines the elements along one dimension";
+  let description = [{
+    `argmax` yields the smallest index of the largest element as i32.
+
+    - (C1) the result has the source's shape without `dimension`.
+  }];
+  let arguments = (ins Tile_Combiner:$kind, Tile_TileType:$source, I64Attr:$dimension);
+  let results = (outs Tile_TileType:$result);
+  let assemblyFormat = "$kind $source `along` $dimension attr-dict `:` type($source) `->` type($result)";
+  let hasVerifier = 1;
+}
+
+def Tile_ScanOp : Tile_Op<"scan", [Pure]> {
+  let summary = "Prefix combination along one dimension";
+  let arguments = (ins Tile_Combiner:$kind, Tile_TileType:$source, I64Attr:$dimension,
+                       UnitAttr:$exclusive);
+  let results = (outs Tile_TileType:$result);
+  let assemblyFormat = [{
+    $kind (`exclusive` $exclusive^)? $source `along` $dimension attr-dict
+    `:` type($source) `->` type($result)
+  }];
+}
+
+def Tile_TransposeOp : Tile_Op<"transpose", [Pure]> {
+  let summary = "A rank 2 tile with its dimensions exchanged";
+  let description = "- (C1) the result's shape is the source's reversed.";
+  let arguments = (ins Tile_TileType:$source);
+  let results = (outs Tile_TileType:$result);
+  let assemblyFormat = "$source attr-dict `:` type($source) `->` type($result)";
+  let hasVerifier = 1;
+}
+
+def Tile_SliceOp : Tile_Op<"slice", [Pure]> {
+  let summary = "The part of a tile from `offset` along one dimension";
+  let description = "- (C1) the part lies inside the source; other extents are the source's.";
+  let arguments = (ins Tile_TileType:$source, I64Attr:$dimension, I64Attr:$offset);
+  let results = (outs Tile_TileType:$result);
+  let assemblyFormat = [{
+    $source `along` $dimension `from` $offset attr-dict `:` type($source) `->` type($result)
+  }];
+  let hasVerifier = 1;
+}
+
+def Tile_ConcatOp : Tile_Op<"concat", [Pure]> {
+  let summary = "Tiles joined along one dimension";
+  let description = "- (C1) extents along `dimension` add up; other extents are equal.";
+  let arguments = (ins Variadic<Tile_TileType>:$sources, I64Attr:$dimension);
+  let results = (outs Tile_TileType:$result);
+  let assemblyFormat = [{
+    $sources `along` $dimension attr-dict `:` functional-type(operands, results)
+  }];
+  let hasVerifier = 1;
+}
+
+def Tile_SolveOp : Tile_Op<"solve", [Pure]> {
+  let summary = "X with (I + strictly lower part of L) X = R";
+  let arguments = (ins Tile_TileType:$lower, Tile_TileType:$rhs);
+  let results = (outs Tile_TileType:$result);
+  let assemblyFormat = "$lower `,` $rhs attr-dict `:` type($lower) `,` type($rhs) `->` type($result)";
+}
+
+def Tile_TopOp : Tile_Op<"top", [Pure]> {
+  let summary = "The indices of the largest elements of every row, ascending; ties to the smaller index";
+  let arguments = (ins Tile_TileType:$source);
+  let results = (outs Tile_TileType:$indices);
+  let assemblyFormat = "$source attr-dict `:` type($source) `->` type($indices)";
+}
+
+def Tile_SortOp : Tile_Op<"sort", [Pure]> {
+  let summary = "The stable ascending order of a rank 1 tile, as indices";
+  let arguments = (ins Tile_TileType:$source);
+  let results = (outs Tile_TileType:$indices);
+  let assemblyFormat = "$source attr-dict `:` type($source) `->` type($indices)";
+}
+
+#endif // RAPT_DIALECTS_TILE_IR_TILEOPS

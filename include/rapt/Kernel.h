@@ -1,0 +1,159 @@
+// Part of the Rapt project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
+/// \file
+/// Spec in, kernel out: the interface for programs that embed the compiler.
+///
+///   auto spec = rapt::Spec::loadFile("sliding_window.attn");
+///   rapt::CompileOptions options;
+///   options.params["window"] = "512";
+///   options.extents = {{"dim", 64}, {"vdim", 64}};
+///   auto kernel = rapt::Kernel::compile(*spec, options);
+///   auto done = kernel->run({{"q", q}, {"k", k}, {"v", v}}, out);
+///
+/// Lengths, batch, heads and strides are values of a call; element types,
+/// feature extents and params are fixed when a kernel is compiled.
+
+#ifndef RAPT_KERNEL_H
+#define RAPT_KERNEL_H
+
+#include "rapt/Error.h"
+#include "rapt/Executor.h"
+#include "rapt/Tensor.h"
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace rapt {
+
+/// One dimension of a tensor that a spec takes or gives.
+struct Axis {
+  /// `batch`, `heads`, `kv_heads`, `groups`, `queries`, `keys` or the name of a
+  /// feature axis. The same name is the same extent everywhere in a call.
+  std::string name;
+  /// Extent if it is fixed, -1 if every call has its own.
+  int64_t extent = -1;
+  bool isFeature = false;
+};
+
+struct TensorSignature {
+  std::string name;
+  DType dtype = DType::F32;
+  /// Outermost first; empty for a scalar.
+  std::vector<Axis> axes;
+};
+
+struct Signature {
+  /// In the order of the kernel's arguments; only what the spec reads.
+  std::vector<TensorSignature> arguments;
+  /// `out` [batch, heads, queries, vdim] in the type of q, and `lse` [batch,
+  /// heads, queries] in f32.
+  std::vector<TensorSignature> results;
+  /// Feature axes whose extents CompileOptions::extents must still give.
+  std::vector<std::string> missingExtents;
+};
+
+/// A tensor and the name that the spec knows it by.
+struct NamedTensor {
+  std::string name;
+  TensorView tensor;
+};
+
+struct CompileOptions {
+  /// Which definition of the file; may be empty if there is only one.
+  std::string definition;
+  /// Values of params, as they would stand in the spec.
+  std::map<std::string, std::string> params;
+  /// Type of q and of everything declared without one: F32, F16 or BF16.
+  DType dtype = DType::F32;
+  /// Extents of the feature axes: `dim`, `vdim` and others the spec names.
+  std::map<std::string, int64_t> extents;
+  /// `host`, or a name that `rapt targets` lists.
+  std::string target = "host";
+  /// Compiled kernels are kept on disk and found again before anything is
+  /// lowered.
+  bool useCache = true;
+  /// Empty: $RAPT_CACHE_DIR, else $XDG_CACHE_HOME/rapt, else ~/.cache/rapt.
+  std::string cacheDirectory;
+};
+
+/// A parsed file. Cheap to copy; safe to use from several threads.
+class Spec {
+public:
+  /// Parses text; `name` stands for the file in messages.
+  static Result<Spec> parse(std::string text, std::string name = "<text>");
+  /// Errors: InputOutput if the file cannot be read, InvalidSpec.
+  static Result<Spec> loadFile(const std::string &path);
+
+  /// The names of the definitions, in their order.
+  std::vector<std::string> getDefinitions() const;
+
+  /// Checks a definition and says which tensors it takes. Errors: InvalidSpec
+  /// with every diagnostic.
+  Result<Signature> getSignature(const CompileOptions &options) const;
+
+  /// Adds to `options.extents` the extents of feature axes that the tensors
+  /// have. Errors: InvalidArgument for a rank that does not fit or two extents
+  /// of one axis.
+  Result<void> inferExtents(CompileOptions &options,
+                            const std::vector<NamedTensor> &tensors) const;
+
+  struct Source;
+  const Source &getSource() const { return *source; }
+
+private:
+  std::shared_ptr<const Source> source;
+};
+
+struct RunOptions {
+  /// Threads of the kernel's own pool, the caller's included; 0: one per core.
+  unsigned threads = 0;
+  /// Runs the work items instead of the own pool.
+  Executor *executor = nullptr;
+};
+
+/// Compiled code for one definition. Cheap to copy; safe to run from several
+/// threads at once on different outputs.
+class Kernel {
+public:
+  /// Errors: InvalidSpec, InvalidArgument for an extent, type or target that
+  /// does not exist, NotSupported.
+  static Result<Kernel> compile(const Spec &spec,
+                                const CompileOptions &options);
+
+  /// Computes `out` and, if it is not null, `lse`, and waits. Nothing is
+  /// written if a tensor does not fit. Errors, before anything runs:
+  /// InvalidArgument for a tensor that is missing, unknown, of another type,
+  /// rank, extent or stride than the kernel takes, or that overlaps a result.
+  Result<void> run(const std::vector<NamedTensor> &arguments,
+                   const TensorView &out, const TensorView *lse = nullptr,
+                   const RunOptions &options = {}) const;
+
+  /// The sizes of `out` for these arguments.
+  Result<std::vector<int64_t>>
+  getResultSizes(const std::vector<NamedTensor> &arguments) const;
+
+  const Signature &getSignature() const;
+  /// Prefix of the three entries in the object code.
+  const std::string &getSymbol() const;
+  const std::string &getTarget() const;
+  /// Algorithm and tile sizes, as text.
+  const std::string &getPlan() const;
+  /// What `rapt compile` writes beside an object, as JSON.
+  std::string getManifest() const;
+  /// Whether the code came from the cache on disk.
+  bool isFromCache() const;
+  /// What went wrong without harm, e.g. a corrupt entry of the cache.
+  const std::vector<std::string> &getWarnings() const;
+
+private:
+  struct Implementation;
+  std::shared_ptr<const Implementation> implementation;
+};
+
+} // namespace rapt
+
+#endif // RAPT_KERNEL_H

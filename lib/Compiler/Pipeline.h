@@ -1,0 +1,43 @@
+// Part of the Rapt project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
+/// \file
+/// The ladder of dialects, from an emitted spec to LLVM IR. The driver can stop
+/// after every step.
+
+#ifndef RAPT_LIB_COMPILER_PIPELINE_H
+#define RAPT_LIB_COMPILER_PIPELINE_H
+
+#include "lib/Target/Target.h"
+#include "mlir/IR/BuiltinOps.h"
+#include "llvm/Support/Error.h"
+#include <memory>
+#include <string>
+
+namespace llvm {
+class LLVMContext;
+class Module;
+} // namespace llvm
+
+namespace rapt {
+
+/// A step of the road, in its order, named after what it leaves.
+enum class Stage { Attn, Tile, Vector, LLVM };
+
+/// A context with every dialect of the road, without threads of its own: a
+/// kernel is too small for them.
+std::unique_ptr<mlir::MLIRContext> createContext();
+
+/// Lowers `module`, which is at Stage::Attn, down to `last`. What passes report
+/// is in the error.
+llvm::Error lower(mlir::ModuleOp module, Stage last,
+                  const target::CpuTarget &target);
+
+/// The LLVM IR of a module at Stage::LLVM.
+llvm::Expected<std::unique_ptr<llvm::Module>>
+translateToLLVM(mlir::ModuleOp module, llvm::LLVMContext &context);
+
+} // namespace rapt
+
+#endif // RAPT_LIB_COMPILER_PIPELINE_H

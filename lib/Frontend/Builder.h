@@ -1,0 +1,150 @@
+// Part of the Rapt project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
+/// \file
+/// The type rule: makes nodes from nodes, converts integers to reals, matches
+/// feature axes, follows the range of integers, folds constants, and reports
+/// what does not fit. An operand that is poison gives poison without a word.
+
+#ifndef RAPT_LIB_FRONTEND_BUILDER_H
+#define RAPT_LIB_FRONTEND_BUILDER_H
+
+#include "lib/Frontend/Graph.h"
+#include "llvm/ADT/DenseMap.h"
+
+namespace rapt::frontend {
+
+class Builder {
+public:
+  /// Positions count from 0 and lengths are at most this many.
+  static constexpr int64_t maxLength = int64_t(1) << 26;
+
+  Builder(Graph &graph, support::DiagnosticEngine &diags)
+      : graph(graph), diags(diags) {}
+
+  support::DiagnosticEngine &getDiagnostics() { return diags; }
+
+  /// Reports an error and gives poison.
+  Node *error(SourceRange range, const llvm::Twine &message);
+  /// "not compiled yet: <what>".
+  Node *notCompiled(SourceRange range, const llvm::Twine &what);
+  Node *poison();
+
+  //===--------------------------------------------------------------------===//
+  // Leaves
+  //===--------------------------------------------------------------------===//
+
+  Node *boolean(bool value);
+  Node *integer(int64_t value);
+  Node *real(double value);
+  Node *realRow(std::vector<double> values, Feature feature);
+  /// Batch, Head, Row, QueryPosition or KeyPosition.
+  Node *place(Op op);
+  Node *share(llvm::StringRef axis);
+  /// Length, LeadingExtent or UnknownExtent.
+  Node *extent(Op op, llvm::StringRef axis);
+  Node *roleValue(RoleKind role);
+  /// A value of which only the type is known before an extent is.
+  Node *deferred(Scalar scalar, llvm::ArrayRef<Feature> features,
+                 llvm::ArrayRef<Node *> operands);
+  /// The input at the current place; features are kept.
+  Node *read(const InputTensor &input);
+  /// The index that reads dimension d of an input at the current place; null
+  /// for a feature axis.
+  Node *getOwnIndex(const InputTensor &input, unsigned dimension);
+
+  //===--------------------------------------------------------------------===//
+  // Element by element
+  //===--------------------------------------------------------------------===//
+
+  /// Add, Sub, Mul, Minimum, Maximum: of integers, else of reals.
+  Node *arithmetic(Op op, Operand a, Operand b);
+  /// `/`: of integers rounded down, else of reals.
+  Node *divide(Operand a, Operand b);
+  Node *modulo(Operand a, Operand b);
+  Node *negate(Operand a);
+  Node *absolute(Operand a);
+  /// Exp .. Acos.
+  Node *realFunction(Op op, Operand a);
+  Node *power(Operand base, Operand exponent, SourceRange range);
+  Node *exclusiveOr(Operand a, Operand b);
+  Node *log2Floor(Operand a);
+  Node *compare(CompareOp op, Operand a, Operand b);
+  Node *logical(Op op, Operand a, Operand b); ///< And, Or
+  Node *logicalNot(Operand a);
+  Node *select(Operand condition, Operand a, Operand b);
+  Node *toReal(Operand a);
+  Node *floor(Operand a);
+  Node *toInteger(Operand boolean);
+
+  //===--------------------------------------------------------------------===//
+  // Rows
+  //===--------------------------------------------------------------------===//
+
+  Node *dot(Operand a, Operand b, SourceRange range);
+  Node *matVec(Operand matrix, Operand row, SourceRange range);
+  /// ReduceAdd, ReduceMax, ReduceMin, ReduceArgmax.
+  Node *reduce(Op op, Operand row);
+  /// Features [begin, end).
+  Node *slice(Operand row, int64_t begin, int64_t end);
+  Node *concat(llvm::ArrayRef<Operand> rows, SourceRange range);
+  Node *rename(Operand row, llvm::StringRef name);
+  /// True, or an error that names what was found.
+  bool expectRow(Operand a);
+  bool expectScalar(Operand a, const llvm::Twine &what);
+  bool expectInteger(Operand a, const llvm::Twine &what);
+  bool expectBoolean(Operand a);
+  bool expectNumber(Operand a);
+
+  //===--------------------------------------------------------------------===//
+  // The pairwise loop
+  //===--------------------------------------------------------------------===//
+
+  Node *keyReduction(Op op, llvm::ArrayRef<Node *> operands, double epsilon,
+                     SourceRange range);
+  Node *uniform(Operand seed, SourceRange range);
+
+  //===--------------------------------------------------------------------===//
+  // Rewriting
+  //===--------------------------------------------------------------------===//
+
+  /// `node` with the key's position replaced by `index`; zero or false if that
+  /// lies outside the sequence.
+  Node *atKey(Node *node, Operand index);
+  /// Feature `index` of a row.
+  Node *elementAt(Node *row, Node *index, SourceRange range);
+  /// A changed copy of a node whose type the caller has set.
+  Node *remake(Node copy, SourceRange range) {
+    return make(std::move(copy), range);
+  }
+  /// `node` with every RoleValue of `role` replaced.
+  Node *replaceRole(Node *node, RoleKind role, Node *value);
+
+private:
+  using Replacement = llvm::DenseMap<const Node *, Node *>;
+
+  Node *make(Node prototype, SourceRange range);
+  Node *elementwise(Op op, Scalar scalar, llvm::ArrayRef<Operand> operands,
+                    SourceRange range, Interval interval = {},
+                    bool isQuotient = false);
+  /// The feature axes of an operation on all operands; nothing if they differ.
+  bool unify(llvm::ArrayRef<Operand> operands,
+             llvm::SmallVectorImpl<Feature> &features);
+  bool matchFeatures(Operand a, Operand b, Feature &common);
+  Node *foldReal(Op op, llvm::ArrayRef<Operand> operands, SourceRange range);
+  Node *foldInteger(Op op, llvm::ArrayRef<Operand> operands,
+                    SourceRange range);
+  bool checkDivisor(Operand divisor);
+  /// Makes `node` again with other operands.
+  Node *rebuild(const Node *node, llvm::ArrayRef<Node *> operands);
+  Node *rewrite(Node *node, Replacement &replaced);
+
+  Graph &graph;
+  support::DiagnosticEngine &diags;
+  bool isTooLarge = false;
+};
+
+} // namespace rapt::frontend
+
+#endif // RAPT_LIB_FRONTEND_BUILDER_H

@@ -1,0 +1,180 @@
+// Part of the Rapt project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
+// Operations on rows, and those of the pairwise loop.
+
+#include "lib/Frontend/Builder.h"
+
+namespace rapt::frontend {
+
+Node *Builder::dot(Operand a, Operand b, SourceRange range) {
+  if (b.node->features.size() > 1 || a.node->features.size() > 1) {
+    Operand matrix = b.node->features.size() > 1 ? b : a;
+    return notCompiled(matrix.range, "dot with " + describe(*matrix.node));
+  }
+  bool isFine = expectRow(a);
+  if (!expectRow(b) || !isFine)
+    return poison();
+  Feature common;
+  if (!matchFeatures(a, b, common))
+    return poison();
+  Node node;
+  node.op = Op::Dot;
+  node.scalar = Scalar::Real;
+  node.operands = {toReal(a), toReal(b)};
+  // dot(q, k) and dot(k, q) are one product.
+  if (node.operands[0]->id > node.operands[1]->id)
+    std::swap(node.operands[0], node.operands[1]);
+  return make(std::move(node), range);
+}
+
+Node *Builder::matVec(Operand matrix, Operand row, SourceRange range) {
+  if (matrix.node->isPoison() || row.node->isPoison())
+    return poison();
+  if (matrix.node->features.size() != 2)
+    return error(matrix.range,
+                 "expected a matrix, found " + describe(*matrix.node));
+  if (row.node->features.size() == 2)
+    return notCompiled(row.range, "matmul of two matrices");
+  if (!expectRow(row))
+    return poison();
+  if (matrix.node->op != Op::Read)
+    return notCompiled(matrix.range, "matmul by a computed matrix");
+  if (matrix.node->scalar != Scalar::Real)
+    return error(matrix.range, "expected a matrix of real numbers, found " +
+                                   describe(*matrix.node));
+  // The last axis of the matrix is contracted.
+  Node last = *matrix.node;
+  last.features.erase(last.features.begin());
+  Feature common;
+  if (!matchFeatures({&last, matrix.range}, row, common))
+    return poison();
+  Node node;
+  node.op = Op::MatVec;
+  node.scalar = Scalar::Real;
+  node.features.push_back(matrix.node->features.front());
+  node.operands = {matrix.node, toReal(row)};
+  return make(std::move(node), range);
+}
+
+Node *Builder::reduce(Op op, Operand row) {
+  if (row.node->features.size() > 1)
+    return notCompiled(row.range, "reduction of " + describe(*row.node));
+  if (!expectRow(row) || !expectNumber(row))
+    return poison();
+  const Feature &feature = row.node->features.front();
+  Node node;
+  node.op = op;
+  node.scalar = row.node->scalar;
+  node.operands = {row.node};
+  node.range = row.node->range;
+  if (op == Op::ReduceAdd) {
+    int64_t count = feature.isKnown() ? feature.extent : 1;
+    node.range = node.range * Interval::of(count);
+    if (node.scalar == Scalar::Integer && !node.range.fits(64))
+      return error(row.range, "sum may not fit 64 bits, its range is " +
+                                  node.range.str());
+  }
+  if (op == Op::ReduceArgmax) {
+    node.scalar = Scalar::Integer;
+    node.range = {0, feature.isKnown() ? std::max<int64_t>(feature.extent, 1) - 1
+                                       : maxLength - 1};
+  }
+  return make(std::move(node), row.range);
+}
+
+Node *Builder::slice(Operand row, int64_t begin, int64_t end) {
+  if (row.node->features.size() > 1)
+    return notCompiled(row.range, "cutting " + describe(*row.node));
+  if (!expectRow(row))
+    return poison();
+  const Feature &feature = row.node->features.front();
+  if (begin < 0 || end <= begin || (feature.isKnown() && end > feature.extent))
+    return error(row.range, "cut " + llvm::Twine(begin) + ":" +
+                                llvm::Twine(end) +
+                                " is not a part of the features " +
+                                describe(feature));
+  if (begin == 0 && end == feature.extent)
+    return row.node;
+  Node node;
+  node.op = Op::Slice;
+  node.scalar = row.node->scalar;
+  node.range = row.node->range;
+  node.integer = begin;
+  node.features.push_back({"", end - begin});
+  node.operands = {row.node};
+  return make(std::move(node), row.range);
+}
+
+Node *Builder::concat(llvm::ArrayRef<Operand> rows, SourceRange range) {
+  bool isFine = true;
+  bool hasReal = false, hasBoolean = false;
+  for (const Operand &row : rows) {
+    isFine &= expectRow(row);
+    hasReal |= row.node->scalar == Scalar::Real;
+    hasBoolean |= row.node->scalar == Scalar::Boolean;
+  }
+  if (!isFine)
+    return poison();
+  Node node;
+  node.op = Op::Concat;
+  node.scalar = rows.front().node->scalar;
+  node.range = rows.front().node->range;
+  Feature feature{"", 0};
+  for (Operand row : rows) {
+    if (hasBoolean ? !expectBoolean(row) : !expectNumber(row))
+      return poison();
+    Node *part = hasReal ? toReal(row) : row.node;
+    node.operands.push_back(part);
+    node.scalar = part->scalar;
+    node.range = node.range.join(part->range);
+    const Feature &own = row.node->features.front();
+    feature.extent = feature.isKnown() && own.isKnown()
+                         ? feature.extent + own.extent
+                         : -1;
+  }
+  if (rows.size() == 1)
+    return rows.front().node;
+  node.features.push_back(feature);
+  return make(std::move(node), range);
+}
+
+Node *Builder::rename(Operand row, llvm::StringRef name) {
+  if (!expectRow(row))
+    return poison();
+  if (row.node->features.front().name == name)
+    return row.node;
+  Node node;
+  node.op = Op::Rename;
+  node.scalar = row.node->scalar;
+  node.range = row.node->range;
+  node.features = row.node->features;
+  node.features.front().name = name.str();
+  node.operands = {row.node};
+  return make(std::move(node), row.range);
+}
+
+Node *Builder::keyReduction(Op op, llvm::ArrayRef<Node *> operands,
+                            double epsilon, SourceRange range) {
+  Node node;
+  node.op = op;
+  node.scalar = Scalar::Real;
+  node.features = operands.front()->features;
+  node.operands.assign(operands.begin(), operands.end());
+  node.real = epsilon;
+  return make(std::move(node), range);
+}
+
+Node *Builder::uniform(Operand seed, SourceRange range) {
+  if (!expectInteger(seed, "an integer seed"))
+    return poison();
+  Node node;
+  node.op = Op::Uniform;
+  node.scalar = Scalar::Real;
+  node.operands = {seed.node, place(Op::Batch), place(Op::Head),
+                   place(Op::QueryPosition), place(Op::KeyPosition)};
+  return make(std::move(node), range);
+}
+
+} // namespace rapt::frontend

@@ -1,0 +1,573 @@
+// Part of the Rapt project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
+// A loop over pairs becomes one attn.attend. Its operands are inputs where they
+// can be, else maps over one side; what is one number per row but needs rows to
+// compute is a map with one feature, captured.
+
+#include "lib/Frontend/EmitAttn.h"
+#include "dialects/Attn/IR/Attn.h"
+#include "lib/Frontend/Builder.h"
+#include "lib/Frontend/EmitRegion.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/IR/Verifier.h"
+
+using namespace mlir;
+
+namespace rapt::frontend {
+
+using attn::Side;
+
+void loadAttnDialects(MLIRContext &context) {
+  context.loadDialect<attn::AttnDialect, arith::ArithDialect,
+                      func::FuncDialect, math::MathDialect>();
+}
+
+namespace {
+
+/// What a region needs from outside, found before it is emitted.
+struct RegionPlan {
+  llvm::SmallVector<Node *> products; ///< Of a query row and a key row.
+  llvm::SmallVector<Node *> rows;     ///< Rows of a map at its own place.
+  llvm::SmallVector<Value> captures;
+  llvm::DenseMap<const InputTensor *, unsigned> inputs;
+  llvm::DenseMap<const Node *, std::pair<unsigned, RegionContext::Hoisted>>
+      hoisted;
+  std::map<std::string, std::pair<unsigned, int64_t>> extents;
+  llvm::DenseMap<const Node *, Node *> expanded;
+  llvm::DenseSet<const Node *> visited;
+};
+
+class SpecEmitter {
+public:
+  SpecEmitter(const Spec &spec, MLIRContext &context,
+              support::DiagnosticEngine &diags)
+      : spec(spec), program(const_cast<Program &>(*spec.program)),
+        diags(diags), nodes(program.graph, diags), builder(&context),
+        location(UnknownLoc::get(&context)) {}
+
+  OwningOpRef<ModuleOp> emit();
+
+private:
+  void createFunction(ModuleOp module);
+  Value getExtent(llvm::StringRef axis);
+  Value getArgument(const InputTensor *input);
+  int64_t getStaticExtent(llvm::StringRef axis) const {
+    return axis.empty() ? 1 : ShapedType::kDynamic;
+  }
+
+  // Planning.
+  bool planPair(Node *node, RegionPlan &plan);
+  void planMap(Node *node, Side side, RegionPlan &plan);
+  void capture(const InputTensor *input, RegionPlan &plan);
+  void captureExtent(llvm::StringRef axis, RegionPlan &plan);
+  bool planExpansion(Node *node, RegionPlan &plan);
+  bool isProduct(const Node *node) const;
+  bool isOwnRow(const Node *node, Side side);
+  std::string getHeadAxis(const Node *node) const;
+
+  // Operands.
+  Value getInputRows(const Node *node);
+  Value getRows(Node *node, Side side);
+  Value getMap(Node *node, Side side);
+  Value emitMap(Node *node, Side side, llvm::StringRef headAxis,
+                Type element);
+  void bindCaptures(const RegionPlan &plan, Block &block, unsigned first,
+                    RegionContext &context);
+
+  // The loop.
+  attn::AttendOp emitAttend();
+  void emitPairRegion(Region &region, Node *node, const RegionPlan &plan);
+  void emitSinkRegion(Region &region, Node *node, const RegionPlan &plan);
+  void emitYield(Node *node, const RegionContext &context);
+
+  const Spec &spec;
+  Program &program;
+  support::DiagnosticEngine &diags;
+  Builder nodes;
+  OpBuilder builder;
+  Location location;
+  func::FuncOp function;
+  std::map<std::string, Value> extents;
+  llvm::DenseMap<std::pair<const Node *, int>, Value> maps;
+  llvm::DenseMap<const InputTensor *, Value> unsqueezed;
+  Value sum; ///< The result of the attend.
+};
+
+} // namespace
+
+//===----------------------------------------------------------------------===//
+// Function
+//===----------------------------------------------------------------------===//
+
+static RankedTensorType getTensorType(const TensorSignature &signature,
+                                      MLIRContext *context) {
+  SmallVector<int64_t> shape;
+  for (const TensorAxis &axis : signature.axes)
+    shape.push_back(axis.extent.value_or(ShapedType::kDynamic));
+  return RankedTensorType::get(shape,
+                               getStorageType(signature.elementType, context));
+}
+
+void SpecEmitter::createFunction(ModuleOp module) {
+  SmallVector<Type> arguments, results;
+  for (const TensorSignature &signature : spec.arguments)
+    arguments.push_back(getTensorType(signature, builder.getContext()));
+  for (const TensorSignature &signature : spec.results)
+    results.push_back(getTensorType(signature, builder.getContext()));
+  builder.setInsertionPointToEnd(module.getBody());
+  function = func::FuncOp::create(
+      builder, location, spec.name,
+      builder.getFunctionType(arguments, results));
+  function->setAttr(attn::kSpecAttr, builder.getUnitAttr());
+  auto getAxes = [&](const TensorSignature &signature) {
+    SmallVector<Attribute> names;
+    for (const TensorAxis &axis : signature.axes)
+      names.push_back(builder.getStringAttr(axis.name));
+    return builder.getArrayAttr(names);
+  };
+  for (auto [n, signature] : llvm::enumerate(spec.arguments)) {
+    function.setArgAttr(n, attn::kNameAttr,
+                        builder.getStringAttr(signature.name));
+    function.setArgAttr(n, attn::kAxesAttr, getAxes(signature));
+  }
+  for (auto [n, signature] : llvm::enumerate(spec.results)) {
+    function.setResultAttr(n, attn::kNameAttr,
+                           builder.getStringAttr(signature.name));
+    function.setResultAttr(n, attn::kAxesAttr, getAxes(signature));
+  }
+  builder.setInsertionPointToStart(function.addEntryBlock());
+}
+
+Value SpecEmitter::getExtent(llvm::StringRef axis) {
+  Value &extent = extents[axis.str()];
+  if (extent)
+    return extent;
+  if (axis.empty())
+    return extent = arith::ConstantIndexOp::create(builder, location, 1);
+  return extent = attn::AxisOp::create(builder, location,
+                                       builder.getIndexType(), axis);
+}
+
+Value SpecEmitter::getArgument(const InputTensor *input) {
+  for (auto [n, signature] : llvm::enumerate(spec.arguments))
+    if (signature.name == input->name)
+      return function.getArgument(n);
+  llvm_unreachable("every input that is read is an argument");
+}
+
+//===----------------------------------------------------------------------===//
+// Planning
+//===----------------------------------------------------------------------===//
+
+/// Of one row that varies over queries only, or over neither side, and one that
+/// varies over keys only.
+bool SpecEmitter::isProduct(const Node *node) const {
+  if (node->op != Op::Dot)
+    return false;
+  unsigned a = node->operands[0]->varies & VariesPair;
+  unsigned b = node->operands[1]->varies & VariesPair;
+  return (a | b) == VariesPair && a != VariesPair && b != VariesPair;
+}
+
+/// A row of an input at the place of the map or loop itself, so that the tensor
+/// can be an operand: [batch, heads, length, features], leading axes optional.
+bool SpecEmitter::isOwnRow(const Node *node, Side side) {
+  if (node->op != Op::Read || !node->isRow())
+    return false;
+  const InputTensor &input = *node->input;
+  unsigned last = input.rank() - 1;
+  if (node->operands[last] || last == 0 || last > 3)
+    return false;
+  Op position = side == Side::Keys ? Op::KeyPosition : Op::Row;
+  llvm::StringRef length = side == Side::Keys ? "keys" : "queries";
+  unsigned heads = 0;
+  for (unsigned d = 0; d < last; ++d) {
+    llvm::StringRef axis = input.axes[d].name;
+    if (input.axes[d].isFeature || node->operands[d] != nodes.getOwnIndex(input, d))
+      return false;
+    heads += axis == "heads" || axis == "kv_heads" || axis == "groups";
+  }
+  return heads <= 1 && input.axes[last - 1].name == length &&
+         node->operands[last - 1]->op == position;
+}
+
+/// The coarsest axis that counts all heads a value varies over.
+std::string SpecEmitter::getHeadAxis(const Node *node) const {
+  switch (node->varies & VariesAnyHead) {
+  case 0:
+    return "";
+  case VariesKeyHead:
+    return "kv_heads";
+  case VariesGroup:
+    return "groups";
+  default:
+    return program.headAxis;
+  }
+}
+
+void SpecEmitter::capture(const InputTensor *input, RegionPlan &plan) {
+  auto [entry, isNew] = plan.inputs.try_emplace(input, plan.captures.size());
+  if (isNew)
+    plan.captures.push_back(getArgument(input));
+}
+
+void SpecEmitter::captureExtent(llvm::StringRef axis, RegionPlan &plan) {
+  for (const TensorSignature &signature : spec.arguments)
+    for (auto [d, own] : llvm::enumerate(signature.axes)) {
+      if (own.name != axis || own.isFeature)
+        continue;
+      const InputTensor *input = program.findInput(signature.name);
+      capture(input, plan);
+      plan.extents[axis.str()] = {plan.inputs[input], d};
+      return;
+    }
+}
+
+/// Sums over the features of rows that vary over pairs are written out if they
+/// are short: there is no place to keep such a row.
+bool SpecEmitter::planExpansion(Node *node, RegionPlan &plan) {
+  constexpr int64_t longest = 64;
+  auto extent = [&] { return node->operands[0]->features.front().extent; };
+  Op op;
+  switch (node->op) {
+  case Op::Dot:
+  case Op::ReduceAdd:
+    op = Op::Add;
+    break;
+  case Op::ReduceMax:
+    op = Op::Maximum;
+    break;
+  case Op::ReduceMin:
+    op = Op::Minimum;
+    break;
+  default:
+    nodes.notCompiled(node->place, "a row that varies over pairs");
+    return false;
+  }
+  if (extent() > longest) {
+    nodes.notCompiled(node->place,
+                      "a reduction of " + llvm::Twine(extent()) +
+                          " features that vary over pairs");
+    return false;
+  }
+  Operand result{nullptr, node->place};
+  for (int64_t d = 0; d < extent(); ++d) {
+    auto element = [&](unsigned n) {
+      return Operand{nodes.elementAt(node->operands[n], nodes.integer(d),
+                                     node->place),
+                     node->place};
+    };
+    Operand next = element(0);
+    if (node->op == Op::Dot)
+      next.node = nodes.arithmetic(Op::Mul, next, element(1));
+    result.node = result.node ? nodes.arithmetic(op, result, next) : next.node;
+  }
+  if (result.node->isPoison())
+    return false;
+  plan.expanded[node] = result.node;
+  return planPair(result.node, plan);
+}
+
+bool SpecEmitter::planPair(Node *node, RegionPlan &plan) {
+  if (!plan.visited.insert(node).second)
+    return true;
+  if (node->op == Op::LeadingExtent)
+    captureExtent(node->name, plan);
+  if (isProduct(node)) {
+    plan.products.push_back(node);
+    return true;
+  }
+  bool isPair = (node->varies & VariesPair) == VariesPair;
+  if (node->isScalar() && node->hasRows && !isPair) {
+    Side side = node->variesOver(VariesKey) ? Side::Keys : Side::Queries;
+    Value tensor = getMap(node, side);
+    const Node *position = nodes.place(
+        side == Side::Keys ? Op::KeyPosition : Op::Row);
+    plan.hoisted[node] = {static_cast<unsigned>(plan.captures.size()),
+                          {{}, getHeadAxis(node), position}};
+    plan.captures.push_back(tensor);
+    return true;
+  }
+  bool needsRows = llvm::any_of(
+      node->operands, [](Node *operand) { return operand && !operand->isScalar(); });
+  if (!node->isScalar() || needsRows)
+    return planExpansion(node, plan);
+  if (node->op == Op::Read)
+    capture(node->input, plan);
+  for (Node *operand : node->operands)
+    if (operand && !planPair(operand, plan))
+      return false;
+  return true;
+}
+
+void SpecEmitter::planMap(Node *node, Side side, RegionPlan &plan) {
+  if (!plan.visited.insert(node).second)
+    return;
+  if (node->op == Op::LeadingExtent)
+    captureExtent(node->name, plan);
+  if (node == program.keySum || isOwnRow(node, side)) {
+    plan.rows.push_back(node);
+    return;
+  }
+  if (node->op == Op::Read)
+    capture(node->input, plan);
+  for (Node *operand : node->operands)
+    if (operand)
+      planMap(operand, side, plan);
+}
+
+//===----------------------------------------------------------------------===//
+// Operands
+//===----------------------------------------------------------------------===//
+
+/// The argument with extents of 1 where it lacks batch or heads.
+Value SpecEmitter::getInputRows(const Node *node) {
+  const InputTensor *input = node->input;
+  Value &rows = unsqueezed[input];
+  if (rows)
+    return rows;
+  Value value = getArgument(input);
+  auto insert = [&](int64_t position) {
+    auto type = cast<RankedTensorType>(value.getType());
+    SmallVector<int64_t> shape(type.getShape());
+    shape.insert(shape.begin() + position, 1);
+    value = attn::UnsqueezeOp::create(builder, location, type.clone(shape),
+                                      value, position);
+  };
+  bool hasBatch = input->axes.front().name == "batch";
+  if (!hasBatch)
+    insert(0);
+  if (cast<RankedTensorType>(value.getType()).getRank() == 3)
+    insert(1);
+  return rows = value;
+}
+
+Value SpecEmitter::getRows(Node *node, Side side) {
+  while (node->op == Op::Rename)
+    node = node->operands[0];
+  return isOwnRow(node, side) ? getInputRows(node) : getMap(node, side);
+}
+
+/// Rows are kept in the type of q, as a plain implementation would; single
+/// numbers (gates, norms, cluster numbers) in f32 or as integers.
+Value SpecEmitter::getMap(Node *node, Side side) {
+  auto key = std::make_pair(static_cast<const Node *>(node),
+                            static_cast<int>(side));
+  if (auto known = maps.find(key); known != maps.end())
+    return known->second;
+  Type element = getElementType(*node, builder.getContext());
+  if (node->isRow() && node->scalar == Scalar::Real)
+    element = getStorageType(program.elementType, builder.getContext());
+  Value map = emitMap(node, side, getHeadAxis(node), element);
+  return maps[key] = map;
+}
+
+void SpecEmitter::bindCaptures(const RegionPlan &plan, Block &block,
+                               unsigned first, RegionContext &context) {
+  auto get = [&](unsigned n) -> Value { return block.getArgument(first + n); };
+  for (auto [input, n] : plan.inputs)
+    context.inputs[input] = get(n);
+  for (const auto &[node, entry] : plan.hoisted) {
+    RegionContext::Hoisted hoisted = entry.second;
+    hoisted.tensor = get(entry.first);
+    context.hoisted[node] = hoisted;
+  }
+  for (const auto &[axis, entry] : plan.extents)
+    context.extents[axis] = {get(entry.first), entry.second};
+  context.expanded = plan.expanded;
+}
+
+void SpecEmitter::emitYield(Node *node, const RegionContext &context) {
+  RegionEmitter emitter(builder, diags.source(), context, location);
+  Value value = emitter.emit(node);
+  attn::YieldOp::create(builder, location, value);
+}
+
+Value SpecEmitter::emitMap(Node *node, Side side, llvm::StringRef headAxis,
+                           Type element) {
+  RegionPlan plan;
+  planMap(node, side, plan);
+  SmallVector<Value> rows;
+  SmallVector<Type> types(attn::MapOp::kRowPositions, builder.getI32Type());
+  for (Node *row : plan.rows) {
+    rows.push_back(row == program.keySum ? sum : getInputRows(row));
+    types.push_back(getRegionType(*row, builder.getContext()));
+  }
+  Value batch = getExtent(program.batchAxis), heads = getExtent(headAxis);
+  Value queries = getExtent("queries"), keys = getExtent("keys");
+  int64_t width = node->isScalar() ? 1 : node->features.front().extent;
+  auto type = RankedTensorType::get(
+      {getStaticExtent(program.batchAxis), getStaticExtent(headAxis),
+       ShapedType::kDynamic, width},
+      element);
+  auto op = attn::MapOp::create(builder, location, type, side, batch, heads,
+                                queries, keys, rows, plan.captures);
+  llvm::append_range(types, ValueRange(plan.captures).getTypes());
+  OpBuilder::InsertionGuard guard(builder);
+  Block *block = builder.createBlock(
+      &op.getBody(), {}, types, SmallVector<Location>(types.size(), location));
+  RegionContext context;
+  context.headAxis = headAxis.str();
+  context.batch = block->getArgument(0);
+  context.head = block->getArgument(1);
+  context.values[nodes.place(Op::Batch)] = context.batch;
+  context.values[nodes.place(Op::Head)] = context.head;
+  if (side == Side::Keys) {
+    context.values[nodes.place(Op::KeyPosition)] = block->getArgument(3);
+  } else {
+    context.values[nodes.place(Op::Row)] = block->getArgument(2);
+    context.values[nodes.place(Op::QueryPosition)] = block->getArgument(3);
+  }
+  unsigned next = attn::MapOp::kRowPositions;
+  for (Node *row : plan.rows)
+    context.values[row] = block->getArgument(next++);
+  bindCaptures(plan, *block, next, context);
+  RegionEmitter emitter(builder, diags.source(), context, location);
+  Value value = emitter.emit(node);
+  if (node->isScalar())
+    value = attn::SplatOp::create(
+        builder, location, RankedTensorType::get({1}, value.getType()), value);
+  attn::YieldOp::create(builder, location, value);
+  return op.getResult();
+}
+
+//===----------------------------------------------------------------------===//
+// The loop
+//===----------------------------------------------------------------------===//
+
+void SpecEmitter::emitPairRegion(Region &region, Node *node,
+                                 const RegionPlan &plan) {
+  OpBuilder::InsertionGuard guard(builder);
+  SmallVector<Type> types(attn::AttendOp::kPairPositions,
+                          builder.getI32Type());
+  types.append(plan.products.size(), builder.getF32Type());
+  llvm::append_range(types, ValueRange(plan.captures).getTypes());
+  Block *block = builder.createBlock(
+      &region, {}, types, SmallVector<Location>(types.size(), location));
+  RegionContext context;
+  context.headAxis = program.headAxis;
+  context.batch = block->getArgument(0);
+  context.head = block->getArgument(1);
+  constexpr Op places[] = {Op::Batch, Op::Head, Op::Row, Op::QueryPosition,
+                           Op::KeyPosition};
+  for (auto [n, place] : llvm::enumerate(places))
+    context.values[nodes.place(place)] = block->getArgument(n);
+  unsigned next = attn::AttendOp::kPairPositions;
+  for (Node *product : plan.products)
+    context.values[product] = block->getArgument(next++);
+  bindCaptures(plan, *block, next, context);
+  emitYield(node, context);
+}
+
+void SpecEmitter::emitSinkRegion(Region &region, Node *node,
+                                 const RegionPlan &plan) {
+  OpBuilder::InsertionGuard guard(builder);
+  SmallVector<Type> types(attn::AttendOp::kSinkPositions,
+                          builder.getI32Type());
+  llvm::append_range(types, ValueRange(plan.captures).getTypes());
+  Block *block = builder.createBlock(
+      &region, {}, types, SmallVector<Location>(types.size(), location));
+  RegionContext context;
+  context.headAxis = program.headAxis;
+  context.batch = block->getArgument(0);
+  context.head = block->getArgument(1);
+  constexpr Op places[] = {Op::Batch, Op::Head, Op::Row, Op::QueryPosition};
+  for (auto [n, place] : llvm::enumerate(places))
+    context.values[nodes.place(place)] = block->getArgument(n);
+  bindCaptures(plan, *block, attn::AttendOp::kSinkPositions, context);
+  emitYield(node, context);
+}
+
+attn::AttendOp SpecEmitter::emitAttend() {
+  RegionPlan plan;
+  bool hasMask = program.mask->op != Op::Boolean || !program.mask->integer;
+  for (Node *part : {program.score, program.mask, program.factor, program.sink})
+    if (part && !planPair(part, plan))
+      return nullptr;
+  SmallVector<Value> queries, keys;
+  for (Node *product : plan.products) {
+    Node *query = product->operands[0], *key = product->operands[1];
+    if (query->variesOver(VariesKey))
+      std::swap(query, key);
+    queries.push_back(getRows(query, Side::Queries));
+    keys.push_back(getRows(key, Side::Keys));
+  }
+  Value values = getRows(program.values, Side::Keys);
+  Type common = getStorageType(program.elementType, builder.getContext());
+  auto valuesType = cast<RankedTensorType>(values.getType());
+  bool isWhole = program.out == program.keySum &&
+                 valuesType.getElementType() == common;
+  Type f32 = builder.getF32Type();
+  SmallVector<int64_t> shape{getStaticExtent(program.batchAxis),
+                             getStaticExtent(program.headAxis),
+                             ShapedType::kDynamic};
+  auto lse = RankedTensorType::get(shape, f32);
+  shape.push_back(valuesType.getDimSize(3));
+  auto result = RankedTensorType::get(shape, isWhole ? common : f32);
+  attn::Reduction reduction =
+      program.kind == WeightKind::Softmax ? attn::Reduction::Softmax
+      : program.kind == WeightKind::Ratio ? attn::Reduction::Ratio
+                                          : attn::Reduction::Sum;
+  FloatAttr epsilon;
+  if (program.kind == WeightKind::Ratio && program.epsilon != 0)
+    epsilon = builder.getF64FloatAttr(program.epsilon);
+  auto op = attn::AttendOp::create(
+      builder, location, result, lse, getExtent(program.batchAxis),
+      getExtent(program.headAxis), getExtent("queries"), getExtent("keys"),
+      queries, keys, values, plan.captures, reduction, epsilon);
+  emitPairRegion(op.getScore(), program.score, plan);
+  if (hasMask)
+    emitPairRegion(op.getMask(), program.mask, plan);
+  if (program.factor)
+    emitPairRegion(op.getFactor(), program.factor, plan);
+  if (program.sink)
+    emitSinkRegion(op.getSink(), program.sink, plan);
+  return op;
+}
+
+OwningOpRef<ModuleOp> SpecEmitter::emit() {
+  support::LineColumn place = diags.source().place(program.nameRange.begin);
+  location = FileLineColLoc::get(builder.getContext(), diags.source().name(),
+                                 place.line, place.column);
+  OwningOpRef<ModuleOp> module = ModuleOp::create(builder, location);
+  createFunction(*module);
+  // In one order, before what uses them.
+  for (const std::string &axis :
+       {program.batchAxis, program.headAxis, std::string("queries"),
+        std::string("keys")})
+    getExtent(axis);
+  attn::AttendOp attend = emitAttend();
+  if (!attend)
+    return nullptr;
+  sum = attend.getResult();
+  Value out = sum;
+  Type common = getStorageType(program.elementType, builder.getContext());
+  bool isResult = cast<RankedTensorType>(sum.getType()).getElementType() == common;
+  if (program.out != program.keySum || !isResult)
+    out = emitMap(program.out, Side::Queries, program.headAxis, common);
+  func::ReturnOp::create(builder, location, ValueRange{out, attend.getLse()});
+  if (diags.hasErrors())
+    return nullptr;
+  if (failed(verify(*module))) {
+    diags.error(program.nameRange, "internal error: the attn program of '" +
+                                       spec.name + "' is not valid");
+    return nullptr;
+  }
+  return module;
+}
+
+OwningOpRef<ModuleOp> emitAttn(const Spec &spec, MLIRContext &context,
+                               support::DiagnosticEngine &diags) {
+  for (const std::string &name : spec.missingExtents)
+    diags.error(spec.program->nameRange,
+                "extent of axis '" + name + "' is not known");
+  if (!spec.missingExtents.empty())
+    return nullptr;
+  loadAttnDialects(context);
+  return SpecEmitter(spec, context, diags).emit();
+}
+
+} // namespace rapt::frontend

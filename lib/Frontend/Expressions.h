@@ -1,0 +1,92 @@
+// Part of the Rapt project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
+/// \file
+/// Expressions of the syntax tree to typed nodes.
+
+#ifndef RAPT_LIB_FRONTEND_EXPRESSIONS_H
+#define RAPT_LIB_FRONTEND_EXPRESSIONS_H
+
+#include "lib/Frontend/Scope.h"
+
+namespace rapt::frontend {
+
+/// The arguments of one call, evaluated. `over` and the name in as(x, name) are
+/// names of axes and stay text.
+struct CallArguments {
+  SourceRange range; ///< Of the call.
+  Name callee;
+  std::vector<Operand> positional;
+  std::map<std::string, Operand> named;
+  std::optional<Name> over;
+  std::optional<Name> axis;
+
+  Operand operator[](unsigned n) const { return positional[n]; }
+  unsigned size() const { return positional.size(); }
+};
+
+class ExpressionBuilder {
+public:
+  ExpressionBuilder(Builder &builder, const Scope &scope)
+      : b(builder), scope(scope) {}
+
+  Operand build(const Expr &expr);
+
+  /// A name read at the current place.
+  Node *resolve(const std::string &name, SourceRange range);
+
+  /// The width of `q` in this scope; unknown before `dim` is known.
+  Node *getWidthOfQuery(SourceRange range);
+
+  /// score = dot(q, k) / sqrt(dim), with the names in force.
+  Node *makeDefaultScore(SourceRange range);
+
+private:
+  Node *buildNode(const Expr &expr);
+  Node *buildChain(const Chain &chain);
+  Node *buildPrefix(const Prefix &prefix);
+  Node *buildCall(const Call &call);
+  Node *buildPostfix(const Postfix &postfix);
+  Node *reportUnknown(const std::string &name, SourceRange range);
+  Node *getFeatureExtent(const std::string &name);
+
+  // Subscripts.
+  Operand subscript(Operand base, const Suffix &suffix);
+  Operand subscriptInput(Operand base, const Suffix &suffix);
+  Operand subscriptValue(Operand base, const Suffix &suffix);
+  std::optional<int64_t> getConstantInteger(Operand operand,
+                                            const llvm::Twine &what);
+  Node *cut(Operand row, const Subscript &sub);
+  /// The index that a subscript gives for a leading axis; null on error.
+  Node *getAxisIndex(llvm::StringRef axis, const Subscript &sub);
+
+  // Functions (Builtins.cpp).
+  struct Builtin;
+  static const Builtin *findBuiltin(llvm::StringRef name);
+  static llvm::ArrayRef<Builtin> getBuiltins();
+  bool collectArguments(const Call &call, const Builtin &builtin,
+                        CallArguments &arguments);
+  Node *callElementwise(const CallArguments &call);
+  Node *callActivation(const CallArguments &call);
+  Node *callExtremum(const CallArguments &call);
+  Node *callReduction(const CallArguments &call);
+  Node *callProduct(const CallArguments &call);
+  Node *callReshape(const CallArguments &call);
+  Node *callShift(const CallArguments &call);
+  Node *callNorm(const CallArguments &call);
+  Node *callSoftmax(const CallArguments &call);
+  Node *callRope(const CallArguments &call);
+  Node *callUniform(const CallArguments &call);
+  /// The number of features of a row, as a real.
+  Node *getFeatureCount(Operand row);
+  Node *getConstantReal(const CallArguments &call, const std::string &name,
+                        double otherwise);
+
+  Builder &b;
+  const Scope &scope;
+};
+
+} // namespace rapt::frontend
+
+#endif // RAPT_LIB_FRONTEND_EXPRESSIONS_H

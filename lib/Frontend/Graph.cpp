@@ -1,0 +1,146 @@
+// Part of the Rapt project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
+#include "lib/Frontend/Graph.h"
+#include "llvm/ADT/STLExtras.h"
+#include "llvm/ADT/SmallPtrSet.h"
+#include "llvm/ADT/bit.h"
+#include <cstdio>
+#include <cstdlib>
+
+namespace rapt::frontend {
+
+std::string Interval::str() const {
+  auto print = [](Int value) {
+    if (value == 0)
+      return std::string("0");
+    bool isNegative = value < 0;
+    std::string digits;
+    for (unsigned __int128 rest = isNegative ? -value : value; rest; rest /= 10)
+      digits.insert(digits.begin(), static_cast<char>('0' + rest % 10));
+    return isNegative ? "-" + digits : digits;
+  };
+  return print(low) + " .. " + print(high);
+}
+
+static uint8_t getOwnPlaces(const Node &node) {
+  switch (node.op) {
+  case Op::Batch:
+    return VariesBatch;
+  case Op::Head:
+    return VariesHead;
+  case Op::Share:
+    return node.name == "kv_heads" ? VariesKeyHead : VariesGroup;
+  case Op::Row:
+  case Op::QueryPosition:
+    return VariesQuery;
+  case Op::KeyPosition:
+    return VariesKey;
+  case Op::RoleValue:
+    return VariesBatch | VariesHead | VariesPair;
+  default:
+    return 0;
+  }
+}
+
+Node *Graph::intern(Node node) {
+  node.varies = getOwnPlaces(node);
+  node.hasRows = !node.features.empty();
+  node.depth = 0;
+  for (Node *operand : node.operands) {
+    if (!operand)
+      continue;
+    node.varies |= operand->varies;
+    node.hasRows |= operand->hasRows;
+    node.depth = std::max(node.depth, operand->depth + 1);
+  }
+  if (node.op == Op::KeySum)
+    node.varies &= ~VariesKey;
+
+  auto number = [&](const std::string &name) {
+    return names.try_emplace(name, names.size()).first->second;
+  };
+  std::vector<int64_t> key{static_cast<int64_t>(node.op),
+                           static_cast<int64_t>(node.scalar),
+                           node.isQuotient,
+                           node.integer,
+                           llvm::bit_cast<int64_t>(node.real),
+                           reinterpret_cast<intptr_t>(node.input),
+                           number(node.name)};
+  for (const Feature &feature : node.features) {
+    key.push_back(number(feature.name));
+    key.push_back(feature.extent);
+  }
+  key.push_back(-2); // ends the list of features
+  for (Node *operand : node.operands)
+    key.push_back(operand ? operand->id : -1);
+  for (double value : node.row)
+    key.push_back(llvm::bit_cast<int64_t>(value));
+
+  auto [entry, isNew] = known.try_emplace(std::move(key), nullptr);
+  if (isNew) {
+    node.id = nodes.size();
+    nodes.push_back(std::move(node));
+    entry->second = &nodes.back();
+  }
+  return entry->second;
+}
+
+std::string describe(const Feature &feature) {
+  if (feature.isKnown() && !feature.name.empty())
+    return feature.name + " (" + std::to_string(feature.extent) + ")";
+  if (feature.isKnown())
+    return std::to_string(feature.extent);
+  return feature.name.empty() ? "unknown extent" : feature.name;
+}
+
+std::string describe(const Node &node) {
+  static const char *const one[] = {"nothing", "a boolean", "an integer",
+                                    "a real number"};
+  static const char *const many[] = {"nothing", "booleans", "integers",
+                                     "real numbers"};
+  unsigned kind = static_cast<unsigned>(node.scalar);
+  if (node.isScalar())
+    return one[kind];
+  std::string text =
+      node.isRow() ? "a row of " : "a matrix of ";
+  llvm::interleave(
+      node.features, [&](const Feature &f) { text += describe(f); },
+      [&] { text += " x "; });
+  return text + " " + many[kind];
+}
+
+std::string printConstant(const Node &node) {
+  if (node.op != Op::Real)
+    return std::to_string(node.integer);
+  // The shortest text that reads back as the same number.
+  char text[32];
+  for (int digits = 1; digits <= 17; ++digits) {
+    snprintf(text, sizeof(text), "%.*g", digits, node.real);
+    if (std::strtod(text, nullptr) == node.real)
+      break;
+  }
+  return text;
+}
+
+const InputTensor *Program::findInput(llvm::StringRef name) const {
+  for (const InputTensor &input : inputs)
+    if (input.name == name)
+      return &input;
+  return nullptr;
+}
+
+void walk(Node *node, llvm::function_ref<void(Node *)> visit) {
+  llvm::SmallPtrSet<Node *, 32> visited;
+  llvm::SmallVector<Node *> pending{node};
+  while (!pending.empty()) {
+    Node *next = pending.pop_back_val();
+    if (!next || !visited.insert(next).second)
+      continue;
+    visit(next);
+    llvm::append_range(pending, next->operands);
+  }
+}
+
+} // namespace rapt::frontend

@@ -1,0 +1,226 @@
+// Part of the Rapt project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
+/// \file
+/// Typed expressions of one definition: a graph in which equal expressions are
+/// one node. `let` names, functions and defaults are gone; every read of an
+/// input says at which place.
+
+#ifndef RAPT_LIB_FRONTEND_GRAPH_H
+#define RAPT_LIB_FRONTEND_GRAPH_H
+
+#include "lib/Frontend/Interval.h"
+#include "lib/Frontend/Sema.h"
+#include "llvm/ADT/ArrayRef.h"
+#include "llvm/ADT/STLFunctionalExtras.h"
+#include "llvm/ADT/SmallVector.h"
+#include <deque>
+
+namespace rapt::frontend {
+
+/// The places a value can vary over, as bits. A head axis shared by several
+/// heads is a place of its own: a value that varies over nothing finer is
+/// computed once per group.
+enum Varies : uint8_t {
+  VariesBatch = 1,
+  VariesHead = 2,
+  VariesKeyHead = 4, ///< `kv_heads`
+  VariesGroup = 8,   ///< `groups`
+  VariesQuery = 16,
+  VariesKey = 32,
+  VariesAnyHead = VariesHead | VariesKeyHead | VariesGroup,
+  VariesPair = VariesQuery | VariesKey,
+};
+
+/// Poison stands for an expression with an error that was reported.
+enum class Scalar : uint8_t { Poison, Boolean, Integer, Real };
+
+/// A feature axis; without a name it is matched by its extent, which is -1 as
+/// long as it is not known.
+struct Feature {
+  std::string name;
+  int64_t extent = -1;
+
+  bool isKnown() const { return extent >= 0; }
+};
+
+enum class Op : uint8_t {
+  Poison,
+  // Constants and places.
+  Boolean,
+  Integer,
+  Real,
+  RealRow,
+  Batch,
+  Head,
+  Share, ///< Head along the axis `name`: kv_heads or groups.
+  Row,
+  QueryPosition,
+  KeyPosition,
+  Length,        ///< `name`: queries or keys.
+  LeadingExtent, ///< `name`: batch, heads, kv_heads or groups.
+  UnknownExtent, ///< A feature extent that is not known yet.
+  /// Something computed from the operands once an extent is known.
+  Deferred,
+  /// operands[d] is the index into dimension d of `input`, null if it is kept.
+  Read,
+  // The pairwise loop.
+  RoleValue, ///< mask, score or weight, by `integer`.
+  KeySoftmax,
+  KeyNormalize, ///< `real`: epsilon.
+  KeySum,
+  Uniform, ///< operands: seed, b, h, i, j
+  // Element by element, on integers and reals.
+  Add,
+  Sub,
+  Mul,
+  Negate,
+  Minimum,
+  Maximum,
+  Absolute,
+  Select,
+  // Integers.
+  FloorDivide,
+  Modulo,
+  Xor,
+  Log2Floor,
+  // Booleans.
+  And,
+  Or,
+  Not,
+  Equal,
+  NotEqual,
+  Less,
+  LessEqual,
+  Greater,
+  GreaterEqual,
+  // Reals.
+  Divide,
+  Exp,
+  ExpM1,
+  Log,
+  Log1P,
+  Sqrt,
+  Tanh,
+  Sin,
+  Cos,
+  Acos,
+  Power,
+  // Conversions.
+  RealFromInteger,
+  FloorToInteger,
+  IntegerFromBoolean,
+  // Rows.
+  Dot,
+  MatVec,
+  ReduceAdd,
+  ReduceMax,
+  ReduceMin,
+  ReduceArgmax,
+  Slice, ///< From feature `integer`.
+  Concat,
+  Rename,
+};
+
+/// An input as declared.
+struct InputTensor {
+  std::string name;
+  SourceRange range; ///< Of its name, or of the definition's if implicit.
+  support::ElementType elementType = support::ElementType::F32;
+  std::vector<TensorAxis> axes;
+  bool isImplicit = false;
+
+  unsigned rank() const { return axes.size(); }
+};
+
+/// An expression. Immutable once it is in a graph.
+struct Node {
+  Op op = Op::Poison;
+  Scalar scalar = Scalar::Poison;
+  uint8_t varies = 0;
+  bool isQuotient = false; ///< An integer quotient, or a sum of such.
+  bool hasRows = false;    ///< Something below has a feature axis.
+  llvm::SmallVector<Feature, 1> features;
+  Interval range; ///< Of an integer.
+
+  llvm::SmallVector<Node *, 2> operands;
+  const InputTensor *input = nullptr;
+  int64_t integer = 0;
+  double real = 0;
+  std::vector<double> row;
+  std::string name;
+
+  SourceRange place;
+  unsigned id = 0;
+  unsigned depth = 0;
+
+  bool isPoison() const { return scalar == Scalar::Poison; }
+  bool isScalar() const { return features.empty(); }
+  bool isRow() const { return features.size() == 1; }
+  bool isConstant() const {
+    return op == Op::Boolean || op == Op::Integer || op == Op::Real;
+  }
+  bool variesOver(unsigned places) const { return varies & places; }
+};
+
+/// Owns nodes; equal prototypes give one node.
+class Graph {
+public:
+  /// Adds a node, or finds its equal. Places, depth and hasRows follow from the
+  /// operands.
+  Node *intern(Node prototype);
+  unsigned size() const { return nodes.size(); }
+
+private:
+  std::deque<Node> nodes;
+  std::map<std::vector<int64_t>, Node *> known;
+  std::map<std::string, int64_t> names;
+};
+
+/// A node and the text that it came from.
+struct Operand {
+  Node *node = nullptr;
+  SourceRange range;
+};
+
+/// "an integer", "a row of 64 (dim) real numbers", ...
+std::string describe(const Node &node);
+std::string describe(const Feature &feature);
+/// The value of a constant as text.
+std::string printConstant(const Node &node);
+
+/// How the weights of one query come from its scores.
+enum class WeightKind : uint8_t { Softmax, Ratio, Sum };
+
+/// A checked definition: one pairwise loop, and what is made of its result.
+class Program {
+public:
+  Graph graph;
+  std::deque<InputTensor> inputs;
+  SourceRange nameRange; ///< Of the definition.
+  support::ElementType elementType = support::ElementType::F32;
+
+  WeightKind kind = WeightKind::Softmax;
+  double epsilon = 0;      ///< Of a ratio.
+  Node *mask = nullptr;    ///< Boolean.
+  Node *score = nullptr;   ///< Real; the weight itself for WeightKind::Sum.
+  Node *factor = nullptr;  ///< Real, or null.
+  Node *sink = nullptr;    ///< Real per query, or null.
+  Node *values = nullptr;  ///< A row per key.
+  Node *keySum = nullptr;  ///< Stands for the sum of weight * values in `out`.
+  Node *out = nullptr;     ///< A row per query.
+
+  /// The leading axes that stand for batch and heads; empty if no argument has
+  /// one, which is an extent of 1.
+  std::string batchAxis, headAxis;
+
+  const InputTensor *findInput(llvm::StringRef name) const;
+};
+
+/// Calls `visit` once for `node` and everything below it.
+void walk(Node *node, llvm::function_ref<void(Node *)> visit);
+
+} // namespace rapt::frontend
+
+#endif // RAPT_LIB_FRONTEND_GRAPH_H

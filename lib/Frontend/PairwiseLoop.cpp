@@ -1,0 +1,224 @@
+// Part of the Rapt project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
+#include "lib/Frontend/PairwiseLoop.h"
+
+namespace rapt::frontend {
+
+static bool isKeyWeight(const Node *node) {
+  return node->op == Op::KeySoftmax || node->op == Op::KeyNormalize;
+}
+
+static bool isRole(const Node *node, RoleKind role) {
+  return node->op == Op::RoleValue &&
+         node->integer == static_cast<int64_t>(role);
+}
+
+/// The first node below that satisfies the predicate; null if there is none.
+static Node *find(Node *node, llvm::function_ref<bool(const Node *)> matches) {
+  Node *found = nullptr;
+  walk(node, [&](Node *next) {
+    if (!found && matches(next))
+      found = next;
+  });
+  return found;
+}
+
+SourceRange PairwiseLoop::getRange(RoleKind role) const {
+  auto given = scope.roles.find(role);
+  return given == scope.roles.end() ? program.nameRange : given->second.range;
+}
+
+//===----------------------------------------------------------------------===//
+// Roles
+//===----------------------------------------------------------------------===//
+
+Node *PairwiseLoop::getDefault(RoleKind role) {
+  SourceRange range = program.nameRange;
+  switch (role) {
+  case RoleKind::Mask:
+    return b.boolean(true);
+  case RoleKind::Score:
+    return expressions.makeDefaultScore(range);
+  case RoleKind::Weight:
+    return b.keyReduction(Op::KeySoftmax, b.roleValue(RoleKind::Score), 0,
+                          range);
+  case RoleKind::Out:
+    break;
+  }
+  Node *values = expressions.resolve("v", range);
+  if (values->isPoison())
+    return values;
+  if (!values->isRow())
+    return b.error(range, "no out is given and the default, sum(weight * v, "
+                          "over = j), needs a row v, found " +
+                              describe(*values));
+  Node *product = b.arithmetic(Op::Mul, {b.roleValue(RoleKind::Weight), range},
+                               {values, range});
+  return b.keyReduction(Op::KeySum, product, 0, range);
+}
+
+Node *PairwiseLoop::resolve(RoleKind role) {
+  auto [entry, isNew] = resolved.try_emplace(role, nullptr);
+  if (!isNew) {
+    if (entry->second)
+      return entry->second;
+    return b.error(getRange(role), llvm::Twine("'") + spelling(role) +
+                                       "' is defined by itself");
+  }
+  auto given = scope.roles.find(role);
+  Node *node =
+      given == scope.roles.end() ? getDefault(role) : given->second.node;
+  for (RoleKind named : {RoleKind::Mask, RoleKind::Score, RoleKind::Weight}) {
+    // The sum over keys is recognised by the name of its weight.
+    if (role == RoleKind::Out && named == RoleKind::Weight)
+      continue;
+    if (find(node, [&](const Node *next) { return isRole(next, named); }))
+      node = b.replaceRole(node, named, resolve(named));
+  }
+  return resolved[role] = node;
+}
+
+bool PairwiseLoop::build() {
+  Node *mask = resolve(RoleKind::Mask);
+  Node *weight = resolve(RoleKind::Weight);
+  Node *out = resolve(RoleKind::Out);
+  if (mask->isPoison() || weight->isPoison() || out->isPoison())
+    return false;
+  if (Node *sum = find(mask, [](const Node *node) {
+        return isKeyWeight(node) || node->op == Op::KeySum;
+      })) {
+    b.notCompiled(sum->place, "a sum over keys in a mask");
+    return false;
+  }
+  program.mask = mask;
+  bool isFine = splitWeight(weight);
+  return splitOut(out) && isFine;
+}
+
+//===----------------------------------------------------------------------===//
+// Products
+//===----------------------------------------------------------------------===//
+
+void PairwiseLoop::collectFactors(Node *node, Factors &factors) {
+  switch (node->op) {
+  case Op::Mul:
+    collectFactors(node->operands[0], factors);
+    return collectFactors(node->operands[1], factors);
+  case Op::Divide:
+    collectFactors(node->operands[0], factors);
+    factors.below.push_back(node->operands[1]);
+    return;
+  case Op::Negate:
+    factors.above.push_back(b.real(-1));
+    return collectFactors(node->operands[0], factors);
+  default:
+    factors.above.push_back(node);
+  }
+}
+
+Node *PairwiseLoop::multiply(const Factors &factors, SourceRange range) {
+  Operand product{nullptr, range};
+  for (Node *factor : factors.above)
+    product.node = product.node
+                       ? b.arithmetic(Op::Mul, product, {factor, range})
+                       : factor;
+  for (Node *factor : factors.below)
+    product.node = b.divide(
+        product.node ? product : Operand{b.real(1), range}, {factor, range});
+  return product.node;
+}
+
+bool PairwiseLoop::splitWeight(Node *weight) {
+  auto isInner = [](const Node *node) {
+    return isKeyWeight(node) || node->op == Op::KeySum;
+  };
+  Factors factors;
+  collectFactors(weight, factors);
+  auto *normal = llvm::find_if(factors.above, isKeyWeight);
+  if (normal == factors.above.end()) {
+    program.kind = WeightKind::Sum;
+    program.score = weight;
+  } else {
+    Node *node = *normal;
+    factors.above.erase(normal);
+    program.kind = node->op == Op::KeySoftmax ? WeightKind::Softmax
+                                              : WeightKind::Ratio;
+    program.epsilon = node->real;
+    program.score = node->operands[0];
+    program.sink = node->operands.size() > 1 ? node->operands[1] : nullptr;
+    program.factor = multiply(factors, weight->place);
+  }
+  for (Node *part : {program.score, program.sink, program.factor})
+    if (Node *inner = part ? find(part, isInner) : nullptr) {
+      b.notCompiled(inner->place, "a sum over keys inside another");
+      return false;
+    }
+  return true;
+}
+
+bool PairwiseLoop::splitOut(Node *out) {
+  SourceRange range = getRange(RoleKind::Out);
+  llvm::SmallVector<Node *> sums;
+  walk(out, [&](Node *node) {
+    if (node->op == Op::KeySum)
+      sums.push_back(node);
+  });
+  if (sums.empty() && find(out, [](const Node *node) {
+        return isRole(node, RoleKind::Weight);
+      })) {
+    b.error(range, "'weight' varies over keys; expected it in "
+                   "sum(..., over = j)");
+    return false;
+  }
+  if (sums.size() != 1) {
+    b.notCompiled(range, sums.empty() ? "out without a sum over keys"
+                                      : "several sums over keys");
+    return false;
+  }
+  Node *sum = sums.front();
+  Factors factors;
+  collectFactors(sum->operands.front(), factors);
+  auto isWeight = [](const Node *node) {
+    return isRole(node, RoleKind::Weight);
+  };
+  auto *weight = llvm::find_if(factors.above, isWeight);
+  if (weight == factors.above.end()) {
+    b.notCompiled(sum->place, "a sum over keys without the weight as a factor");
+    return false;
+  }
+  factors.above.erase(weight);
+  Node *values = multiply(factors, sum->place);
+  if (values && values->isPoison())
+    return false;
+  if (!values || !values->isRow()) {
+    b.notCompiled(sum->place, "a sum over keys of one number per pair");
+    return false;
+  }
+  if (find(values, [](const Node *node) {
+        return node->op == Op::RoleValue || isKeyWeight(node) ||
+               node->op == Op::KeySum;
+      })) {
+    b.notCompiled(sum->place, "a sum over keys with several weights");
+    return false;
+  }
+  if (values->variesOver(VariesQuery)) {
+    b.notCompiled(sum->place, "values that vary over queries");
+    return false;
+  }
+  if (out->variesOver(VariesKey)) {
+    b.error(range, "'out' must not vary over keys outside sum(..., over = j)");
+    return false;
+  }
+  if (out != sum && find(out, isKeyWeight)) {
+    b.notCompiled(range, "softmax over keys in out");
+    return false;
+  }
+  program.values = values;
+  program.keySum = sum;
+  program.out = out;
+  return true;
+}
+
+} // namespace rapt::frontend

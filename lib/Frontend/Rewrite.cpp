@@ -1,0 +1,220 @@
+// Part of the Rapt project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
+// The same expression at another place: of another key, of one feature, or with
+// the value of a role filled in. Everything is made anew by the builder, so
+// ranges and constants follow.
+
+#include "lib/Frontend/Builder.h"
+
+namespace rapt::frontend {
+
+Node *Builder::rebuild(const Node *node, llvm::ArrayRef<Node *> operands) {
+  auto operand = [&](unsigned n) { return Operand{operands[n], node->place}; };
+  switch (node->op) {
+  case Op::Add:
+  case Op::Sub:
+  case Op::Mul:
+  case Op::Minimum:
+  case Op::Maximum:
+    return arithmetic(node->op, operand(0), operand(1));
+  case Op::FloorDivide:
+  case Op::Divide:
+    return divide(operand(0), operand(1));
+  case Op::Modulo:
+    return modulo(operand(0), operand(1));
+  case Op::Negate:
+    return negate(operand(0));
+  case Op::Absolute:
+    return absolute(operand(0));
+  case Op::Select:
+    return select(operand(0), operand(1), operand(2));
+  case Op::Xor:
+    return exclusiveOr(operand(0), operand(1));
+  case Op::Log2Floor:
+    return log2Floor(operand(0));
+  case Op::And:
+  case Op::Or:
+    return logical(node->op, operand(0), operand(1));
+  case Op::Not:
+    return logicalNot(operand(0));
+  case Op::Equal:
+    return compare(CompareOp::Eq, operand(0), operand(1));
+  case Op::NotEqual:
+    return compare(CompareOp::Ne, operand(0), operand(1));
+  case Op::Less:
+    return compare(CompareOp::Lt, operand(0), operand(1));
+  case Op::LessEqual:
+    return compare(CompareOp::Le, operand(0), operand(1));
+  case Op::Greater:
+    return compare(CompareOp::Gt, operand(0), operand(1));
+  case Op::GreaterEqual:
+    return compare(CompareOp::Ge, operand(0), operand(1));
+  case Op::Exp:
+  case Op::ExpM1:
+  case Op::Log:
+  case Op::Log1P:
+  case Op::Sqrt:
+  case Op::Tanh:
+  case Op::Sin:
+  case Op::Cos:
+  case Op::Acos:
+    return realFunction(node->op, operand(0));
+  case Op::Power:
+    return power(operand(0), operand(1), node->place);
+  case Op::RealFromInteger:
+    return toReal(operand(0));
+  case Op::FloorToInteger:
+    return floor(operand(0));
+  case Op::IntegerFromBoolean:
+    return toInteger(operand(0));
+  case Op::Dot:
+    return dot(operand(0), operand(1), node->place);
+  case Op::ReduceAdd:
+  case Op::ReduceMax:
+  case Op::ReduceMin:
+  case Op::ReduceArgmax:
+    return reduce(node->op, operand(0));
+  case Op::Slice:
+    return slice(operand(0), node->integer,
+                 node->integer + node->features.front().extent);
+  case Op::Concat: {
+    llvm::SmallVector<Operand> rows;
+    for (Node *row : operands)
+      rows.push_back({row, node->place});
+    return concat(rows, node->place);
+  }
+  default: {
+    // Nothing of its type depends on the places of its operands.
+    Node copy = *node;
+    copy.operands.assign(operands.begin(), operands.end());
+    return make(std::move(copy), node->place);
+  }
+  }
+}
+
+Node *Builder::rewrite(Node *node, Replacement &replaced) {
+  if (auto known = replaced.find(node); known != replaced.end())
+    return known->second;
+  llvm::SmallVector<Node *> operands;
+  bool isChanged = false;
+  for (Node *operand : node->operands) {
+    operands.push_back(operand ? rewrite(operand, replaced) : nullptr);
+    isChanged |= operands.back() != operand;
+  }
+  Node *result = isChanged ? rebuild(node, operands) : node;
+  // floor(a / b) stays a deliberate quotient.
+  if (result->isQuotient && !node->isQuotient)
+    result = floor({result, node->place});
+  replaced[node] = result;
+  return result;
+}
+
+Node *Builder::replaceRole(Node *node, RoleKind role, Node *value) {
+  Replacement replaced{{roleValue(role), value}};
+  return rewrite(node, replaced);
+}
+
+Node *Builder::atKey(Node *node, Operand index) {
+  if (node->isPoison() || index.node->isPoison())
+    return poison();
+  if (!node->variesOver(VariesKey) || index.node->op == Op::KeyPosition)
+    return node;
+  for (RoleKind role : {RoleKind::Mask, RoleKind::Score, RoleKind::Weight})
+    if (replaceRole(node, role, poison())->isPoison())
+      return notCompiled(index.range,
+                         llvm::Twine(spelling(role)) + " of another key");
+  Replacement replaced{{place(Op::KeyPosition), index.node}};
+  Node *value = rewrite(node, replaced);
+  if (value->isPoison())
+    return value;
+
+  // Outside the sequence a value is zero. An input reads as zero by itself.
+  if (node->op == Op::Read || node->op == Op::KeyPosition)
+    return value;
+  Operand inside{boolean(true), index.range};
+  if (index.node->range.low < 0)
+    inside.node = compare(CompareOp::Ge, index, {integer(0), index.range});
+  // No query stands after the last key.
+  if (index.node->op != Op::QueryPosition) {
+    Operand length{extent(Op::Length, "keys"), index.range};
+    Operand before{compare(CompareOp::Lt, index, length), index.range};
+    inside.node = logical(Op::And, inside, before);
+  }
+  Node *zero = node->scalar == Scalar::Boolean   ? boolean(false)
+               : node->scalar == Scalar::Integer ? integer(0)
+                                                 : real(0);
+  if (inside.node->op == Op::Boolean && inside.node->integer)
+    return value;
+  return select(inside, {value, index.range}, {zero, index.range});
+}
+
+Node *Builder::elementAt(Node *row, Node *index, SourceRange range) {
+  if (row->isPoison() || index->isPoison())
+    return poison();
+  if (row->isScalar())
+    return row;
+  bool isConstant = index->op == Op::Integer;
+  Operand at{index, range};
+  switch (row->op) {
+  case Op::Read: {
+    Node copy = *row;
+    copy.features.clear();
+    for (Node *&operand : copy.operands)
+      if (!operand)
+        operand = index;
+    return make(std::move(copy), range);
+  }
+  case Op::RealRow:
+    if (!isConstant)
+      return notCompiled(range, "a computed subscript of a constant row");
+    return real(index->integer >= 0 &&
+                        index->integer < static_cast<int64_t>(row->row.size())
+                    ? row->row[index->integer]
+                    : 0);
+  case Op::Rename:
+    return elementAt(row->operands.front(), index, range);
+  case Op::Slice:
+    return elementAt(
+        row->operands.front(),
+        arithmetic(Op::Add, at, {integer(row->integer), range}), range);
+  case Op::Concat: {
+    if (!isConstant)
+      return notCompiled(range, "a computed subscript of joined rows");
+    int64_t rest = index->integer;
+    for (Node *part : row->operands) {
+      int64_t extent = part->features.front().extent;
+      if (rest < extent)
+        return elementAt(part, integer(rest), range);
+      rest -= extent;
+    }
+    return poison();
+  }
+  case Op::MatVec: {
+    Node matrix = *row->operands[0];
+    // The first kept dimension is the index of the result.
+    *llvm::find(matrix.operands, nullptr) = index;
+    matrix.features.erase(matrix.features.begin());
+    return dot({make(std::move(matrix), range), range},
+               {row->operands[1], range}, range);
+  }
+  case Op::KeySum:
+    return notCompiled(range, "a subscript of the sum over keys");
+  case Op::Deferred:
+    return deferred(row->scalar, {}, {row, index});
+  default: {
+    // Everything else works element by element.
+    llvm::SmallVector<Node *> operands;
+    for (Node *operand : row->operands)
+      operands.push_back(elementAt(operand, index, range));
+    if (llvm::any_of(operands, [](Node *node) { return node->isPoison(); }))
+      return poison();
+    Node *element = rebuild(row, operands);
+    return element->isQuotient && !row->isQuotient ? floor({element, range})
+                                                   : element;
+  }
+  }
+}
+
+} // namespace rapt::frontend

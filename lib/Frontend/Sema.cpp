@@ -1,0 +1,323 @@
+// Part of the Rapt project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
+// The statements of one definition in their order, the defaults of what it
+// leaves out, and the signature.
+
+#include "lib/Frontend/Sema.h"
+#include "lib/Frontend/Declarations.h"
+#include "lib/Frontend/Expressions.h"
+#include "lib/Frontend/PairwiseLoop.h"
+#include "llvm/ADT/STLExtras.h"
+#include "llvm/ADT/StringExtras.h"
+
+namespace rapt::frontend {
+
+using llvm::StringRef;
+
+namespace {
+class Analyzer {
+public:
+  Analyzer(const Definition &definition, const Instance &instance,
+           support::DiagnosticEngine &diags)
+      : definition(definition), diags(diags),
+        program(std::make_shared<Program>()), scope(*program, instance),
+        b(program->graph, diags), declarations(definition, scope, b),
+        expressions(b, scope) {
+    program->nameRange = definition.name.range;
+  }
+
+  std::optional<Spec> run();
+
+private:
+  void collectNames(llvm::ArrayRef<StatementPtr> statements);
+  void visit(const Statement &statement);
+  void visitRole(const Role &role);
+  void chooseAxes(llvm::ArrayRef<const InputTensor *> arguments);
+  void checkWidths(llvm::ArrayRef<Node *> roots);
+  std::optional<Spec> makeSpec();
+  TensorSignature makeResult(StringRef name, Spec &spec);
+
+  const Definition &definition;
+  support::DiagnosticEngine &diags;
+  std::shared_ptr<Program> program;
+  Scope scope;
+  Builder b;
+  Declarations declarations;
+  ExpressionBuilder expressions;
+};
+} // namespace
+
+//===----------------------------------------------------------------------===//
+// Statements
+//===----------------------------------------------------------------------===//
+
+/// States and branches have no value yet: their names are poison, so that what
+/// uses them is not reported a second time.
+void Analyzer::collectNames(llvm::ArrayRef<StatementPtr> statements) {
+  for (const StatementPtr &statement : statements) {
+    if (auto *let = llvm::dyn_cast<Let>(statement.get()))
+      scope.allLets.try_emplace(let->name.text, let->name.range);
+    if (auto *state = llvm::dyn_cast<State>(statement.get()))
+      scope.lets[state->name.text] = {b.poison(), state->name.range};
+    if (auto *branch = llvm::dyn_cast<Branch>(statement.get()))
+      scope.lets[branch->name.text] = {b.poison(), branch->name.range};
+    if (auto *repeat = llvm::dyn_cast<Repeat>(statement.get()))
+      collectNames(repeat->body);
+  }
+}
+
+void Analyzer::visit(const Statement &statement) {
+  switch (statement.kind) {
+  case Statement::Kind::Param:
+  case Statement::Kind::Input:
+    return;
+  case Statement::Kind::Let: {
+    auto &let = llvm::cast<Let>(statement);
+    Node *value = expressions.build(*let.value).node;
+    scope.lets[let.name.text] = {value, let.name.range};
+    return;
+  }
+  case Statement::Kind::Role:
+    return visitRole(llvm::cast<Role>(statement));
+  case Statement::Kind::Carry: {
+    auto &carry = llvm::cast<Carry>(statement);
+    b.notCompiled(statement.keyword, "carry");
+    scope.lets[carry.name.text] = {b.poison(), carry.name.range};
+    return;
+  }
+  case Statement::Kind::State:
+    b.notCompiled(statement.keyword, "state");
+    return;
+  case Statement::Kind::Repeat:
+    b.notCompiled(statement.keyword, "repeat");
+    return;
+  case Statement::Kind::Branch:
+    b.notCompiled(statement.keyword, "branch");
+    return;
+  }
+}
+
+void Analyzer::visitRole(const Role &role) {
+  Binding binding{nullptr, role.keyword};
+  if (auto first = scope.roles.find(role.role); first != scope.roles.end()) {
+    diags
+        .error(role.keyword,
+               llvm::Twine("'") + spelling(role.role) + "' is given twice")
+        .note(first->second.range, "first given here");
+    return;
+  }
+  Operand value = expressions.build(*role.value);
+  Node *node = value.node;
+  auto reject = [&](const char *expected) {
+    return b.error(value.range, llvm::Twine("expected ") + expected + " for '" +
+                                    spelling(role.role) + "', found " +
+                                    describe(*node));
+  };
+  if (node->isPoison())
+    binding.node = node;
+  else if (role.role == RoleKind::Mask)
+    binding.node = node->isScalar() && node->scalar == Scalar::Boolean
+                       ? node
+                       : reject("a boolean per pair");
+  else if (role.role == RoleKind::Out)
+    binding.node = node->isRow() && node->scalar != Scalar::Boolean
+                       ? b.toReal(value)
+                       : reject("a row per query");
+  else
+    binding.node = node->isScalar() && node->scalar != Scalar::Boolean
+                       ? b.toReal(value)
+                       : reject("a number per pair");
+  scope.roles[role.role] = binding;
+}
+
+//===----------------------------------------------------------------------===//
+// Signature
+//===----------------------------------------------------------------------===//
+
+/// Which axes are the batch and the heads of the result, and whether the
+/// lengths of both sides are known.
+void Analyzer::chooseAxes(llvm::ArrayRef<const InputTensor *> arguments) {
+  auto has = [&](StringRef name) {
+    return llvm::any_of(arguments, [&](const InputTensor *input) {
+      return llvm::any_of(input->axes, [&](const TensorAxis &axis) {
+        return !axis.isFeature && axis.name == name;
+      });
+    });
+  };
+  if (has("batch"))
+    program->batchAxis = "batch";
+  for (StringRef axis : {"heads", "kv_heads", "groups"})
+    if (program->headAxis.empty() && has(axis))
+      program->headAxis = axis.str();
+  for (StringRef axis : {"queries", "keys"})
+    if (!has(axis))
+      b.error(definition.name.range,
+              "no input that is read has the axis '" + axis + "'");
+  for (Node *root : {program->mask, program->score, program->factor,
+                     program->sink, program->values, program->out})
+    walk(root, [&](Node *node) {
+      if (node->op == Op::LeadingExtent && !has(node->name))
+        b.error(definition.name.range, "'" + node->name +
+                                           "' is used, but no input that is "
+                                           "read has this axis");
+    });
+}
+
+/// The widest row that a product or a sum takes.
+static constexpr int64_t maxWidth = 512;
+
+void Analyzer::checkWidths(llvm::ArrayRef<Node *> roots) {
+  std::vector<std::string> reported;
+  auto check = [&](const Node *row) {
+    const Feature &feature = row->features.front();
+    if (feature.extent <= maxWidth ||
+        llvm::is_contained(reported, describe(feature)))
+      return;
+    reported.push_back(describe(feature));
+    b.error(row->place, "row has " + describe(feature) +
+                            " features, expected at most " +
+                            llvm::Twine(maxWidth));
+  };
+  check(program->values);
+  for (Node *root : roots)
+    walk(root, [&](Node *node) {
+      if (node->op == Op::Dot)
+        check(node->operands.front());
+    });
+}
+
+TensorSignature Analyzer::makeResult(StringRef name, Spec &spec) {
+  TensorSignature result{name.str(), program->elementType, {}};
+  auto addLeading = [&](const std::string &axis) {
+    if (axis.empty())
+      result.axes.push_back({"1", true, 1});
+    else
+      result.axes.push_back({axis, false, std::nullopt});
+  };
+  addLeading(program->batchAxis);
+  addLeading(program->headAxis);
+  addLeading("queries");
+  if (name == "lse") {
+    result.elementType = support::ElementType::F32;
+    return result;
+  }
+  const Feature &feature = program->out->features.front();
+  TensorAxis width{feature.name.empty() ? "vdim" : feature.name, true, {}};
+  if (feature.isKnown())
+    width.extent = feature.extent;
+  // One name has one extent in a call.
+  for (const TensorSignature &argument : spec.arguments)
+    for (const TensorAxis &axis : argument.axes)
+      if (axis.name == width.name && axis.extent != width.extent &&
+          width.extent)
+        width.name = std::to_string(*width.extent);
+  result.axes.push_back(width);
+  return result;
+}
+
+std::optional<Spec> Analyzer::makeSpec() {
+  llvm::SmallVector<Node *> roots;
+  for (Node *root : {program->mask, program->score, program->factor,
+                     program->sink, program->values, program->out})
+    if (root)
+      roots.push_back(root);
+  std::vector<const InputTensor *> read;
+  Spec spec;
+  auto addMissing = [&](const std::string &name) {
+    if (!name.empty() && !llvm::is_contained(spec.missingExtents, name))
+      spec.missingExtents.push_back(name);
+  };
+  for (Node *root : roots)
+    walk(root, [&](Node *node) {
+      if (node->op == Op::Read && !llvm::is_contained(read, node->input))
+        read.push_back(node->input);
+      if (node->op == Op::UnknownExtent)
+        addMissing(node->name);
+    });
+  std::vector<const InputTensor *> arguments;
+  for (StringRef name : {"q", "k", "v"})
+    if (const InputTensor *input = program->findInput(name))
+      if (llvm::is_contained(read, input))
+        arguments.push_back(input);
+  for (const InputTensor &input : program->inputs)
+    if (llvm::is_contained(read, &input) &&
+        !llvm::is_contained(arguments, &input))
+      arguments.push_back(&input);
+  chooseAxes(arguments);
+  checkWidths(roots);
+  if (diags.hasErrors())
+    return std::nullopt;
+
+  spec.name = definition.name.text;
+  for (const InputTensor *input : arguments) {
+    spec.arguments.push_back({input->name, input->elementType, input->axes});
+    for (const std::string &extent : declarations.getUnknownExtents(*input))
+      addMissing(extent);
+  }
+  spec.results = {makeResult("out", spec), makeResult("lse", spec)};
+  for (const auto &[name, binding] : scope.params)
+    spec.params[name] = printConstant(*binding.node);
+  spec.program = program;
+  return spec;
+}
+
+std::optional<Spec> Analyzer::run() {
+  declarations.declare();
+  collectNames(definition.statements);
+  for (const StatementPtr &statement : definition.statements)
+    visit(*statement);
+  PairwiseLoop loop(*program, scope, b, expressions);
+  if (!loop.build() || diags.hasErrors())
+    return std::nullopt;
+  return makeSpec();
+}
+
+//===----------------------------------------------------------------------===//
+// Definitions
+//===----------------------------------------------------------------------===//
+
+static const Definition *choose(const File &file, const Instance &instance,
+                                support::DiagnosticEngine &diags) {
+  std::map<std::string, const Definition *> known;
+  std::vector<StringRef> names;
+  for (const Definition &definition : file.definitions) {
+    auto [first, isNew] = known.try_emplace(definition.name.text, &definition);
+    if (!isNew)
+      diags
+          .error(definition.name.range,
+                 "attention '" + definition.name.text + "' is defined twice")
+          .note(first->second->name.range, "first defined here");
+    names.push_back(definition.name.text);
+  }
+  if (diags.hasErrors())
+    return nullptr;
+  const Definition &first = file.definitions.front();
+  if (!instance.definition && names.size() == 1)
+    return &first;
+  if (!instance.definition) {
+    diags.error(first.name.range, "file has " + llvm::Twine(names.size()) +
+                                      " definitions, expected the name of "
+                                      "one: " +
+                                      llvm::join(names, ", "));
+    return nullptr;
+  }
+  auto found = known.find(*instance.definition);
+  if (found != known.end())
+    return found->second;
+  diags.error(first.name.range,
+              "file has no definition '" + *instance.definition + "'" +
+                  support::didYouMean(*instance.definition, names));
+  return nullptr;
+}
+
+std::optional<Spec> analyze(const File &file, const Instance &instance,
+                            support::DiagnosticEngine &diags) {
+  const Definition *definition = choose(file, instance, diags);
+  if (!definition)
+    return std::nullopt;
+  return Analyzer(*definition, instance, diags).run();
+}
+
+} // namespace rapt::frontend

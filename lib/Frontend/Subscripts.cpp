@@ -1,0 +1,226 @@
+// Part of the Rapt project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
+// Subscripts count from the right. Of an input they replace indices of its
+// read; of anything else they move the key's position or choose a feature.
+
+#include "lib/Frontend/Expressions.h"
+#include "llvm/ADT/STLExtras.h"
+#include "llvm/ADT/StringExtras.h"
+
+namespace rapt::frontend {
+
+Node *ExpressionBuilder::buildPostfix(const Postfix &postfix) {
+  Operand base{nullptr, postfix.base->range};
+  // An input with `keys` twice can be named only under subscripts.
+  auto *name = llvm::dyn_cast<NameRef>(postfix.base.get());
+  if (name && !postfix.suffixes.front().member &&
+      !scope.lets.count(name->name) && !scope.params.count(name->name))
+    if (const InputTensor *input = scope.program.findInput(name->name))
+      base.node = b.read(*input);
+  if (!base.node)
+    base = build(*postfix.base);
+  for (const Suffix &suffix : postfix.suffixes) {
+    if (base.node->isPoison())
+      return base.node;
+    if (suffix.member)
+      return b.error(suffix.range, "expected a branch before '." +
+                                       suffix.member->text + "', found " +
+                                       describe(*base.node));
+    base = subscript(base, suffix);
+    base.range.end = suffix.range.end;
+  }
+  return base.node;
+}
+
+Operand ExpressionBuilder::subscript(Operand base, const Suffix &suffix) {
+  return base.node->op == Op::Read ? subscriptInput(base, suffix)
+                                   : subscriptValue(base, suffix);
+}
+
+std::optional<int64_t>
+ExpressionBuilder::getConstantInteger(Operand operand,
+                                      const llvm::Twine &what) {
+  if (!b.expectInteger(operand, what))
+    return std::nullopt;
+  if (operand.node->op == Op::Integer)
+    return operand.node->integer;
+  b.error(operand.range, "expected " + what + " known at compile time");
+  return std::nullopt;
+}
+
+Node *ExpressionBuilder::cut(Operand row, const Subscript &sub) {
+  Operand first = build(*sub.first), last = build(*sub.last);
+  for (Operand bound : {first, last})
+    if (bound.node->op == Op::UnknownExtent)
+      return b.deferred(row.node->scalar, Feature(), row.node);
+  auto begin = getConstantInteger(first, "an integer");
+  auto end = getConstantInteger(last, "an integer");
+  if (!begin || !end)
+    return b.poison();
+  row.range = sub.range;
+  return b.slice(row, *begin, *end);
+}
+
+Node *ExpressionBuilder::getAxisIndex(llvm::StringRef axis,
+                                      const Subscript &sub) {
+  if (sub.kind == Subscript::Kind::Slice) {
+    b.error(sub.range, "only a feature axis can be cut, found axis '" + axis +
+                           "'");
+    return nullptr;
+  }
+  Operand index = build(*sub.first);
+  if (!b.expectInteger(index, "an integer subscript"))
+    return nullptr;
+  bool isQuery =
+      index.node->op == Op::Row || index.node->op == Op::QueryPosition;
+  if (axis == "queries") {
+    if (isQuery)
+      return b.place(Op::Row);
+    b.error(index.range, "axis 'queries' can be subscripted only by 'i'");
+    return nullptr;
+  }
+  // The head's own group: nobody writes the division.
+  bool isShared = axis == "kv_heads" || axis == "groups";
+  if (isShared && index.node->op == Op::Head)
+    return b.share(axis);
+  return index.node;
+}
+
+static std::string describeAxes(llvm::ArrayRef<std::string> axes) {
+  if (axes.empty())
+    return "no axis";
+  return (axes.size() == 1 ? "one axis (" : std::to_string(axes.size()) +
+                                                " axes (") +
+         llvm::join(axes, ", ") + ")";
+}
+
+static bool reportTooMany(Builder &b, const Suffix &suffix,
+                          llvm::ArrayRef<std::string> axes) {
+  if (suffix.subscripts.size() <= axes.size())
+    return false;
+  b.error(suffix.range,
+          "expected at most " + llvm::Twine(axes.size()) +
+              " subscripts for " + describeAxes(axes) + ", found " +
+              llvm::Twine(suffix.subscripts.size()));
+  return true;
+}
+
+Operand ExpressionBuilder::subscriptInput(Operand base, const Suffix &suffix) {
+  const InputTensor &input = *base.node->input;
+  Operand failed{b.poison(), base.range};
+  // What is not subscripted yet.
+  llvm::SmallVector<unsigned> open;
+  llvm::SmallVector<std::string> names;
+  for (unsigned d = 0; d < input.rank(); ++d)
+    if (base.node->operands[d] == b.getOwnIndex(input, d)) {
+      open.push_back(d);
+      names.push_back(input.axes[d].name);
+    }
+  if (reportTooMany(b, suffix, names))
+    return failed;
+  Node read = *base.node;
+  read.features.clear();
+  std::vector<const Subscript *> cuts;
+  unsigned shift = open.size() - suffix.subscripts.size();
+  for (auto [n, sub] : llvm::enumerate(suffix.subscripts)) {
+    unsigned d = open[shift + n];
+    const TensorAxis &axis = input.axes[d];
+    if (sub.kind == Subscript::Kind::All)
+      continue;
+    if (axis.isFeature && sub.kind == Subscript::Kind::Slice) {
+      cuts.push_back(&sub);
+      continue;
+    }
+    if (axis.isFeature) {
+      Operand index = build(*sub.first);
+      if (!b.expectInteger(index, "an integer subscript"))
+        return failed;
+      read.operands[d] = index.node;
+    } else if (Node *index = getAxisIndex(axis.name, sub)) {
+      read.operands[d] = index;
+    } else {
+      return failed;
+    }
+  }
+  unsigned feature = 0;
+  for (unsigned d = 0; d < input.rank(); ++d) {
+    bool wasKept = !base.node->operands[d];
+    if (wasKept && !read.operands[d])
+      read.features.push_back(base.node->features[feature]);
+    feature += wasKept;
+  }
+  Operand result{b.remake(std::move(read), base.range), base.range};
+  for (const Subscript *sub : cuts)
+    result.node = cut(result, *sub);
+  return result;
+}
+
+Operand ExpressionBuilder::subscriptValue(Operand base, const Suffix &suffix) {
+  Node *node = base.node;
+  Operand failed{b.poison(), base.range};
+  llvm::SmallVector<std::string> axes;
+  if (node->variesOver(VariesBatch))
+    axes.push_back("batch");
+  if (node->variesOver(VariesAnyHead))
+    axes.push_back("heads");
+  if (node->variesOver(VariesQuery))
+    axes.push_back("queries");
+  if (node->variesOver(VariesKey))
+    axes.push_back("keys");
+  unsigned leading = axes.size();
+  for (const Feature &feature : node->features)
+    axes.push_back(describe(feature));
+  if (reportTooMany(b, suffix, axes))
+    return failed;
+  unsigned shift = axes.size() - suffix.subscripts.size();
+  Operand result = base;
+  // Leading axes first: a subscript of a feature may then be of another key.
+  for (auto [n, sub] : llvm::enumerate(suffix.subscripts)) {
+    unsigned d = shift + n;
+    if (result.node->isPoison())
+      return failed;
+    if (sub.kind == Subscript::Kind::All)
+      continue;
+    if (d < leading) {
+      Node *index = getAxisIndex(axes[d], sub);
+      if (!index)
+        return failed;
+      bool isOwn = axes[d] == "batch"   ? index->op == Op::Batch
+                   : axes[d] == "heads" ? index->op == Op::Head
+                                        : axes[d] == "queries";
+      if (axes[d] == "keys")
+        result.node = b.atKey(result.node, {index, sub.first->range});
+      else if (!isOwn)
+        return {b.notCompiled(sub.range, "axis '" + axes[d] +
+                                             "' of a computed value at "
+                                             "another place"),
+                base.range};
+      continue;
+    }
+    if (!b.expectRow(result))
+      return failed;
+    if (sub.kind == Subscript::Kind::Slice) {
+      result.node = cut(result, sub);
+      continue;
+    }
+    Operand index = build(*sub.first);
+    if (!b.expectInteger(index, "an integer subscript"))
+      return failed;
+    const Feature &feature = result.node->features.front();
+    bool isOutside =
+        index.node->op == Op::Integer && feature.isKnown() &&
+        (index.node->integer < 0 || index.node->integer >= feature.extent);
+    if (isOutside)
+      return {b.error(index.range, "subscript " +
+                                       llvm::Twine(index.node->integer) +
+                                       " is not one of the features " +
+                                       describe(feature)),
+              base.range};
+    result.node = b.elementAt(result.node, index.node, sub.range);
+  }
+  return result;
+}
+
+} // namespace rapt::frontend
