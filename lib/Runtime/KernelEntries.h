@@ -1,0 +1,42 @@
+// Part of the Rapt project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
+/// \file
+/// The contract between generated code and what runs it: three entries, the
+/// same for code compiled in this process and ahead of time.
+///
+/// `args` is a flat array of 64 bit words. For every argument and then every
+/// result, in the order of the manifest: the address, the sizes, the strides in
+/// elements (outermost first, as many of each as the tensor's rank). A result
+/// that is not wanted has the address 0 and sizes 0.
+///
+/// A kernel is a sequence of launches; all items of one are done before the
+/// next begins. `plan` depends on sizes and on integer tensors only, so it can
+/// be kept while those stay.
+
+#ifndef RAPT_LIB_RUNTIME_KERNELENTRIES_H
+#define RAPT_LIB_RUNTIME_KERNELENTRIES_H
+
+#include <cstdint>
+
+namespace rapt::runtime {
+
+/// Bytes of workspace for these sizes.  Symbol: NAME_workspace.
+using WorkspaceEntry = int64_t (*)(const int64_t *args);
+/// Fills the head of the workspace (64 byte aligned): word n is the number of
+/// items of launch n.  Symbol: NAME_plan.
+using PlanEntry = void (*)(const int64_t *args, void *workspace);
+/// Computes items [first, last) of a launch.  Symbol: NAME_run.
+using RunEntry = void (*)(const int64_t *args, void *workspace, int64_t launch,
+                          int64_t first, int64_t last);
+
+struct KernelEntries {
+  WorkspaceEntry workspace = nullptr;
+  PlanEntry plan = nullptr;
+  RunEntry run = nullptr;
+};
+
+} // namespace rapt::runtime
+
+#endif // RAPT_LIB_RUNTIME_KERNELENTRIES_H
