@@ -1,3 +1,7 @@
+# Part of the Rapt project, under the Apache License v2.0 with LLVM Exceptions.
+# See LICENSE for license information.
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 include_guard()
 
 # rapt_add_dialect(<Folder> <mnemonic>): C++ and reference page from
@@ -46,10 +50,67 @@ function(rapt_add_library name)
   endif()
 endfunction()
 
-# rapt_link_llvm(<target> ...): the LLVM and MLIR that every executable and
-# shared library of ours links once.
+# The LLVM and MLIR that every executable and shared library of ours links once.
+# Static: whole archives by path, since the packaged targets name the shared
+# libraries as dependencies, and both together would register types twice. The
+# linker takes only the members that are used.
+add_library(RaptLLVM INTERFACE)
+if(RAPT_STATIC)
+  file(GLOB archives ${LLVM_LIBRARY_DIR}/libMLIR*.a ${LLVM_LIBRARY_DIR}/libLLVM*.a)
+  target_link_libraries(RaptLLVM INTERFACE
+    ${archives} -l:libz.a -l:libzstd.a m ${CMAKE_DL_LIBS})
+  target_link_options(RaptLLVM INTERFACE -fuse-ld=lld
+    -static-libstdc++ -static-libgcc -Wl,--gc-sections -Wl,--icf=all)
+else()
+  target_link_libraries(RaptLLVM INTERFACE MLIR LLVM)
+endif()
+
+# rapt_link_llvm(<target> ...)
 function(rapt_link_llvm)
   foreach(target ${ARGN})
-    target_link_libraries(${target} PRIVATE MLIR LLVM)
+    target_link_libraries(${target} PRIVATE RaptLLVM)
+    get_target_property(type ${target} TYPE)
+    if(type STREQUAL "SHARED_LIBRARY")
+      target_link_options(${target} PRIVATE -Wl,--exclude-libs,ALL)
+    endif()
   endforeach()
+endfunction()
+
+# rapt_add_unit_test(<name> <sources> [LINK <libs>] [DEPENDS <targets>])
+# A GoogleTest program that check-rapt builds and lit runs case by case. Its name
+# ends in Tests, by which lit finds it.
+function(rapt_add_unit_test name)
+  cmake_parse_arguments(ARG "" "" "LINK;DEPENDS" ${ARGN})
+  if(NOT name MATCHES "Tests$")
+    message(FATAL_ERROR "unit test ${name} must have a name that ends in Tests")
+  endif()
+  add_executable(${name} EXCLUDE_FROM_ALL ${ARG_UNPARSED_ARGUMENTS})
+  # Beside its build files, so that lit finds it where its sources are.
+  set_target_properties(${name} PROPERTIES
+    RUNTIME_OUTPUT_DIRECTORY ${CMAKE_CURRENT_BINARY_DIR})
+  target_link_libraries(${name} PRIVATE ${ARG_LINK} GTest::gtest GTest::gtest_main)
+  target_precompile_headers(${name} REUSE_FROM RaptPrecompiled)
+  rapt_link_llvm(${name})
+  if(ARG_DEPENDS)
+    add_dependencies(${name} ${ARG_DEPENDS})
+  endif()
+  set_property(GLOBAL APPEND PROPERTY RAPT_UNIT_TESTS ${name})
+endfunction()
+
+# rapt_collect_programs(<variable> <folder>): appends the programs and shared
+# libraries that the folder and those below it define.
+function(rapt_collect_programs variable folder)
+  set(programs ${${variable}})
+  get_property(targets DIRECTORY ${folder} PROPERTY BUILDSYSTEM_TARGETS)
+  foreach(target ${targets})
+    get_target_property(type ${target} TYPE)
+    if(type MATCHES "^(EXECUTABLE|SHARED_LIBRARY)$")
+      list(APPEND programs ${target})
+    endif()
+  endforeach()
+  get_property(subfolders DIRECTORY ${folder} PROPERTY SUBDIRECTORIES)
+  foreach(subfolder ${subfolders})
+    rapt_collect_programs(programs ${subfolder})
+  endforeach()
+  set(${variable} ${programs} PARENT_SCOPE)
 endfunction()
