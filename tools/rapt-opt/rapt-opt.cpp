@@ -1,0 +1,18 @@
+// Part of the Rapt project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
+/// rapt-opt: runs passes on MLIR files, for tests and for debugging.
+
+#include "mlir/Tools/mlir-opt/MlirOptMain.h"
+#include "mlir/Transforms/Passes.h"
+#include "tools/LadderDialects.h"
+
+int main(int argc, char **argv) {
+  mlir::DialectRegistry registry;
+  rapt::registerLadderDialects(registry);
+  // Passes: upstream's general ones, then ours by edge of the ladder.
+  mlir::registerTransformsPasses();
+  return mlir::asMainReturnCode(mlir::MlirOptMain(
+      argc, argv, "Rapt's passes on MLIR files\n", registry));
+}
