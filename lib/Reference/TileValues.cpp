@@ -63,7 +63,7 @@ public:
     return llvm::TypeSwitch<Operation *, Error>(op)
         .Case<tile::WindowOp, tile::ExtentOp, tile::LoadOp, tile::StoreOp,
               tile::PackOp, tile::GatherOp, tile::ScatterOp, tile::SplatOp,
-              tile::PositionsOp, tile::MmaOp, tile::ReduceOp, tile::ScanOp,
+              tile::ConstantOp, tile::PositionsOp, tile::MmaOp, tile::ReduceOp, tile::ScanOp,
               tile::TransposeOp, tile::SliceOp, tile::ConcatOp, tile::SolveOp,
               tile::TopOp, tile::SortOp>([&](auto known) { return run(known); })
         .Default([&](Operation *) {
@@ -83,6 +83,7 @@ private:
   Error run(tile::GatherOp op);
   Error run(tile::ScatterOp op);
   Error run(tile::SplatOp op);
+  Error run(tile::ConstantOp op);
   Error run(tile::PositionsOp op);
   Error run(tile::MmaOp op);
   Error run(tile::ReduceOp op);
@@ -256,6 +257,19 @@ template <typename Real> Error TileOperations<Real>::run(tile::SplatOp op) {
   return setResult(op, [&](Tile &result) {
     std::fill(result.cells.begin(), result.cells.end(),
               values.getScalar(op.getValue()));
+  });
+}
+
+template <typename Real> Error TileOperations<Real>::run(tile::ConstantOp op) {
+  return setResult(op, [&](Tile &result) {
+    if (result.isInteger)
+      for (auto [cell, value] :
+           llvm::zip(result.cells, op.getValue().getValues<APInt>()))
+        cell.integer = value.getSExtValue();
+    else
+      for (auto [cell, value] :
+           llvm::zip(result.cells, op.getValue().getValues<APFloat>()))
+        cell.real = static_cast<Real>(value.convertToDouble());
   });
 }
 

@@ -145,8 +145,17 @@ LogicalResult WindowOp::verify() {
 }
 
 LogicalResult LoadOp::verify() {
-  return verifyOffsets(*this, getView().getType(), getOffsets().size(),
-                       getResult().getType()); // load_c1
+  // load_c1
+  if (failed(verifyOffsets(*this, getView().getType(), getOffsets().size(),
+                           getResult().getType())))
+    return failure();
+  // load_c2
+  if (getInBounds() &&
+      static_cast<int64_t>(getInBounds()->size()) != getResult().getType().getRank())
+    return emitOpError() << "in_bounds must have one entry per dimension, got "
+                         << getInBounds()->size() << " for "
+                         << getResult().getType();
+  return success();
 }
 
 LogicalResult StoreOp::verify() {
@@ -166,6 +175,17 @@ LogicalResult ReadOp::verify() {
 //===----------------------------------------------------------------------===//
 // Values
 //===----------------------------------------------------------------------===//
+
+LogicalResult ConstantOp::verify() {
+  // constant_c1
+  ShapedType value = getValue().getShapedType();
+  TileType result = getResult().getType();
+  if (value.getShape() != result.getShape() ||
+      value.getElementType() != result.getElementType())
+    return emitOpError() << "value must have the shape and type of " << result
+                         << ", got " << value;
+  return success();
+}
 
 SmallVector<int64_t> MapOp::getOperandDims(unsigned operand) {
   SmallVector<int64_t> dims;

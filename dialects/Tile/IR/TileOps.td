@@ -266,13 +266,25 @@ def Tile_WindowOp : Tile_Op<"window", [Pure]> {
 def Tile_LoadOp : Tile_Op<"load", [MemoryEffects<[MemRead]>]> {
   let summary = "A tile of a view, from the given offsets, zero outside";
   let description = [{
-    Narrow floats may be widened to f32, 8 and 16 bit integers to i32.
+    Narrow floats may be widened to f32, 8 and 16 bit integers to i32. `in_bounds` has one
+    entry per dimension: the program promises that the tile lies inside the view along it.
 
     - (C1) the view's rank, the number of offsets and the tile's rank are equal.
+    - (C2) `in_bounds` has as many entries as the tile's rank.
   }];
-  let arguments = (ins Tile_ViewType:$view, Variadic<Index>:$offsets);
+  let arguments = (ins Tile_ViewType:$view, Variadic<Index>:$offsets,
+                       OptionalAttr<DenseBoolArrayAttr>:$in_bounds);
   let results = (outs Tile_TileType:$result);
-  let assemblyFormat = "$view `[` $offsets `]` attr-dict `:` type($view) `->` type($result)";
+  let assemblyFormat = [{
+    $view `[` $offsets `]` (`in_bounds` $in_bounds^)? attr-dict
+    `:` type($view) `->` type($result)
+  }];
+  let extraClassDeclaration = [{
+    /// Whether the tile is promised to lie inside the view along `dimension`.
+    bool isInBounds(unsigned dimension) {
+      return getInBounds() && (*getInBounds())[dimension];
+    }
+  }];
   let hasVerifier = 1;
 }
 
@@ -332,6 +344,15 @@ def Tile_SplatOp : Tile_Op<"splat", [Pure]> {
   let arguments = (ins Tile_AnyScalar:$value);
   let results = (outs Tile_TileType:$result);
   let assemblyFormat = "$value attr-dict `:` type($value) `->` type($result)";
+}
+
+def Tile_ConstantOp : Tile_Op<"constant", [Pure]> {
+  let summary = "A tile of constants";
+  let description = "- (C1) `value` has the shape and the element type of the result.";
+  let arguments = (ins ElementsAttr:$value);
+  let results = (outs Tile_TileType:$result);
+  let assemblyFormat = "$value attr-dict `:` type($result)";
+  let hasVerifier = 1;
 }
 
 def Tile_PositionsOp : Tile_Op<"positions", [Pure]> {

@@ -1,0 +1,61 @@
+// Part of the Rapt project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
+/// \file
+/// Which rectangles of pairs a mask keeps: none of their pairs, all, or some.
+
+#ifndef RAPT_LIB_ANALYSIS_MASKCLASSES_H
+#define RAPT_LIB_ANALYSIS_MASKCLASSES_H
+
+#include "mlir/IR/Builders.h"
+#include "mlir/IR/Region.h"
+#include "llvm/ADT/DenseMap.h"
+#include "llvm/ADT/STLFunctionalExtras.h"
+
+namespace rapt::analysis {
+
+/// What is known of a value over a rectangle. For an integer the least and the
+/// largest value (i64); for a boolean whether it may hold for some pair and
+/// whether it holds for every pair (i1). Null: nothing is known.
+struct Bounds {
+  mlir::Value low, high;
+
+  bool isKnown() const { return low && high; }
+  /// The same for every pair of the rectangle.
+  bool isExact() const { return low && low == high; }
+};
+
+/// Reads an element of a captured tensor at indices that are the same for every
+/// pair (i64); null if the tensor cannot be read there.
+using ReadElement = llvm::function_ref<mlir::Value(
+    mlir::Value tensor, mlir::ValueRange indices)>;
+
+/// What `attn.length`, `attn.extent` and `attn.share` give, as i64; null for
+/// any other operation.
+using EvaluateShape = llvm::function_ref<mlir::Value(
+    mlir::Operation *op, llvm::function_ref<mlir::Value(mlir::Value)> exact)>;
+
+struct MaskClass {
+  mlir::Value any; ///< i1: some pair may be kept
+  mlir::Value all; ///< i1: every pair is kept
+};
+
+/// Emits, at the insertion point of `builder`, interval arithmetic over `mask`,
+/// the mask region of an attn.attend. `bounds` holds what is known of the
+/// region's arguments. Sound for every mask: `any` is false only if no pair is
+/// kept, `all` true only if every pair is. Exact for conjunctions of comparisons of
+/// sums and differences of positions with constants. What the mask does not
+/// need is not emitted; constants fold when the result is canonicalised.
+///
+/// Values of the region fit their type for every pair of the sequence (the
+/// front end chooses the type so), hence intervals over a part of it fit 64
+/// bits.
+MaskClass emitMaskClasses(mlir::OpBuilder &builder, mlir::Location location,
+                          mlir::Region &mask,
+                          llvm::DenseMap<mlir::Value, Bounds> bounds,
+                          ReadElement readElement, EvaluateShape evaluateShape);
+
+} // namespace rapt::analysis
+
+#endif // RAPT_LIB_ANALYSIS_MASKCLASSES_H

@@ -1,0 +1,535 @@
+// Part of the Rapt project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
+// One block of queries against the runs of keys that its mask may keep.
+//
+// Softmax keeps the maximum m and the sum l of each row and rescales what it
+// has when m grows (Milakov and Gimelshein, arXiv:1805.02867). Weights are
+// powers of two: with c = log2(e) times a constant factor of the score,
+// exp(score - m) = 2^(x c - m c) where x is the score without that factor, one
+// multiply-add and one exp2. m c is rounded in the same way wherever it is
+// used, so that the rounding cancels between weights and sum.
+
+#include "lib/Analysis/MaskClasses.h"
+#include "lib/Conversion/AttnToTile/KernelScope.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/IR/Matchers.h"
+#include <cmath>
+#include <limits>
+
+using namespace mlir;
+
+namespace rapt::conversion {
+namespace {
+
+constexpr double kInfinity = std::numeric_limits<double>::infinity();
+constexpr double kLog2E = 1.4426950408889634;
+constexpr double kLn2 = 0.6931471805599453;
+
+class AttendKernel {
+public:
+  AttendKernel(KernelScope &scope, attn::AttendOp op, tile::PlanAttr plan)
+      : scope(scope), builder(scope.builder), op(op), tq(plan.getQueries()),
+        tk(plan.getKeys()),
+        width(cast<RankedTensorType>(op.getValues().getType()).getDimSize(3)),
+        isSoftmax(op.getReduction() == attn::Reduction::Softmax),
+        isRatio(op.getReduction() == attn::Reduction::Ratio) {}
+
+  LogicalResult emit(Value out, Value lse);
+
+private:
+  void loadQueries();
+  void chooseScale();
+  LogicalResult getInitial(SmallVectorImpl<Value> &carried);
+  Value emitRuns();
+  LogicalResult emitStep(Block *body, bool isFull);
+  LogicalResult emitWeights(Value start, ArrayRef<Value> dots, bool isFull,
+                            Value &score, Value &factor, Value &kept);
+  Value accumulate(Value weights, Value keyStart, Value accumulator,
+                   bool isFull);
+  void emitSoftmaxStep(Value start, Value score, Value factor, bool isFull,
+                       ValueRange carried, SmallVectorImpl<Value> &next);
+  void finish(ValueRange carried, Value out, Value lse);
+
+  /// A copier for one of the regions of the operation.
+  RegionCopier copierFor(Region &region, Operation *above, Value row, Value i,
+                         Value j, ValueRange dots);
+  Value load(Value view, Value first, int64_t rows, int64_t columns,
+             bool isInside);
+  Value scaled(Value maximum);
+  Value safe(Value maximum);
+  MapOperand perQuery(Value tile) { return {tile, {0}}; }
+  MapOperand perPair(Value tile) { return {tile, {0, 1}}; }
+
+  KernelScope &scope;
+  OpBuilder &builder;
+  attn::AttendOp op;
+  int64_t tq, tk, width;
+  bool isSoftmax, isRatio;
+  /// The score is `x * factor`; 1 if it is nothing of the kind.
+  double scoreFactor = 1;
+  Value unscaledScore;
+
+  Value first, firstPosition, lastRow;
+  Value rowTile, positionTile;
+  SmallVector<Value> queryTiles, keyViews;
+  Value valueView;
+};
+
+} // namespace
+
+//===----------------------------------------------------------------------===//
+// Before the loop
+//===----------------------------------------------------------------------===//
+
+Value AttendKernel::load(Value view, Value first, int64_t rows, int64_t columns,
+                         bool isInside) {
+  return tile::LoadOp::create(
+      builder, scope.location,
+      scope.tileType({rows, columns}, builder.getF32Type()), view,
+      ValueRange{first, scope.index(0)},
+      builder.getDenseBoolArrayAttr({isInside, true}));
+}
+
+void AttendKernel::loadQueries() {
+  first = scope.fold<arith::MulIOp>(scope.block, scope.index(tq));
+  Value offset =
+      scope.fold<arith::SubIOp>(scope.keyCount, scope.queryCount);
+  firstPosition = scope.fold<arith::AddIOp>(first, offset);
+  Value end = scope.fold<arith::MinSIOp>(
+      scope.fold<arith::AddIOp>(first, scope.index(tq)), scope.queryCount);
+  lastRow = scope.fold<arith::SubIOp>(end, scope.index(1));
+  rowTile = scope.positions(first, tq);
+  positionTile = scope.positions(firstPosition, tq);
+  for (auto [query, key] : llvm::zip(op.getQueries(), op.getKeys())) {
+    int64_t dim = cast<RankedTensorType>(query.getType()).getDimSize(3);
+    queryTiles.push_back(
+        load(scope.rowsOfItem(query), first, tq, dim, /*isInside=*/false));
+    keyViews.push_back(scope.rowsOfItem(key));
+  }
+  valueView = scope.rowsOfItem(op.getValues());
+}
+
+/// A positive constant factor of the score is taken out: it does not change
+/// which score is the largest.
+void AttendKernel::chooseScale() {
+  unscaledScore =
+      cast<attn::YieldOp>(op.getScore().front().back()).getValue();
+  // A sink is compared with scores as they are.
+  if (!isSoftmax || !op.getSink().empty())
+    return;
+  auto product = unscaledScore.getDefiningOp<arith::MulFOp>();
+  if (!product)
+    return;
+  for (auto [x, c] : {std::pair(product.getLhs(), product.getRhs()),
+                      std::pair(product.getRhs(), product.getLhs())}) {
+    FloatAttr constant;
+    if (!matchPattern(c, m_Constant(&constant)))
+      continue;
+    double value = constant.getValueAsDouble();
+    // Far from the ends of the range, so that no product overflows.
+    if (!(value > 0x1p-40 && value < 0x1p40))
+      continue;
+    scoreFactor = value;
+    unscaledScore = x;
+    return;
+  }
+}
+
+RegionCopier AttendKernel::copierFor(Region &region, Operation *above,
+                                     Value row, Value i, Value j,
+                                     ValueRange dots) {
+  RegionCopier copier(scope, above);
+  Block &block = region.front();
+  {
+    OpBuilder::InsertionGuard guard(builder);
+    if (above)
+      builder.setInsertionPoint(above);
+    copier.bind(block.getArgument(0), scope.toI32(scope.batch));
+    copier.bind(block.getArgument(1), scope.toI32(scope.head));
+  }
+  copier.bind(block.getArgument(2), row);
+  copier.bind(block.getArgument(3), i);
+  unsigned next = attn::AttendOp::kSinkPositions;
+  if (j) {
+    copier.bind(block.getArgument(4), j);
+    next = attn::AttendOp::kPairPositions;
+  }
+  for (Value dot : dots)
+    copier.bind(block.getArgument(next++), dot);
+  for (Value capture : op.getCaptures())
+    copier.bindTensor(block.getArgument(next++), scope.places.at(capture));
+  return copier;
+}
+
+LogicalResult AttendKernel::getInitial(SmallVectorImpl<Value> &carried) {
+  Value zero = scope.real(0);
+  if (isSoftmax && op.getSink().empty()) {
+    carried.push_back(scope.splat(scope.real(-kInfinity), {tq}));
+    carried.push_back(scope.splat(zero, {tq}));
+  } else if (isSoftmax) {
+    // A sink is one more key, of value 0, that comes before all others.
+    bool isFine = true;
+    Type f32 = builder.getF32Type();
+    auto map = scope.map(
+        {perQuery(rowTile), perQuery(positionTile)}, {tq}, {f32, f32},
+        [&](tile::MapOp map, ValueRange elements) -> SmallVector<Value> {
+          RegionCopier copier = copierFor(op.getSink(), map, elements[0],
+                                          elements[1], nullptr, {});
+          Block &block = op.getSink().front();
+          isFine = succeeded(copier.copy(block));
+          Value sink = isFine ? copier.lookup(cast<attn::YieldOp>(block.back())
+                                                  .getValue())
+                              : scope.real(0);
+          Value isNone = arith::CmpFOp::create(
+              builder, scope.location, arith::CmpFPredicate::OEQ, sink,
+              scope.real(-kInfinity));
+          Value sum = arith::SelectOp::create(builder, scope.location, isNone,
+                                              scope.real(0), scope.real(1));
+          return {sink, sum};
+        });
+    if (!isFine)
+      return failure();
+    llvm::append_range(carried, map.getResults());
+  } else if (isRatio) {
+    carried.push_back(scope.splat(zero, {tq})); // the sum of the weights
+    carried.push_back(scope.splat(zero, {tq})); // how many pairs are kept
+  }
+  carried.push_back(scope.splat(zero, {tq, width}));
+  return success();
+}
+
+/// The runs of keys, with the classes of the mask.
+Value AttendKernel::emitRuns() {
+  auto runs = tile::RunsOp::create(
+      builder, scope.location, tile::DomainType::get(builder.getContext()),
+      scope.keyCount, tk);
+  if (op.getMask().empty())
+    return runs;
+  OpBuilder::InsertionGuard guard(builder);
+  Type index = builder.getIndexType();
+  Block *block = builder.createBlock(&runs.getClassify(), {}, {index, index},
+                                     {scope.location, scope.location});
+  Block &mask = op.getMask().front();
+  llvm::DenseMap<Value, analysis::Bounds> bounds;
+  auto bind = [&](unsigned argument, Value low, Value high) {
+    Value first = scope.toI64(low);
+    bounds[mask.getArgument(argument)] = {
+        first, low == high ? first : scope.toI64(high)};
+  };
+  bind(0, scope.batch, scope.batch);
+  bind(1, scope.head, scope.head);
+  bind(2, first, lastRow);
+  Value lastPosition = scope.fold<arith::AddIOp>(
+      firstPosition, scope.fold<arith::SubIOp>(lastRow, first));
+  bind(3, firstPosition, lastPosition);
+  bind(4, block->getArgument(0), block->getArgument(1));
+  llvm::DenseMap<Value, TensorPlace> places;
+  unsigned next = attn::AttendOp::kPairPositions + op.getNumProducts();
+  for (Value capture : op.getCaptures())
+    places[mask.getArgument(next++)] = scope.places.at(capture);
+
+  auto readElement = [&](Value tensor, ValueRange indices) -> Value {
+    const TensorPlace &place = places.at(tensor);
+    SmallVector<Value> inner;
+    for (auto [dimension, position] : llvm::zip(place.dims, indices))
+      if (dimension >= 0)
+        inner.push_back(position);
+    Type element = cast<RankedTensorType>(tensor.getType()).getElementType();
+    if (element.isInteger(8) || element.isInteger(16))
+      element = builder.getI32Type();
+    return tile::ReadOp::create(builder, scope.location, element, place.view,
+                                inner);
+  };
+  auto shape = [&](Operation *inner, llvm::function_ref<Value(Value)>) -> Value {
+    Value value = evaluateShape(
+        scope, inner, [&](Value tensor) { return places.at(tensor); });
+    return value ? scope.toI64(value) : Value();
+  };
+  analysis::MaskClass found = analysis::emitMaskClasses(
+      builder, scope.location, op.getMask(), std::move(bounds), readElement,
+      shape);
+  tile::YieldOp::create(builder, scope.location,
+                        ValueRange{found.any, found.all});
+  return runs;
+}
+
+//===----------------------------------------------------------------------===//
+// One run of keys
+//===----------------------------------------------------------------------===//
+
+/// The scores [tq, tk] as softmax wants them, -inf where the mask drops a pair,
+/// else the weights, 0 there; the factors, if there are any; and 1 for each
+/// pair that is kept, if `kept` is asked for.
+LogicalResult AttendKernel::emitWeights(Value start, ArrayRef<Value> dots,
+                                        bool isFull, Value &score,
+                                        Value &factor, Value &kept) {
+  SmallVector<MapOperand> operands{
+      perQuery(rowTile), perQuery(positionTile), {scope.positions(start, tk), {1}}};
+  for (Value dot : dots)
+    operands.push_back(perPair(dot));
+  bool hasFactor = !op.getFactor().empty();
+  bool isCounted = isRatio && !isFull;
+  SmallVector<Type> types(1 + hasFactor + isCounted, builder.getF32Type());
+  bool isFine = true;
+  Value end = scope.toI32(scope.keyCount);
+  auto map = scope.map(
+      operands, {tq, tk}, types,
+      [&](tile::MapOp map, ValueRange elements) -> SmallVector<Value> {
+        auto copyRegion = [&](Region &region, Value yielded) -> Value {
+          RegionCopier copier =
+              copierFor(region, map, elements[0], elements[1], elements[2],
+                        elements.drop_front(3));
+          if (failed(copier.copy(region.front()))) {
+            isFine = false;
+            return scope.real(0);
+          }
+          return copier.lookup(yielded);
+        };
+        auto yieldOf = [](Region &region) {
+          return cast<attn::YieldOp>(region.front().back()).getValue();
+        };
+        Value value = copyRegion(op.getScore(), unscaledScore);
+        SmallVector<Value> results;
+        if (!isFull) {
+          Value isKept = arith::CmpIOp::create(builder, scope.location,
+                                               arith::CmpIPredicate::slt,
+                                               elements[2], end);
+          if (!op.getMask().empty())
+            isKept = arith::AndIOp::create(
+                builder, scope.location, isKept,
+                copyRegion(op.getMask(), yieldOf(op.getMask())));
+          value = arith::SelectOp::create(
+              builder, scope.location, isKept, value,
+              scope.real(isSoftmax ? -kInfinity : 0));
+          if (isCounted)
+            kept = arith::SelectOp::create(builder, scope.location, isKept,
+                                           scope.real(1), scope.real(0));
+        }
+        results.push_back(value);
+        if (hasFactor)
+          results.push_back(
+              copyRegion(op.getFactor(), yieldOf(op.getFactor())));
+        if (isCounted)
+          results.push_back(kept);
+        return results;
+      });
+  score = map.getResult(0);
+  if (hasFactor)
+    factor = map.getResult(1);
+  kept = isCounted ? map.getResults().back() : Value();
+  return success(isFine);
+}
+
+Value AttendKernel::accumulate(Value weights, Value start, Value accumulator,
+                               bool isFull) {
+  Value values = load(valueView, start, tk, width, isFull);
+  return tile::MmaOp::create(
+      builder, scope.location,
+      scope.tileType({tq, width}, builder.getF32Type()), weights, values,
+      accumulator, /*lhs_transposed=*/false, /*rhs_transposed=*/false);
+}
+
+/// The maximum in the units of exp2: times log2(e) and the factor of the score.
+Value AttendKernel::scaled(Value maximum) {
+  return arith::MulFOp::create(builder, scope.location, maximum,
+                               scope.real(scoreFactor * kLog2E));
+}
+
+/// A row without a pair so far has the maximum -inf, which may not be
+/// subtracted from itself.
+Value AttendKernel::safe(Value maximum) {
+  Value isNone = arith::CmpFOp::create(builder, scope.location,
+                                       arith::CmpFPredicate::OEQ, maximum,
+                                       scope.real(-kInfinity));
+  return arith::SelectOp::create(builder, scope.location, isNone, scope.real(0),
+                                 maximum);
+}
+
+void AttendKernel::emitSoftmaxStep(Value start, Value score, Value factor,
+                                   bool isFull, ValueRange carried,
+                                   SmallVectorImpl<Value> &next) {
+  Value m = carried[0], l = carried[1], o = carried[2];
+  auto perQueryType = scope.tileType({tq}, builder.getF32Type());
+  Value largest =
+      tile::ReduceOp::create(builder, scope.location, perQueryType,
+                             tile::Combiner::Max, score, /*dimension=*/1);
+  Value mNext = scope.mapReal(
+      {perQuery(m), perQuery(largest)}, {tq}, [&](ValueRange e) -> Value {
+        return arith::MaximumFOp::create(builder, scope.location, e[0], e[1]);
+      });
+  Value shift =
+      scope.mapReal({perQuery(mNext)}, {tq}, [&](ValueRange e) -> Value {
+        return arith::NegFOp::create(builder, scope.location,
+                                     scaled(safe(e[0])));
+      });
+  Value p = scope.mapReal(
+      {perPair(score), perQuery(shift)}, {tq, tk}, [&](ValueRange e) -> Value {
+        Value exponent =
+            math::FmaOp::create(builder, scope.location, e[0],
+                                scope.real(scoreFactor * kLog2E), e[1]);
+        return math::Exp2Op::create(builder, scope.location, exponent);
+      });
+  Value sum = tile::ReduceOp::create(builder, scope.location, perQueryType,
+                                     tile::Combiner::Add, p, /*dimension=*/1);
+  // 2^(m c - mNext c) with both products rounded on their own.
+  Value alpha = scope.mapReal(
+      {perQuery(m), perQuery(shift)}, {tq}, [&](ValueRange e) -> Value {
+        Value difference = arith::AddFOp::create(builder, scope.location,
+                                                 scaled(e[0]), e[1]);
+        return math::Exp2Op::create(builder, scope.location, difference);
+      });
+  Value lNext = scope.mapReal(
+      {perQuery(l), perQuery(alpha), perQuery(sum)}, {tq},
+      [&](ValueRange e) -> Value {
+        return math::FmaOp::create(builder, scope.location, e[0], e[1], e[2]);
+      });
+  if (factor)
+    p = scope.mapReal({perPair(p), perPair(factor)}, {tq, tk},
+                      [&](ValueRange e) -> Value {
+                        return arith::MulFOp::create(builder, scope.location,
+                                                     e[0], e[1]);
+                      });
+  Value rescaled = scope.mapReal(
+      {perPair(o), perQuery(alpha)}, {tq, width}, [&](ValueRange e) -> Value {
+        return arith::MulFOp::create(builder, scope.location, e[0], e[1]);
+      });
+  next.append({mNext, lNext, accumulate(p, start, rescaled, isFull)});
+}
+
+LogicalResult AttendKernel::emitStep(Block *body, bool isFull) {
+  OpBuilder::InsertionGuard guard(builder);
+  builder.setInsertionPointToStart(body);
+  Value start = body->getArgument(0);
+  ValueRange carried = body->getArguments().drop_front(2);
+  SmallVector<Value> dots;
+  for (auto [query, view] : llvm::zip(queryTiles, keyViews)) {
+    int64_t dim = cast<tile::TileType>(query.getType()).getShape()[1];
+    Value keys = load(view, start, tk, dim, isFull);
+    dots.push_back(tile::MmaOp::create(
+        builder, scope.location,
+        scope.tileType({tq, tk}, builder.getF32Type()), query, keys, Value(),
+        /*lhs_transposed=*/false, /*rhs_transposed=*/true));
+  }
+  Value score, factor, kept;
+  if (failed(emitWeights(start, dots, isFull, score, factor, kept)))
+    return failure();
+  SmallVector<Value> next;
+  if (isSoftmax) {
+    emitSoftmaxStep(start, score, factor, isFull, carried, next);
+  } else {
+    auto perQueryType = scope.tileType({tq}, builder.getF32Type());
+    if (isRatio) {
+      auto add = [&](Value old, Value tile) {
+        Value sum = tile::ReduceOp::create(builder, scope.location,
+                                           perQueryType, tile::Combiner::Add,
+                                           tile, /*dimension=*/1);
+        return scope.mapReal({perQuery(old), perQuery(sum)}, {tq},
+                             [&](ValueRange e) -> Value {
+                               return arith::AddFOp::create(
+                                   builder, scope.location, e[0], e[1]);
+                             });
+      };
+      next.push_back(add(carried[0], score));
+      next.push_back(kept ? add(carried[1], kept)
+                          : scope.splat(scope.real(1), {tq}));
+    }
+    Value weights = score;
+    if (factor)
+      weights = scope.mapReal({perPair(score), perPair(factor)}, {tq, tk},
+                              [&](ValueRange e) -> Value {
+                                return arith::MulFOp::create(
+                                    builder, scope.location, e[0], e[1]);
+                              });
+    next.push_back(accumulate(weights, start, carried.back(), isFull));
+  }
+  tile::YieldOp::create(builder, scope.location, next);
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
+// After the loop
+//===----------------------------------------------------------------------===//
+
+void AttendKernel::finish(ValueRange carried, Value out, Value lse) {
+  Value result = carried.back();
+  if (isSoftmax || isRatio) {
+    // A row without a pair gives 0. For softmax it has the sum 0, for a ratio a
+    // count of 0.
+    Value inverse = scope.mapReal(
+        {perQuery(carried[0]), perQuery(carried[1])}, {tq},
+        [&](ValueRange e) -> Value {
+          Value isEmpty = arith::CmpFOp::create(
+              builder, scope.location, arith::CmpFPredicate::OEQ, e[1],
+              scope.real(0));
+          Value divisor = isSoftmax ? e[1] : e[0];
+          if (std::optional<APFloat> epsilon = op.getEpsilon())
+            divisor = arith::AddFOp::create(
+                builder, scope.location, divisor,
+                scope.real(epsilon->convertToDouble()));
+          Value quotient = arith::DivFOp::create(builder, scope.location,
+                                                 scope.real(1), divisor);
+          return arith::SelectOp::create(builder, scope.location, isEmpty,
+                                         scope.real(0), quotient);
+        });
+    result = scope.mapReal(
+        {perPair(result), perQuery(inverse)}, {tq, width},
+        [&](ValueRange e) -> Value {
+          return arith::MulFOp::create(builder, scope.location, e[0], e[1]);
+        });
+  }
+  tile::StoreOp::create(builder, scope.location, tile::StoreMode::Set, result,
+                        out, ValueRange{first, scope.index(0)});
+  Value logSum;
+  if (isSoftmax)
+    logSum = scope.mapReal(
+        {perQuery(carried[0]), perQuery(carried[1])}, {tq},
+        [&](ValueRange e) -> Value {
+          Value natural = arith::MulFOp::create(
+              builder, scope.location, scaled(e[0]), scope.real(kLn2));
+          Value log = math::LogOp::create(builder, scope.location, e[1]);
+          Value sum =
+              arith::AddFOp::create(builder, scope.location, natural, log);
+          Value isEmpty = arith::CmpFOp::create(
+              builder, scope.location, arith::CmpFPredicate::OEQ, e[1],
+              scope.real(0));
+          return arith::SelectOp::create(builder, scope.location, isEmpty,
+                                         scope.real(-kInfinity), sum);
+        });
+  else
+    logSum = scope.splat(scope.real(0), {tq});
+  tile::StoreOp::create(builder, scope.location, tile::StoreMode::Set, logSum,
+                        lse, ValueRange{first});
+}
+
+LogicalResult AttendKernel::emit(Value out, Value lse) {
+  chooseScale();
+  loadQueries();
+  SmallVector<Value> initial;
+  if (failed(getInitial(initial)))
+    return failure();
+  Value runs = emitRuns();
+  SmallVector<Type> types(ValueRange(initial).getTypes());
+  auto loop = tile::ForRunsOp::create(builder, scope.location, types, runs,
+                                      initial);
+  for (Region *region : {&loop.getFull(), &loop.getPartial()}) {
+    OpBuilder::InsertionGuard guard(builder);
+    SmallVector<Type> arguments(2, builder.getIndexType());
+    llvm::append_range(arguments, types);
+    Block *block = builder.createBlock(
+        region, {}, arguments,
+        SmallVector<Location>(arguments.size(), scope.location));
+    if (failed(emitStep(block, region == &loop.getFull())))
+      return failure();
+  }
+  finish(loop.getResults(), out, lse);
+  return success();
+}
+
+LogicalResult emitAttendKernel(KernelScope &scope, attn::AttendOp op,
+                               tile::PlanAttr plan, Value out, Value lse) {
+  return AttendKernel(scope, op, plan).emit(out, lse);
+}
+
+} // namespace rapt::conversion

@@ -1,0 +1,132 @@
+// Part of the Rapt project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
+/// \file
+/// What the kernel of one attn operation is made from: its work item, its views
+/// and the shape of the operation. Internal to the conversion.
+
+#ifndef RAPT_LIB_CONVERSION_ATTNTOTILE_KERNELSCOPE_H
+#define RAPT_LIB_CONVERSION_ATTNTOTILE_KERNELSCOPE_H
+
+#include "dialects/Attn/IR/Attn.h"
+#include "dialects/Tile/IR/Tile.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/IR/IRMapping.h"
+#include "llvm/ADT/STLFunctionalExtras.h"
+
+namespace rapt::conversion {
+
+/// A tensor of the spec as a view. `dims[d]` is the view's dimension that
+/// dimension d of the tensor is, or -1 if it has the extent 1 and no memory.
+struct TensorPlace {
+  mlir::Value view;
+  llvm::SmallVector<int64_t, 4> dims;
+
+  bool isWhole() const { return !llvm::is_contained(dims, -1); }
+};
+
+/// An operand of a tile.map and the dimensions of the result that it has.
+struct MapOperand {
+  mlir::Value tile;
+  llvm::SmallVector<int64_t, 2> dims;
+};
+
+/// Emits the body of one kernel.
+class KernelScope {
+public:
+  KernelScope(mlir::OpBuilder &builder, mlir::Location location)
+      : builder(builder), location(location) {}
+
+  mlir::OpBuilder &builder;
+  mlir::Location location;
+  /// The work item, and the extents of the operation's shape; type index.
+  mlir::Value batch, head, block;
+  mlir::Value batches, heads, queryCount, keyCount;
+  /// The operation's tensors.
+  llvm::DenseMap<mlir::Value, TensorPlace> places;
+
+  mlir::Value index(int64_t value);
+  mlir::Value real(double value);
+  mlir::Value toI32(mlir::Value index);
+  mlir::Value toI64(mlir::Value index);
+  template <typename Op> mlir::Value fold(mlir::Value a, mlir::Value b) {
+    return builder.createOrFold<Op>(location, a, b);
+  }
+  mlir::Value extent(mlir::Value view, int64_t dimension);
+
+  /// `item * extent / of`: the index along a shared dimension.
+  mlir::Value share(mlir::Value item, mlir::Value view, int64_t dimension,
+                    mlir::Value of);
+  /// The rows [length, features] of a rank 4 tensor for this item.
+  mlir::Value rowsOfItem(mlir::Value tensor);
+
+  tile::TileType tileType(llvm::ArrayRef<int64_t> shape, mlir::Type element);
+  mlir::Value splat(mlir::Value scalar, llvm::ArrayRef<int64_t> shape);
+  mlir::Value positions(mlir::Value first, int64_t count);
+
+  using MapBody = llvm::function_ref<llvm::SmallVector<mlir::Value>(
+      tile::MapOp map, mlir::ValueRange elements)>;
+  /// A tile.map; the body is emitted inside it. Operands that it does not use
+  /// are dropped.
+  tile::MapOp map(llvm::ArrayRef<MapOperand> operands,
+                  llvm::ArrayRef<int64_t> shape,
+                  llvm::ArrayRef<mlir::Type> elements, MapBody body);
+  /// A tile.map of one result of type f32.
+  mlir::Value
+  mapReal(llvm::ArrayRef<MapOperand> operands, llvm::ArrayRef<int64_t> shape,
+          llvm::function_ref<mlir::Value(mlir::ValueRange elements)> body);
+};
+
+/// Copies scalar operations of an attn region into a kernel: reads become
+/// tile.read, shapes become values of the kernel, and what only attn has
+/// becomes arithmetic.
+class RegionCopier {
+public:
+  /// Values of the kernel that are needed above are put before `above`, or at the
+  /// insertion point if it is null.
+  RegionCopier(KernelScope &scope, mlir::Operation *above)
+      : scope(scope), above(above) {}
+
+  /// What a value of the region is in the kernel: a scalar.
+  void bind(mlir::Value value, mlir::Value scalar) { mapping.map(value, scalar); }
+  /// A captured tensor of the region.
+  void bindTensor(mlir::Value argument, TensorPlace place) {
+    tensors[argument] = std::move(place);
+  }
+  mlir::Value lookup(mlir::Value value) { return mapping.lookup(value); }
+
+  /// Copies everything before the terminator. Fails, with an error, on an
+  /// operation on rows.
+  mlir::LogicalResult copy(mlir::Block &block);
+  mlir::LogicalResult copy(mlir::Operation *op);
+
+private:
+  mlir::Value read(attn::ReadOp op);
+  mlir::Value uniform(attn::UniformOp op);
+
+  KernelScope &scope;
+  mlir::Operation *above;
+  mlir::IRMapping mapping;
+  llvm::DenseMap<mlir::Value, TensorPlace> tensors;
+};
+
+/// `attn.length`, `attn.extent` or `attn.share` as an index of the kernel;
+/// null for any other operation. `getPlace` gives the place of a tensor.
+mlir::Value
+evaluateShape(KernelScope &scope, mlir::Operation *op,
+              llvm::function_ref<TensorPlace(mlir::Value)> getPlace);
+
+/// Emits the body of the kernel of an attend. `out` and `lse` are the views of
+/// the results; the block of queries is the last index of the item.
+mlir::LogicalResult emitAttendKernel(KernelScope &scope, attn::AttendOp op,
+                                     tile::PlanAttr plan, mlir::Value out,
+                                     mlir::Value lse);
+
+/// Emits the body of the kernel of a map, whose rows are written to `out`.
+mlir::LogicalResult emitMapKernel(KernelScope &scope, attn::MapOp op,
+                                  tile::PlanAttr plan, mlir::Value out);
+
+} // namespace rapt::conversion
+
+#endif // RAPT_LIB_CONVERSION_ATTNTOTILE_KERNELSCOPE_H

@@ -1,0 +1,98 @@
+// Part of the Rapt project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
+#include "lib/Tuning/CpuPlans.h"
+#include "dialects/Attn/IR/Attn.h"
+#include "llvm/Support/FormatVariadic.h"
+#include "llvm/Support/MathExtras.h"
+
+using namespace mlir;
+
+namespace rapt::tuning {
+
+/// The widest row that `op` reads or writes.
+static int64_t getWidestRow(Operation *op) {
+  int64_t widest = 1;
+  auto visit = [&](Type type) {
+    auto tensor = dyn_cast<RankedTensorType>(type);
+    if (tensor && tensor.getRank() == 4 && !tensor.isDynamicDim(3))
+      widest = std::max(widest, tensor.getDimSize(3));
+  };
+  llvm::for_each(op->getOperandTypes(), visit);
+  llvm::for_each(op->getResultTypes(), visit);
+  return widest;
+}
+
+llvm::Expected<CpuBudget> fits(tile::PlanAttr plan, Operation *op,
+                               const target::CpuTarget &target) {
+  int64_t lanes = target.getLanes32();
+  int64_t queries = plan.getQueries();
+  if (!llvm::isPowerOf2_64(queries) || queries < lanes)
+    return llvm::createStringError(llvm::formatv(
+        "a tile of {0} queries does not fill vectors of {1}: expected a power "
+        "of two of at least {1}",
+        queries, lanes));
+  CpuBudget budget;
+  int64_t vectors = queries / lanes;
+  // A block of accumulators, one row of the other operand, one broadcast.
+  budget.registers = vectors * plan.getCpu().getRows() + vectors + 1;
+  if (budget.registers > target.vectorRegisters)
+    return llvm::createStringError(llvm::formatv(
+        "{0} rows of {1} queries need {2} vector registers, {3} has {4}",
+        plan.getCpu().getRows(), queries, budget.registers, target.name,
+        target.vectorRegisters));
+  // The queries, the accumulator, the scores and, for narrow types, a tile of
+  // keys and one of values.
+  int64_t widest = getWidestRow(op);
+  budget.stackBytes =
+      4 * (2 * widest * queries + queries * plan.getKeys() +
+           2 * widest * plan.getKeys());
+  constexpr int64_t mostBytes = int64_t(2) << 20;
+  if (budget.stackBytes > mostBytes)
+    return llvm::createStringError(
+        llvm::formatv("tiles of {0} queries and {1} keys need {2} bytes of "
+                      "stack, at most {3} are allowed",
+                      queries, plan.getKeys(), budget.stackBytes, mostBytes));
+  return budget;
+}
+
+/// The lanes of one item. Wider tiles read keys and values less often; too wide
+/// ones leave no room for rows in the register file.
+static tile::PlanAttr choosePlan(Operation *op,
+                                 const target::CpuTarget &target) {
+  MLIRContext *context = op->getContext();
+  int64_t lanes = target.getLanes32();
+  bool isWide = target.vectorRegisters >= 32;
+  // 16 accumulators of 32 registers and 8 of 16 hide the latency of two
+  // multiply-add pipes (4 cycles each) and leave room for the other operands.
+  int64_t vectors = isWide ? 4 : 2;
+  int64_t rows = 4;
+  // Tiles of long rows shall stay within the second level cache.
+  while (vectors > 1 &&
+         2 * 4 * getWidestRow(op) * vectors * lanes > target.l2Bytes / 4)
+    vectors /= 2;
+  if (isWide && vectors < 4)
+    rows = 16 / vectors;
+  auto cpu = tile::CpuPlanAttr::get(context, rows, /*depth=*/2, /*sweep=*/2);
+  return tile::PlanAttr::get(context, vectors * lanes, /*keys=*/64, cpu);
+}
+
+llvm::Error assignPlans(ModuleOp module, const target::CpuTarget &target) {
+  llvm::Error error = llvm::Error::success();
+  module.walk([&](Operation *op) {
+    if (!isa<attn::AttendOp, attn::MapOp>(op))
+      return WalkResult::advance();
+    auto plan = op->getAttrOfType<tile::PlanAttr>(kPlanAttr);
+    if (!plan)
+      op->setAttr(kPlanAttr, plan = choosePlan(op, target));
+    auto budget = fits(plan, op, target);
+    if (budget)
+      return WalkResult::advance();
+    error = llvm::joinErrors(std::move(error), budget.takeError());
+    return WalkResult::interrupt();
+  });
+  return error;
+}
+
+} // namespace rapt::tuning

@@ -1,0 +1,39 @@
+// Part of the Rapt project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
+/// \file
+/// Which plan an attn operation gets on a CPU.
+
+#ifndef RAPT_LIB_TUNING_CPUPLANS_H
+#define RAPT_LIB_TUNING_CPUPLANS_H
+
+#include "dialects/Tile/IR/Tile.h"
+#include "lib/Target/Target.h"
+#include "mlir/IR/BuiltinOps.h"
+#include "llvm/Support/Error.h"
+
+namespace rapt::tuning {
+
+/// The attribute that a plan is attached to an attn operation as.
+inline constexpr llvm::StringLiteral kPlanAttr = "tile.plan";
+
+/// What a plan needs of the machine.
+struct CpuBudget {
+  int64_t registers = 0;  ///< Vector registers live in a product.
+  int64_t stackBytes = 0; ///< Tiles in memory, one work item.
+};
+
+/// Whether code for `plan` can be made on `target`: the lanes fill whole vector
+/// registers and the accumulators of a product fit the register file. The error
+/// says what does not fit.
+llvm::Expected<CpuBudget> fits(tile::PlanAttr plan, mlir::Operation *op,
+                               const target::CpuTarget &target);
+
+/// Attaches a plan to every attn.attend and attn.map that has none. Fails if
+/// one that is there does not fit.
+llvm::Error assignPlans(mlir::ModuleOp module, const target::CpuTarget &target);
+
+} // namespace rapt::tuning
+
+#endif // RAPT_LIB_TUNING_CPUPLANS_H
