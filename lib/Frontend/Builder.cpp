@@ -26,6 +26,8 @@ Node *Builder::error(SourceRange range, const llvm::Twine &message) {
 }
 
 Node *Builder::notCompiled(SourceRange range, const llvm::Twine &what) {
+  if (std::exchange(saidNotCompiled, true))
+    return poison();
   return error(range, "not compiled yet: " + what);
 }
 

@@ -27,7 +27,8 @@ public:
 
   /// Reports an error and gives poison.
   Node *error(SourceRange range, const llvm::Twine &message);
-  /// "not compiled yet: <what>".
+  /// "not compiled yet: <what>". Said once: whoever reads it has to write the
+  /// definition in another way, or wait, whatever else is in it.
   Node *notCompiled(SourceRange range, const llvm::Twine &what);
   Node *poison();
 
@@ -143,6 +144,7 @@ private:
   Graph &graph;
   support::DiagnosticEngine &diags;
   bool isTooLarge = false;
+  bool saidNotCompiled = false;
 };
 
 } // namespace rapt::frontend

@@ -70,8 +70,10 @@ Node *Builder::reduce(Op op, Operand row) {
   node.operands = {row.node};
   node.range = row.node->range;
   if (op == Op::ReduceAdd) {
-    int64_t count = feature.isKnown() ? feature.extent : 1;
-    node.range = node.range * Interval::of(count);
+    // As long as the extent is not known nothing is concluded from the range.
+    Interval all = Interval::ofBits(64);
+    node.range = feature.isKnown() ? node.range * Interval::of(feature.extent)
+                                   : Interval{all.low + 1, all.high};
     if (node.scalar == Scalar::Integer && !node.range.fits(64))
       return error(row.range, "sum may not fit 64 bits, its range is " +
                                   node.range.str());

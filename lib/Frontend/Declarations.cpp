@@ -163,12 +163,14 @@ Declarations::getAxis(const Expr &extent, llvm::ArrayRef<TensorAxis> before) {
   if (auto *word = llvm::dyn_cast<NameRef>(&extent)) {
     auto *order = llvm::find(getLeadingAxes(), word->name);
     if (order != getLeadingAxes().end()) {
-      if (!before.empty() && before.back().isFeature) {
+      // A matrix over keys, as for pool(): what reads it whole is judged there.
+      bool isMatrixOverKeys = word->name == "keys" && before.size() == 1;
+      if (!before.empty() && before.back().isFeature && !isMatrixOverKeys) {
         b.error(extent.range, "axis '" + word->name +
                                   "' must stand before the feature axes");
         return std::nullopt;
       }
-      if (!before.empty() &&
+      if (!before.empty() && !before.back().isFeature &&
           llvm::find(getLeadingAxes(), before.back().name) > order) {
         b.error(extent.range, "axis '" + word->name + "' must stand before '" +
                                   before.back().name + "'");

@@ -139,7 +139,7 @@ Node *ExpressionBuilder::resolve(const std::string &name, SourceRange range) {
         return b.error(range, "'" + name + "' has the axis '" +
                                   input->axes[d].name +
                                   "' twice; expected subscripts");
-    return b.read(*input);
+    return requireTrailing(b.read(*input), range);
   }
   if (name == "b")
     return b.place(Op::Batch);

@@ -52,6 +52,8 @@ private:
   Node *getFeatureExtent(const std::string &name);
 
   // Subscripts.
+  /// Poison, with an error, if a kept axis stands before one that is not.
+  Node *requireTrailing(Node *read, SourceRange range);
   Operand subscript(Operand base, const Suffix &suffix);
   Operand subscriptInput(Operand base, const Suffix &suffix);
   Operand subscriptValue(Operand base, const Suffix &suffix);

@@ -130,9 +130,12 @@ Node *Builder::atKey(Node *node, Operand index) {
   if (value->isPoison())
     return value;
 
-  // Outside the sequence a value is zero. An input reads as zero by itself.
-  if (node->op == Op::Read || node->op == Op::KeyPosition)
-    return value;
+  // Outside the sequence a value is zero. An input over keys reads as zero by
+  // itself.
+  if (node->op == Op::Read)
+    for (auto [axis, own] : llvm::zip(node->input->axes, node->operands))
+      if (axis.name == "keys" && own && own->op == Op::KeyPosition)
+        return value;
   Operand inside{boolean(true), index.range};
   if (index.node->range.low < 0)
     inside.node = compare(CompareOp::Ge, index, {integer(0), index.range});

@@ -33,6 +33,7 @@ public:
 private:
   void collectNames(llvm::ArrayRef<StatementPtr> statements);
   void visit(const Statement &statement);
+  bool checkStatements();
   void visitRole(const Role &role);
   void chooseAxes(llvm::ArrayRef<const InputTensor *> arguments);
   void checkWidths(llvm::ArrayRef<Node *> roots);
@@ -83,20 +84,38 @@ void Analyzer::visit(const Statement &statement) {
     return visitRole(llvm::cast<Role>(statement));
   case Statement::Kind::Carry: {
     auto &carry = llvm::cast<Carry>(statement);
-    b.notCompiled(statement.keyword, "carry");
     scope.lets[carry.name.text] = {b.poison(), carry.name.range};
     return;
   }
   case Statement::Kind::State:
-    b.notCompiled(statement.keyword, "state");
-    return;
   case Statement::Kind::Repeat:
-    b.notCompiled(statement.keyword, "repeat");
-    return;
   case Statement::Kind::Branch:
-    b.notCompiled(statement.keyword, "branch");
     return;
   }
+}
+
+/// Reports the first statement that is not compiled yet; false if there is one.
+bool Analyzer::checkStatements() {
+  auto getName = [](const Statement &statement) -> const char * {
+    switch (statement.kind) {
+    case Statement::Kind::Carry:
+      return "carry";
+    case Statement::Kind::State:
+      return "state";
+    case Statement::Kind::Repeat:
+      return "repeat";
+    case Statement::Kind::Branch:
+      return "branch";
+    default:
+      return nullptr;
+    }
+  };
+  for (const StatementPtr &statement : definition.statements)
+    if (const char *name = getName(*statement)) {
+      b.notCompiled(statement->keyword, name);
+      return false;
+    }
+  return true;
 }
 
 void Analyzer::visitRole(const Role &role) {
@@ -125,6 +144,11 @@ void Analyzer::visitRole(const Role &role) {
     binding.node = node->isRow() && node->scalar != Scalar::Boolean
                        ? b.toReal(value)
                        : reject("a row per query");
+  else if (node->isRow() && node->scalar != Scalar::Boolean)
+    binding.node = b.notCompiled(value.range, llvm::Twine("a ") +
+                                                  spelling(role.role) +
+                                                  " per feature, found " +
+                                                  describe(*node));
   else
     binding.node = node->isScalar() && node->scalar != Scalar::Boolean
                        ? b.toReal(value)
@@ -266,8 +290,11 @@ std::optional<Spec> Analyzer::makeSpec() {
 std::optional<Spec> Analyzer::run() {
   declarations.declare();
   collectNames(definition.statements);
+  bool isPairwise = checkStatements();
   for (const StatementPtr &statement : definition.statements)
     visit(*statement);
+  if (!isPairwise)
+    return std::nullopt;
   PairwiseLoop loop(*program, scope, b, expressions);
   if (!loop.build() || diags.hasErrors())
     return std::nullopt;

@@ -34,6 +34,18 @@ Node *ExpressionBuilder::buildPostfix(const Postfix &postfix) {
   return base.node;
 }
 
+Node *ExpressionBuilder::requireTrailing(Node *read, SourceRange range) {
+  auto kept = llvm::find(read->operands, nullptr);
+  auto isIndexed = [](Node *index) { return index != nullptr; };
+  if (std::find_if(kept, read->operands.end(), isIndexed) ==
+      read->operands.end())
+    return read;
+  unsigned d = kept - read->operands.begin();
+  return b.notCompiled(range, "axis '" + read->input->axes[d].name + "' of '" +
+                                  read->input->name +
+                                  "' kept before one that is not");
+}
+
 Operand ExpressionBuilder::subscript(Operand base, const Suffix &suffix) {
   return base.node->op == Op::Read ? subscriptInput(base, suffix)
                                    : subscriptValue(base, suffix);
@@ -152,6 +164,7 @@ Operand ExpressionBuilder::subscriptInput(Operand base, const Suffix &suffix) {
     feature += wasKept;
   }
   Operand result{b.remake(std::move(read), base.range), base.range};
+  result.node = requireTrailing(result.node, suffix.range);
   for (const Subscript *sub : cuts)
     result.node = cut(result, *sub);
   return result;

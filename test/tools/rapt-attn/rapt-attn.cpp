@@ -9,6 +9,7 @@
 #include "lib/Frontend/Parser.h"
 #include "mlir/IR/MLIRContext.h"
 #include "llvm/ADT/STLExtras.h"
+#include "llvm/ADT/ScopeExit.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/CommandLine.h"
 #include "llvm/Support/MemoryBuffer.h"
@@ -29,6 +30,8 @@ static cl::opt<bool> signatureOnly("signature",
                                    cl::desc("print the signature only"));
 static cl::opt<bool> isEach("each",
                             cl::desc("compile every definition of the file"));
+static cl::opt<bool> namesOnly("names",
+                               cl::desc("print the names of what compiles"));
 static cl::opt<bool> withPlaces("places",
                                 cl::desc("print the places of operations"));
 
@@ -60,7 +63,12 @@ static void printSignature(const frontend::Spec &spec) {
 
 static bool compile(const frontend::File &file,
                     const frontend::Instance &instance,
-                    support::DiagnosticEngine &diags) {
+                    const support::SourceFile &source) {
+  support::DiagnosticEngine diags(source);
+  llvm::scope_exit report([&] {
+    llvm::outs().flush();
+    diags.print(llvm::errs());
+  });
   std::optional<frontend::Spec> spec =
       frontend::analyze(file, instance, diags);
   if (!spec)
@@ -74,6 +82,10 @@ static bool compile(const frontend::File &file,
       frontend::emitAttn(*spec, context, diags);
   if (!module)
     return false;
+  if (namesOnly) {
+    llvm::outs() << spec->name << '\n';
+    return true;
+  }
   mlir::OpPrintingFlags flags;
   if (withPlaces)
     flags.enableDebugInfo(true);
@@ -110,14 +122,15 @@ int main(int argc, char **argv) {
   support::SourceFile source(inputFile, (*buffer)->getBuffer().str());
   support::DiagnosticEngine diags(source);
   std::optional<frontend::File> file = frontend::parse(diags);
-  bool isFine = file.has_value();
-  if (file && isEach)
-    for (const frontend::Definition &each : file->definitions) {
-      instance.definition = each.name.text;
-      isFine &= compile(*file, instance, diags);
-    }
-  else if (file)
-    isFine = compile(*file, instance, diags);
   diags.print(llvm::errs());
+  if (!file)
+    return 1;
+  if (!isEach)
+    return compile(*file, instance, source) ? 0 : 1;
+  bool isFine = true;
+  for (const frontend::Definition &each : file->definitions) {
+    instance.definition = each.name.text;
+    isFine &= compile(*file, instance, source);
+  }
   return isFine ? 0 : 1;
 }
