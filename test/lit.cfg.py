@@ -18,7 +18,7 @@ import lit.formats
 config.name = "rapt"
 config.test_format = lit.formats.ShTest(execute_external=False)
 config.suffixes = [".mlir", ".attn", ".test"]
-config.excludes = ["Inputs", "unit", "fuzz", "tools"]
+config.excludes = ["Inputs", "unit", "fuzz"]
 config.test_source_root = os.path.dirname(os.path.abspath(__file__))
 config.test_exec_root = config.rapt_tests
 
