@@ -402,7 +402,10 @@ bool Builder::checkDivisor(Operand divisor) {
                              llvm::Twine(divisor.node->integer));
   else
     error(divisor.range, "divisor must be positive, its range is " +
-                             divisor.node->range.str());
+                             divisor.node->range.str() +
+                             (divisor.node->range.high > 0
+                                  ? "; max(1, x) makes it so"
+                                  : ""));
   return false;
 }
 

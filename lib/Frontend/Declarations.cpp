@@ -6,6 +6,7 @@
 #include "lib/Frontend/Expressions.h"
 #include "lib/Frontend/Printer.h"
 #include "llvm/ADT/STLExtras.h"
+#include <cmath>
 
 namespace rapt::frontend {
 
@@ -13,10 +14,15 @@ using llvm::StringRef;
 using support::ElementType;
 
 void Declarations::declare() {
+  std::vector<const ParamBinding *> params;
   for (const StatementPtr &statement : definition.statements)
     if (auto *param = llvm::dyn_cast<Param>(statement.get()))
-      for (const ParamBinding &binding : param->bindings)
-        declareParam(binding);
+      for (const ParamBinding &binding : param->bindings) {
+        params.push_back(&binding);
+        paramPlaces.try_emplace(binding.name.text, binding.name.range);
+      }
+  for (const ParamBinding *binding : params)
+    declareParam(*binding);
   checkOverrides();
   collectFeatures();
   for (const StatementPtr &statement : definition.statements)
@@ -64,7 +70,9 @@ Node *Declarations::getOverride(const ParamBinding &binding, Scalar scalar) {
   if (!text.getAsInteger(10, integer))
     return scalar == Scalar::Integer ? b.integer(integer)
                                      : b.real(static_cast<double>(integer));
-  bool isReal = !text.empty() && !text.getAsDouble(real);
+  bool isInfinity = text.ltrim('-') == "inf";
+  bool isReal = !text.empty() && !text.getAsDouble(real) &&
+                (std::isfinite(real) || isInfinity);
   if (isReal && scalar == Scalar::Real)
     return b.real(real);
   return b.error(binding.name.range,
@@ -85,6 +93,7 @@ void Declarations::declareParam(const ParamBinding &binding) {
   Scope constants(nothing, scope.instance);
   constants.params = scope.params;
   constants.params.erase(name);
+  constants.allLets = paramPlaces;
   ExpressionBuilder expressions(b, constants);
   auto evaluate = [&](const ExprPtr &expr) -> Node * {
     Node *node = expressions.build(*expr).node;
@@ -182,6 +191,11 @@ Declarations::getAxis(const Expr &extent, llvm::ArrayRef<TensorAxis> before) {
         return std::nullopt;
       }
       return TensorAxis{word->name, false, std::nullopt};
+    }
+    if (llvm::is_contained(getPlaceNames(), word->name)) {
+      b.error(extent.range, "expected an axis or an extent, found the position '" +
+                                word->name + "'");
+      return std::nullopt;
     }
     if (!scope.params.count(word->name)) {
       TensorAxis axis{word->name, true, std::nullopt};

@@ -39,6 +39,7 @@ private:
   Scope &scope;
   Builder &b;
   std::map<std::string, SourceRange> names;
+  std::map<std::string, SourceRange> paramPlaces;
   std::map<std::string, std::vector<std::string>> unknownExtents;
   std::vector<InputTensor *> withoutType;
 };

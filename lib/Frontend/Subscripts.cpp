@@ -114,7 +114,7 @@ static bool reportTooMany(Builder &b, const Suffix &suffix,
     return false;
   b.error(suffix.range,
           "expected at most " + llvm::Twine(axes.size()) +
-              " subscripts for " + describeAxes(axes) + ", found " +
+              (axes.size() == 1 ? " subscript for " : " subscripts for ") + describeAxes(axes) + ", found " +
               llvm::Twine(suffix.subscripts.size()));
   return true;
 }
