@@ -17,7 +17,6 @@
 #include "mlir/Conversion/SCFToControlFlow/SCFToControlFlow.h"
 #include "mlir/Conversion/UBToLLVM/UBToLLVM.h"
 #include "mlir/Conversion/VectorToLLVM/ConvertVectorToLLVM.h"
-#include "mlir/Conversion/VectorToSCF/VectorToSCF.h"
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
 #include "mlir/Dialect/Arith/Transforms/Passes.h"
 #include "mlir/Dialect/ControlFlow/IR/ControlFlowOps.h"
@@ -27,9 +26,8 @@
 #include "mlir/Dialect/UB/IR/UBOps.h"
 #include "mlir/Dialect/Vector/Transforms/LoweringPatterns.h"
 #include "mlir/Dialect/Vector/Transforms/VectorRewritePatterns.h"
-#include "mlir/Dialect/X86Vector/Transforms.h"
-#include "mlir/Dialect/X86Vector/X86VectorDialect.h"
 #include "mlir/Pass/PassRegistry.h"
+#include "mlir/Transforms/DialectConversion.h"
 #include "mlir/Transforms/GreedyPatternRewriteDriver.h"
 
 using namespace mlir;
@@ -37,59 +35,15 @@ using namespace mlir;
 namespace rapt {
 namespace {
 
-/// Vector operations of rank 2 and more to those that LLVM has. The order is
-/// measured: transposes go before transfers are unrolled, because a transpose
-/// of many small pieces folds to moves of single elements.
+/// What is left of the vector and memref dialects that LLVM has no single
+/// instruction for. Vectors have rank 1 here.
 LogicalResult lowerVectors(Operation *module) {
-  MLIRContext *context = module->getContext();
-  auto apply = [&](auto populate) {
-    RewritePatternSet patterns(context);
-    populate(patterns);
-    return applyPatternsGreedily(module, std::move(patterns));
-  };
-  // Outer products keep the accumulators in registers; the default, `dot`, is
-  // twenty times slower.
-  constexpr auto contraction = vector::VectorContractLowering::OuterProduct;
-
-  if (failed(apply([](RewritePatternSet &patterns) {
-        vector::populateVectorTransposeLoweringPatterns(
-            patterns, vector::VectorTransposeLowering::Shuffle16x16);
-      })))
-    return failure();
-  if (failed(apply([&](RewritePatternSet &patterns) {
-        vector::populateVectorContractLoweringPatterns(patterns, contraction);
-        vector::populateVectorOuterProductLoweringPatterns(patterns);
-        vector::populateVectorMultiReductionLoweringPatterns(
-            patterns, vector::VectorMultiReductionLowering::InnerParallel);
-        // The lowering without unrolling goes through memory on the stack
-        // inside loops.
-        populateVectorToSCFConversionPatterns(
-            patterns, VectorTransferToSCFOptions().enableFullUnroll());
-      })))
-    return failure();
-  return apply([&](RewritePatternSet &patterns) {
-    vector::populateVectorToVectorCanonicalizationPatterns(patterns);
-    vector::populateVectorBroadcastLoweringPatterns(patterns);
-    vector::populateVectorContractLoweringPatterns(patterns, contraction);
-    vector::populateVectorOuterProductLoweringPatterns(patterns);
-    vector::populateVectorMaskOpLoweringPatterns(patterns);
-    vector::populateVectorShapeCastLoweringPatterns(patterns);
-    vector::populateVectorInterleaveLoweringPatterns(patterns);
-    vector::populateVectorBitCastLoweringPatterns(patterns);
-    vector::populateVectorTransposeLoweringPatterns(
-        patterns, vector::VectorTransposeLowering::Shuffle16x16);
-    vector::populateVectorTransferLoweringPatterns(patterns,
-                                                   /*maxTransferRank=*/1);
-    vector::populateVectorMaskMaterializationPatterns(
-        patterns, /*force32BitVectorIndices=*/true);
-    vector::populateVectorInsertExtractStridedSliceTransforms(patterns);
-    vector::populateVectorStepLoweringPatterns(patterns);
-    vector::populateVectorRankReducingFMAPattern(patterns);
-    vector::populateVectorGatherLoweringPatterns(patterns);
-    vector::populateVectorFromElementsUnrollPatterns(patterns);
-    vector::populateVectorToElementsUnrollPatterns(patterns);
-    memref::populateExpandStridedMetadataPatterns(patterns);
-  });
+  RewritePatternSet patterns(module->getContext());
+  vector::populateVectorMaskMaterializationPatterns(
+      patterns, /*force32BitVectorIndices=*/true);
+  vector::populateVectorBroadcastLoweringPatterns(patterns);
+  memref::populateExpandStridedMetadataPatterns(patterns);
+  return applyPatternsGreedily(module, std::move(patterns));
 }
 
 /// Loops and affine maps to branches and arithmetic. Apart from the second
@@ -112,7 +66,6 @@ LogicalResult convertToLLVM(Operation *module) {
   populateVectorToLLVMConversionPatterns(converter, patterns,
                                          /*reassociateFPReductions=*/true,
                                          /*force32BitVectorIndices=*/true);
-  populateX86VectorLegalizeForLLVMExportPatterns(converter, patterns);
   populateFinalizeMemRefToLLVMConversionPatterns(converter, patterns);
   arith::populateArithExpandOpsPatterns(patterns);
   arith::populateArithToLLVMConversionPatterns(converter, patterns);
@@ -129,8 +82,16 @@ LogicalResult convertToLLVM(Operation *module) {
   LLVMConversionTarget target(*context);
   target.addLegalOp<ModuleOp>();
   target.addLegalDialect<LLVM::LLVMDialect>();
-  configureX86VectorLegalizeForExportTarget(target);
-  return applyFullConversion(module, target, std::move(patterns));
+  // The arguments of a kernel are descriptors that are cast to memrefs.
+  target.addLegalOp<UnrealizedConversionCastOp>();
+  if (failed(applyFullConversion(module, target, std::move(patterns))))
+    return failure();
+  SmallVector<UnrealizedConversionCastOp> casts, left;
+  module->walk([&](UnrealizedConversionCastOp cast) { casts.push_back(cast); });
+  reconcileUnrealizedCasts(casts, &left);
+  if (left.empty())
+    return success();
+  return left.front().emitError() << "has no lowering to LLVM";
 }
 
 struct LowerToLLVM : PassWrapper<LowerToLLVM, OperationPass<ModuleOp>> {
@@ -164,7 +125,7 @@ void registerLoweringDialects(DialectRegistry &registry) {
                   cf::ControlFlowDialect, func::FuncDialect,
                   index::IndexDialect, LLVM::LLVMDialect, math::MathDialect,
                   memref::MemRefDialect, scf::SCFDialect, ub::UBDialect,
-                  vector::VectorDialect, x86vector::X86VectorDialect>();
+                  vector::VectorDialect>();
 }
 
 } // namespace rapt

@@ -4,6 +4,9 @@
 
 /// rapt-opt: runs passes on MLIR files, for tests and for debugging.
 
+#include "lib/Compiler/LowerToLLVM.h"
+#include "lib/Conversion/AttnToTile/AttnToTile.h"
+#include "lib/Conversion/TileToVector/TileToVector.h"
 #include "mlir/Tools/mlir-opt/MlirOptMain.h"
 #include "mlir/Transforms/Passes.h"
 #include "tools/LadderDialects.h"
@@ -13,6 +16,9 @@ int main(int argc, char **argv) {
   rapt::registerLadderDialects(registry);
   // Passes: upstream's general ones, then ours by edge of the ladder.
   mlir::registerTransformsPasses();
+  rapt::registerAttnToTilePass();
+  rapt::registerTileToVectorPass();
+  rapt::registerLowerToLLVMPass();
   return mlir::asMainReturnCode(mlir::MlirOptMain(
       argc, argv, "Rapt's passes on MLIR files\n", registry));
 }

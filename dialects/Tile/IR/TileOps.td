@@ -130,7 +130,7 @@ class Tile_Op<string mnemonic, list<Trait> traits = []>
 //===----------------------------------------------------------------------===//
 
 def Tile_ProgramOp : Tile_Op<"program", [
-    Symbol, SingleBlock, NoTerminator]> {
+    Symbol, SingleBlock, NoTerminator, IsolatedFromAbove]> {
   let summary = "A compiled spec: workspaces and launches, in order";
   let description = [{
     The region's arguments are the views of the spec's arguments, then of its results. A result

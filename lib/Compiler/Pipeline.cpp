@@ -1,0 +1,81 @@
+// Part of the Rapt project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
+#include "lib/Compiler/Pipeline.h"
+#include "dialects/Attn/IR/Attn.h"
+#include "dialects/Tile/IR/Tile.h"
+#include "lib/Compiler/LowerToLLVM.h"
+#include "lib/Conversion/AttnToTile/AttnToTile.h"
+#include "lib/Conversion/TileToVector/TileToVector.h"
+#include "lib/Tuning/CpuPlans.h"
+#include "mlir/Pass/PassManager.h"
+#include "mlir/Target/LLVMIR/Dialect/Builtin/BuiltinToLLVMIRTranslation.h"
+#include "mlir/Target/LLVMIR/Dialect/LLVMIR/LLVMToLLVMIRTranslation.h"
+#include "mlir/Target/LLVMIR/Export.h"
+#include "mlir/Transforms/Passes.h"
+#include "llvm/IR/Module.h"
+
+using namespace mlir;
+
+namespace rapt {
+
+std::unique_ptr<MLIRContext> createContext() {
+  DialectRegistry registry;
+  registry.insert<attn::AttnDialect, tile::TileDialect>();
+  registerLoweringDialects(registry);
+  registerBuiltinDialectTranslation(registry);
+  registerLLVMDialectTranslation(registry);
+  auto context = std::make_unique<MLIRContext>(
+      registry, MLIRContext::Threading::DISABLED);
+  context->loadAllAvailableDialects();
+  return context;
+}
+
+llvm::Error lower(ModuleOp module, Stage last,
+                  const target::CpuTarget &target) {
+  if (last == Stage::Attn)
+    return llvm::Error::success();
+  if (llvm::Error error = tuning::assignPlans(module, target))
+    return error;
+  PassManager passes(module.getContext(), ModuleOp::getOperationName());
+#ifdef NDEBUG
+  // Half of the time of small modules.
+  passes.enableVerifier(false);
+#endif
+  passes.addPass(createAttnToTile());
+  passes.addPass(createCSEPass());
+  passes.addPass(createCanonicalizerPass());
+  if (last >= Stage::Vector) {
+    passes.addPass(createTileToVector(target.getLanes32()));
+    passes.addPass(createCanonicalizerPass());
+    passes.addPass(createCSEPass());
+  }
+  if (last >= Stage::LLVM) {
+    passes.addPass(createLowerToLLVM());
+    passes.addPass(createCSEPass());
+  }
+  std::string reports;
+  ScopedDiagnosticHandler handler(
+      module.getContext(), [&](Diagnostic &diagnostic) {
+        if (!reports.empty())
+          reports += "\n";
+        llvm::raw_string_ostream(reports) << diagnostic.getLocation() << ": "
+                                          << diagnostic;
+        return success();
+      });
+  if (succeeded(passes.run(module)))
+    return llvm::Error::success();
+  return llvm::createStringError(reports.empty() ? "a pass failed" : reports);
+}
+
+llvm::Expected<std::unique_ptr<llvm::Module>>
+translateToLLVM(ModuleOp module, llvm::LLVMContext &context) {
+  std::unique_ptr<llvm::Module> translated =
+      translateModuleToLLVMIR(module, context, "kernel");
+  if (!translated)
+    return llvm::createStringError("the module does not translate to LLVM IR");
+  return translated;
+}
+
+} // namespace rapt

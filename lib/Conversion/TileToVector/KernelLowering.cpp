@@ -1,0 +1,755 @@
+// Part of the Rapt project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
+// Blocks of a kernel: which operations share a loop over rows, where their
+// results are kept, and loops with carried tiles.
+
+#include "lib/Conversion/TileToVector/KernelLowering.h"
+#include "llvm/ADT/TypeSwitch.h"
+
+using namespace mlir;
+
+namespace rapt::conversion {
+
+KernelLowering::KernelLowering(OpBuilder &builder, tile::KernelOp kernel,
+                               LaneAnalysis lanes, int64_t lanes32,
+                               Block *entry)
+    : builder(builder), kernel(kernel), lanes(std::move(lanes)),
+      width(this->lanes.getLanes()), lanes32(lanes32), entry(entry),
+      location(kernel.getLoc()) {}
+
+LogicalResult KernelLowering::lower() {
+  return lowerBlock(kernel.getBody().front());
+}
+
+//===----------------------------------------------------------------------===//
+// Shapes and small values
+//===----------------------------------------------------------------------===//
+
+bool KernelLowering::isVector(Value tile) const {
+  return isa<tile::TileType>(tile.getType()) && typeOf(tile).getRank() == 1 &&
+         lanes.getLaneDim(tile);
+}
+
+bool KernelLowering::isRows(Value tile) const {
+  return isa<tile::TileType>(tile.getType()) && typeOf(tile).getRank() == 2 &&
+         lanes.getLaneDim(tile);
+}
+
+bool KernelLowering::isUniform(Value tile) const {
+  return isa<tile::TileType>(tile.getType()) && !lanes.getLaneDim(tile);
+}
+
+int64_t KernelLowering::rowCount(Value tile) const {
+  return typeOf(tile).getShape()[1 - *lanes.getLaneDim(tile)];
+}
+
+VectorType KernelLowering::vectorOf(Type element) const {
+  return VectorType::get({width}, element);
+}
+
+/// Booleans are bytes in memory.
+Type KernelLowering::memoryType(Type element) const {
+  return element.isInteger(1) ? IntegerType::get(element.getContext(), 8)
+                              : element;
+}
+
+Value KernelLowering::index(int64_t value) {
+  return arith::ConstantIndexOp::create(builder, location, value);
+}
+
+Value KernelLowering::add(Value base, int64_t offset) {
+  if (offset == 0)
+    return base;
+  return builder.createOrFold<arith::AddIOp>(location, base, index(offset));
+}
+
+Value KernelLowering::indexOf(const Row &row) {
+  return add(row.base, row.offset);
+}
+
+Value KernelLowering::zero(Type type) {
+  return arith::ConstantOp::create(builder, location,
+                                   builder.getZeroAttr(type));
+}
+
+Value KernelLowering::broadcast(Value scalar) {
+  if (isa<VectorType>(scalar.getType()))
+    return scalar;
+  return vector::BroadcastOp::create(builder, location,
+                                     vectorOf(scalar.getType()), scalar);
+}
+
+void KernelLowering::unifyShapes(SmallVectorImpl<Value> &values) {
+  if (llvm::any_of(values, [](Value value) {
+        return isa<VectorType>(value.getType());
+      }))
+    for (Value &value : values)
+      value = broadcast(value);
+}
+
+/// Memory on the stack of the whole function: an allocation inside a loop
+/// would grow it with every step.
+Value KernelLowering::allocate(ArrayRef<int64_t> shape, Type element) {
+  auto type = MemRefType::get(shape, memoryType(element));
+  auto &free = freeBuffers[type];
+  Value buffer;
+  if (!free.empty()) {
+    buffer = free.pop_back_val();
+  } else {
+    OpBuilder::InsertionGuard guard(builder);
+    builder.setInsertionPointToStart(entry);
+    buffer = memref::AllocaOp::create(builder, location, type,
+                                      builder.getI64IntegerAttr(64));
+  }
+  allocated.push_back(buffer);
+  return buffer;
+}
+
+//===----------------------------------------------------------------------===//
+// Blocks
+//===----------------------------------------------------------------------===//
+
+LogicalResult KernelLowering::lowerBlock(Block &block) {
+  for (Operation &op : block) {
+    if (isa<tile::YieldOp, tile::ReturnOp>(op))
+      continue;
+    location = op.getLoc();
+    if (failed(lowerOperation(&op)))
+      return failure();
+  }
+  return flush();
+}
+
+/// Whether `op` needs a result of the open group as a whole.
+bool KernelLowering::needsFlush(Operation *op) const {
+  bool needs = false;
+  op->walk([&](Operation *inner) {
+    for (Value operand : inner->getOperands())
+      if (Operation *def = operand.getDefiningOp())
+        needs |= group.contains(def);
+  });
+  return needs;
+}
+
+LogicalResult KernelLowering::lowerOperation(Operation *op) {
+  auto notLowered = [&](const llvm::Twine &what) {
+    return op->emitError() << what << " has no lowering to vectors yet";
+  };
+  // What stands in a loop over rows of its own, or of the open group.
+  if (auto map = dyn_cast<tile::MapOp>(op); map && isRows(map.getResult(0)))
+    return addToGroup(op, rowCount(map.getResult(0)));
+  if (auto mma = dyn_cast<tile::MmaOp>(op)) {
+    if (!isRows(mma.getResult()))
+      return notLowered("a product without a dimension along the lanes");
+    return addToGroup(op, rowCount(mma.getResult()));
+  }
+  if (auto reduce = dyn_cast<tile::ReduceOp>(op)) {
+    if (!isRows(reduce.getSource()) ||
+        lanes.getLaneDim(reduce.getSource()) == reduce.getDimension())
+      return notLowered("a reduction across lanes");
+    return addToGroup(op, rowCount(reduce.getSource()));
+  }
+
+  if (needsFlush(op) && failed(flush()))
+    return failure();
+  LogicalResult result =
+      llvm::TypeSwitch<Operation *, LogicalResult>(op)
+          .Case([&](tile::MapOp op) {
+            return isVector(op.getResult(0)) ? lowerVectorMap(op) : success();
+          })
+          .Case([&](tile::SplatOp op) {
+            if (isVector(op.getResult()))
+              scalars[op] = broadcast(scalars.at(op.getValue()));
+            return success();
+          })
+          .Case([&](tile::PositionsOp op) {
+            if (isVector(op.getResult()))
+              scalars[op] = lanePositions(op);
+            return success();
+          })
+          .Case([&](tile::ConstantOp op) -> LogicalResult {
+            if (lanes.getLaneDim(op.getResult()))
+              return notLowered("a constant along the lanes");
+            buffers[op] = createGlobal(op);
+            return success();
+          })
+          .Case([&](tile::ConcatOp op) { return lowerConcat(op); })
+          .Case<tile::SliceOp, tile::TransposeOp>(
+              [&](auto op) -> LogicalResult {
+                bool isAlongLanes = false;
+                if constexpr (std::is_same_v<decltype(op), tile::SliceOp>)
+                  isAlongLanes =
+                      lanes.getLaneDim(op.getSource()) == op.getDimension();
+                if (isAlongLanes || isVector(op->getResult(0)))
+                  return notLowered("a part of the lanes");
+                return success();
+              })
+          .Case<tile::PackOp>([&](auto op) {
+            if (isVector(op.getResult()))
+              scalars[op] = scalars.at(op.getSource());
+            return success();
+          })
+          .Case<tile::RunsOp>([&](auto) { return success(); })
+          .Case([&](tile::LoadOp op) { return lowerLoad(op); })
+          .Case([&](tile::StoreOp op) { return lowerStore(op); })
+          .Case([&](tile::WindowOp op) { return lowerWindow(op); })
+          .Case([&](tile::ExtentOp op) {
+            scalars[op] = builder.createOrFold<memref::DimOp>(
+                location, scalars.at(op.getView()), op.getDimension());
+            return success();
+          })
+          .Case([&](tile::ReadOp op) {
+            SmallVector<Value> indices;
+            for (Value position : op.getIndices())
+              indices.push_back(scalars.at(position));
+            scalars[op] = readElement(op, indices);
+            return success();
+          })
+          .Case([&](tile::ForOp op) { return lowerFor(op); })
+          .Case([&](tile::ForRunsOp op) { return lowerForRuns(op); })
+          .Default([&](Operation *op) -> LogicalResult {
+            if (op->getDialect() == kernel->getDialect() ||
+                op->getNumResults() != 1)
+              return notLowered(op->getName().getStringRef());
+            llvm::DenseMap<Value, Value> none;
+            if (failed(lowerRegionOperation(op, none)))
+              return failure();
+            scalars[op->getResult(0)] = none[op->getResult(0)];
+            return success();
+          });
+  lowered.insert(op);
+  return result;
+}
+
+Value KernelLowering::lanePositions(tile::PositionsOp op) {
+  Type element = typeOf(op.getResult()).getElementType();
+  Value first = arith::IndexCastOp::create(builder, location, element,
+                                           scalars.at(op.getFirst()));
+  SmallVector<Attribute> steps;
+  for (int64_t lane = 0; lane < width; ++lane)
+    steps.push_back(builder.getIntegerAttr(element, lane));
+  Value step = arith::ConstantOp::create(
+      builder, location, DenseElementsAttr::get(vectorOf(element), steps));
+  return arith::AddIOp::create(builder, location, broadcast(first), step);
+}
+
+Value KernelLowering::createGlobal(tile::ConstantOp op) {
+  auto module = kernel->getParentOfType<ModuleOp>();
+  auto value = cast<DenseElementsAttr>(op.getValue());
+  auto type = MemRefType::get(value.getType().getShape(),
+                              value.getType().getElementType());
+  std::string name;
+  for (unsigned n = 0; name.empty() || module.lookupSymbol(name); ++n)
+    name = (kernel.getSymName() + "_constant" + llvm::Twine(n)).str();
+  {
+    OpBuilder::InsertionGuard guard(builder);
+    builder.setInsertionPointToStart(module.getBody());
+    memref::GlobalOp::create(builder, location, name,
+                             builder.getStringAttr("private"), type, value,
+                             /*constant=*/true, /*alignment=*/nullptr);
+  }
+  return memref::GetGlobalOp::create(builder, location, type, name);
+}
+
+/// A map of vectors: one evaluation of its region.
+LogicalResult KernelLowering::lowerVectorMap(tile::MapOp op) {
+  llvm::DenseMap<Value, Value> values;
+  Block &body = op.getBody().front();
+  for (auto [argument, operand] :
+       llvm::zip(body.getArguments(), op.getOperands())) {
+    if (!isVector(operand))
+      return op.emitError() << "a tile without lanes in a map of one row of "
+                               "lanes has no lowering to vectors yet";
+    values[argument] = scalars.at(operand);
+  }
+  if (failed(lowerRegion(op, values, [](Operation *) { return true; })))
+    return failure();
+  auto yield = cast<tile::YieldOp>(body.back());
+  for (auto [result, value] : llvm::zip(op.getResults(), yield.getValues()))
+    scalars[result] = broadcast(lookup(value, values));
+  return success();
+}
+
+LogicalResult KernelLowering::lowerConcat(tile::ConcatOp op) {
+  if (!isRows(op.getResult()) ||
+      lanes.getLaneDim(op.getResult()) == op.getDimension())
+    return op.emitError() << "tiles joined along the lanes, or without lanes, "
+                             "have no lowering to vectors yet";
+  Value buffer = allocate({rowCount(op.getResult()), width},
+                          typeOf(op.getResult()).getElementType());
+  int64_t offset = 0;
+  for (Value source : op.getSources()) {
+    if (failed(fillRows(source, buffer, offset)))
+      return failure();
+    offset += rowCount(source);
+  }
+  buffers[op] = buffer;
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
+// Groups
+//===----------------------------------------------------------------------===//
+
+LogicalResult KernelLowering::addToGroup(Operation *op, int64_t rows) {
+  bool isOpen = !group.ops.empty() && group.rows == rows;
+  // Each operand from the group must be needed at the same row only.
+  for (Value operand : op->getOperands()) {
+    Operation *def = operand.getDefiningOp();
+    if (!def || !group.contains(def))
+      continue;
+    auto mma = dyn_cast<tile::MmaOp>(op);
+    bool isSameRow = isRows(operand) && rowCount(operand) == rows &&
+                     !(mma && operand != mma.getAccumulator());
+    isOpen &= isSameRow;
+  }
+  // Scalars of a region may be reads, but never results of a group.
+  if (!isOpen && failed(flush()))
+    return failure();
+  if (auto mma = dyn_cast<tile::MmaOp>(op)) {
+    unsigned depthCheck = isRows(mma.getLhs()) + isRows(mma.getRhs());
+    if (depthCheck != 1)
+      return op->emitError() << "a product of two tiles along the lanes has no "
+                                "lowering to vectors yet";
+    Value laneOperand = isRows(mma.getLhs()) ? mma.getLhs() : mma.getRhs();
+    Value uniform = isRows(mma.getLhs()) ? mma.getRhs() : mma.getLhs();
+    if (failed(ensureRows(laneOperand)) || failed(ensureElements(uniform)))
+      return failure();
+  }
+  group.rows = rows;
+  group.ops.push_back(op);
+  return success();
+}
+
+/// Whether nothing reads the rows of `tile` after the open group.
+bool KernelLowering::isLastUse(Value tile) const {
+  Block *block = tile.getParentBlock();
+  if (block != group.ops.front()->getBlock())
+    return false; // a loop around us may come back to it
+  for (Operation *user : tile.getUsers()) {
+    // These stand for the memory of their source.
+    if (isa<tile::SliceOp, tile::TransposeOp, tile::PackOp>(user))
+      return false;
+    Operation *here = block->findAncestorOpInBlock(*user);
+    if (!here || (!group.contains(here) && !lowered.contains(here)))
+      return false;
+  }
+  return true;
+}
+
+/// Memory for a result of the group: that of an operand which is not needed any
+/// more and is read only at the row that is written, else new.
+Value KernelLowering::chooseBuffer(Value result) {
+  int64_t rows = rowCount(result);
+  auto type = MemRefType::get({rows, width},
+                              memoryType(typeOf(result).getElementType()));
+  for (Operation *op : group.ops)
+    for (Value operand : op->getOperands()) {
+      auto buffer = buffers.find(operand);
+      if (buffer == buffers.end() || !isRows(operand) ||
+          buffer->second.getType() != type || !isLastUse(operand) ||
+          llvm::is_contained(takenBuffers, buffer->second))
+        continue;
+      bool isAtRow = llvm::all_of(group.ops, [&](Operation *user) {
+        auto mma = dyn_cast<tile::MmaOp>(user);
+        return !mma || (mma.getLhs() != operand && mma.getRhs() != operand);
+      });
+      if (!isAtRow)
+        continue;
+      takenBuffers.push_back(buffer->second);
+      return buffer->second;
+    }
+  return allocate({rows, width}, typeOf(result).getElementType());
+}
+
+LogicalResult KernelLowering::flush() {
+  if (group.ops.empty())
+    return success();
+  takenBuffers.clear();
+  pending.clear();
+  bool hasProduct = false;
+  SmallVector<Value> inits;
+  SmallVector<tile::ReduceOp> reductions;
+  for (Operation *op : group.ops) {
+    location = op->getLoc();
+    hasProduct |= isa<tile::MmaOp>(op);
+    if (auto reduce = dyn_cast<tile::ReduceOp>(op)) {
+      Partial start = startReduction(reduce);
+      reductions.push_back(reduce);
+      inits.push_back(start.value);
+      if (start.index)
+        inits.push_back(start.index);
+      continue;
+    }
+    for (Value result : op->getResults())
+      if (llvm::any_of(result.getUsers(), [&](Operation *user) {
+            return !group.contains(user);
+          }))
+        pending[result] = chooseBuffer(result);
+    if (auto map = dyn_cast<tile::MapOp>(op))
+      if (failed(hoist(map)))
+        return failure();
+  }
+
+  int64_t block = std::min(
+      hasProduct ? kernel.getPlan()->getRows() : kernel.getPlan()->getSweep(),
+      group.rows);
+  int64_t whole = group.rows / block * block;
+  auto unpack = [&](ValueRange values) {
+    llvm::DenseMap<Operation *, Partial> partials;
+    unsigned next = 0;
+    for (tile::ReduceOp reduce : reductions) {
+      Partial partial{values[next++], {}};
+      if (reduce.getKind() == tile::Combiner::Argmax)
+        partial.index = values[next++];
+      partials[reduce] = partial;
+    }
+    return partials;
+  };
+  auto pack = [&](llvm::DenseMap<Operation *, Partial> &partials) {
+    SmallVector<Value> values;
+    for (tile::ReduceOp reduce : reductions) {
+      values.push_back(partials[reduce].value);
+      if (partials[reduce].index)
+        values.push_back(partials[reduce].index);
+    }
+    return values;
+  };
+
+  auto loop = scf::ForOp::create(builder, location, index(0), index(whole),
+                                 index(block), inits);
+  {
+    OpBuilder::InsertionGuard guard(builder);
+    if (inits.empty())
+      loop.getBody()->clear();
+    builder.setInsertionPointToStart(loop.getBody());
+    auto partials = unpack(loop.getRegionIterArgs());
+    if (failed(emitRows(loop.getInductionVar(), block, partials)))
+      return failure();
+    scf::YieldOp::create(builder, location, pack(partials));
+  }
+  auto partials = unpack(loop.getResults());
+  if (whole < group.rows &&
+      failed(emitRows(index(whole), group.rows - whole, partials)))
+    return failure();
+
+  for (tile::ReduceOp reduce : reductions) {
+    Partial &partial = partials[reduce];
+    scalars[reduce] = partial.index ? partial.index : partial.value;
+  }
+  for (auto [result, buffer] : pending)
+    buffers[result] = buffer;
+  lowered.insert(group.ops.begin(), group.ops.end());
+  group = Group();
+  registers.clear();
+  hoisted.clear();
+  rowDependent.clear();
+  return success();
+}
+
+/// The block of rows from `base` on: every operation of the group, then the
+/// stores, so that memory may be taken over.
+LogicalResult
+KernelLowering::emitRows(Value base, int64_t count,
+                         llvm::DenseMap<Operation *, Partial> &partials) {
+  registers.clear();
+  for (Operation *op : group.ops) {
+    location = op->getLoc();
+    if (auto mma = dyn_cast<tile::MmaOp>(op)) {
+      if (failed(emitProduct(mma, base, count)))
+        return failure();
+      continue;
+    }
+    for (int64_t slot = 0; slot < count; ++slot) {
+      Row row{base, slot, slot};
+      if (auto reduce = dyn_cast<tile::ReduceOp>(op)) {
+        FailureOr<Value> value = rowAt(reduce.getSource(), row);
+        if (failed(value))
+          return failure();
+        reduceRow(reduce, row, *value, partials[reduce]);
+        continue;
+      }
+      if (failed(emitMapRow(cast<tile::MapOp>(op), row)))
+        return failure();
+    }
+  }
+  for (auto [result, buffer] : pending)
+    for (int64_t slot = 0; slot < count; ++slot)
+      storeRow(registers.at({result, slot}), buffer, add(base, slot));
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
+// Loops
+//===----------------------------------------------------------------------===//
+
+/// Splits carried values into those in registers and those in memory, which
+/// start as copies of `inits`. `slots` has one entry for each init.
+LogicalResult KernelLowering::beginLoop(ValueRange inits,
+                                        SmallVectorImpl<Carried> &slots) {
+  for (Value init : inits) {
+    Carried slot;
+    if (isRows(init)) {
+      slot.buffer = allocate({rowCount(init), width},
+                             typeOf(init).getElementType());
+      if (failed(fillRows(init, slot.buffer, 0)))
+        return failure();
+    } else if (isUniform(init)) {
+      return emitError(location) << "a carried tile without lanes has no "
+                                    "lowering to vectors yet";
+    } else {
+      slot.value = scalars.at(init);
+    }
+    slots.push_back(slot);
+  }
+  return success();
+}
+
+void KernelLowering::bindCarried(ValueRange tiles, ArrayRef<Carried> slots,
+                                 ValueRange values) {
+  unsigned next = 0;
+  for (auto [tile, slot] : llvm::zip_equal(tiles, slots)) {
+    if (slot.buffer)
+      buffers[tile] = slot.buffer;
+    else
+      scalars[tile] = values[next++];
+  }
+}
+
+/// Lowers a body whose carried values start as `values`; gives the next ones.
+LogicalResult KernelLowering::lowerLoopBody(Block &body, unsigned first,
+                                            ArrayRef<Carried> slots,
+                                            ValueRange values,
+                                            SmallVectorImpl<Value> &next) {
+  bindCarried(body.getArguments().drop_front(first), slots, values);
+  size_t before = allocated.size();
+  if (failed(lowerBlock(body)))
+    return failure();
+  auto yield = cast<tile::YieldOp>(body.back());
+  // A tile that another slot carries is moved out of the way first.
+  SmallVector<std::pair<Value, Value>> copies;
+  for (auto [value, slot] : llvm::zip_equal(yield.getValues(), slots)) {
+    if (!slot.buffer) {
+      next.push_back(scalars.at(value));
+      continue;
+    }
+    auto found = buffers.find(value);
+    if (found != buffers.end() && found->second == slot.buffer)
+      continue;
+    bool isCarried = found != buffers.end() &&
+                     llvm::any_of(slots, [&](const Carried &other) {
+                       return other.buffer == found->second;
+                     });
+    Value target = isCarried ? allocate({rowCount(value), width},
+                                        typeOf(value).getElementType())
+                             : slot.buffer;
+    if (failed(fillRows(value, target, 0)))
+      return failure();
+    if (isCarried)
+      copies.push_back({target, slot.buffer});
+  }
+  for (auto [from, to] : copies)
+    memref::CopyOp::create(builder, location, from, to);
+  // What the body allocated is free for what comes after it.
+  while (allocated.size() > before) {
+    Value buffer = allocated.pop_back_val();
+    freeBuffers[buffer.getType()].push_back(buffer);
+  }
+  return success();
+}
+
+static SmallVector<Value>
+getRegisters(ArrayRef<KernelLowering::Carried> slots) {
+  SmallVector<Value> values;
+  for (const KernelLowering::Carried &slot : slots)
+    if (!slot.buffer)
+      values.push_back(slot.value);
+  return values;
+}
+
+LogicalResult KernelLowering::lowerFor(tile::ForOp op) {
+  SmallVector<Carried> slots;
+  if (failed(beginLoop(op.getInits(), slots)))
+    return failure();
+  auto loop = scf::ForOp::create(
+      builder, location, scalars.at(op.getLower()), scalars.at(op.getUpper()),
+      scalars.at(op.getStep()), getRegisters(slots));
+  {
+    OpBuilder::InsertionGuard guard(builder);
+    loop.getBody()->clear();
+    builder.setInsertionPointToStart(loop.getBody());
+    Block &body = op.getBody().front();
+    scalars[body.getArgument(0)] = loop.getInductionVar();
+    SmallVector<Value> next;
+    if (failed(lowerLoopBody(body, 1, slots, loop.getRegionIterArgs(), next)))
+      return failure();
+    scf::YieldOp::create(builder, location, next);
+  }
+  bindCarried(op.getResults(), slots, loop.getResults());
+  return success();
+}
+
+/// What the region of `runs` says of the keys `first` to `last`.
+LogicalResult KernelLowering::classify(tile::RunsOp runs, Value first,
+                                       Value last, Value &any, Value &all) {
+  Block &block = runs.getClassify().front();
+  scalars[block.getArgument(0)] = first;
+  scalars[block.getArgument(1)] = last;
+  if (failed(lowerBlock(block)))
+    return failure();
+  auto yield = cast<tile::YieldOp>(block.back());
+  any = scalars.at(yield.getValues()[0]);
+  all = scalars.at(yield.getValues()[1]);
+  return success();
+}
+
+LogicalResult KernelLowering::lowerForRuns(tile::ForRunsOp op) {
+  auto runs = op.getDomain().getDefiningOp<tile::RunsOp>();
+  if (!runs)
+    return op.emitError() << "a domain that is not made by tile.runs in the "
+                             "same kernel has no lowering to vectors yet";
+  SmallVector<Carried> slots;
+  if (failed(beginLoop(op.getInits(), slots)))
+    return failure();
+  Value extent = scalars.at(runs.getExtent());
+  auto step = static_cast<int64_t>(runs.getStep());
+  auto minimum = [&](Value a, Value b) {
+    return builder.createOrFold<arith::MinSIOp>(location, a, b);
+  };
+  auto lengthOf = [&](Value start) -> Value {
+    return minimum(index(step), arith::SubIOp::create(builder, location, extent,
+                                                      start));
+  };
+  auto emitRun = [&](Region &region, Value start, Value length,
+                     ValueRange values,
+                     SmallVectorImpl<Value> &next) -> LogicalResult {
+    Block &body = region.front();
+    scalars[body.getArgument(0)] = start;
+    scalars[body.getArgument(1)] = length;
+    return lowerLoopBody(body, 2, slots, values, next);
+  };
+  /// A loop or a branch: `emit` fills the block at the insertion point.
+  using Emit = llvm::function_ref<LogicalResult(ValueRange,
+                                                SmallVectorImpl<Value> &)>;
+  auto emitBlock = [&](Block *block, ValueRange values, Emit emit) {
+    OpBuilder::InsertionGuard guard(builder);
+    block->clear();
+    builder.setInsertionPointToStart(block);
+    SmallVector<Value> next;
+    if (failed(emit(values, next)))
+      return failure();
+    scf::YieldOp::create(builder, location, next);
+    return success();
+  };
+  auto keep = [](ValueRange values,
+                 SmallVectorImpl<Value> &next) -> LogicalResult {
+    llvm::append_range(next, values);
+    return success();
+  };
+  auto emitIf = [&](Value condition, ValueRange values, Emit yes, Emit no,
+                    SmallVectorImpl<Value> &next) -> LogicalResult {
+    auto branch =
+        scf::IfOp::create(builder, location, values.getTypes(), condition,
+                          /*addThenBlock=*/true, /*addElseBlock=*/true);
+    if (failed(emitBlock(branch.thenBlock(), values, yes)) ||
+        failed(emitBlock(branch.elseBlock(), values, no)))
+      return failure();
+    llvm::append_range(next, branch.getResults());
+    return success();
+  };
+  auto emitLoop = [&](Value from, Value to, int64_t by, ValueRange values,
+                      llvm::function_ref<LogicalResult(
+                          Value, ValueRange, SmallVectorImpl<Value> &)>
+                          emit,
+                      SmallVectorImpl<Value> &next) -> LogicalResult {
+    auto loop =
+        scf::ForOp::create(builder, location, from, to, index(by), values);
+    if (failed(emitBlock(loop.getBody(), loop.getRegionIterArgs(),
+                         [&](ValueRange inside, SmallVectorImpl<Value> &out) {
+                           return emit(loop.getInductionVar(), inside, out);
+                         })))
+      return failure();
+    llvm::append_range(next, loop.getResults());
+    return success();
+  };
+
+  SmallVector<Value> values = getRegisters(slots), done;
+  if (runs.getClassify().empty()) {
+    // Whole runs, then what is left.
+    Value tail = arith::RemUIOp::create(builder, location, extent, index(step));
+    Value end = arith::SubIOp::create(builder, location, extent, tail);
+    SmallVector<Value> between;
+    if (failed(emitLoop(
+            index(0), end, step, values,
+            [&](Value start, ValueRange inside, SmallVectorImpl<Value> &next) {
+              return emitRun(op.getFull(), start, index(step), inside, next);
+            },
+            between)))
+      return failure();
+    Value hasTail = arith::CmpIOp::create(
+        builder, location, arith::CmpIPredicate::ne, tail, index(0));
+    if (failed(emitIf(
+            hasTail, between,
+            [&](ValueRange inside, SmallVectorImpl<Value> &next) {
+              return emitRun(op.getPartial(), end, tail, inside, next);
+            },
+            keep, done)))
+      return failure();
+  } else {
+    // Many runs at once are asked about first, so that far keys cost little.
+    constexpr int64_t coarse = 16;
+    auto lastOf = [&](Value start, int64_t count) -> Value {
+      return add(minimum(add(start, count), extent), -1);
+    };
+    auto fine = [&](Value start, ValueRange inside,
+                    SmallVectorImpl<Value> &next) -> LogicalResult {
+      Value any, all;
+      if (failed(classify(runs, start, lastOf(start, step), any, all)))
+        return failure();
+      Value length = lengthOf(start);
+      return emitIf(
+          any, inside,
+          [&](ValueRange kept, SmallVectorImpl<Value> &out) -> LogicalResult {
+            Value isWhole = arith::CmpIOp::create(
+                builder, location, arith::CmpIPredicate::eq, length,
+                index(step));
+            Value isFull =
+                arith::AndIOp::create(builder, location, all, isWhole);
+            return emitIf(
+                isFull, kept,
+                [&](ValueRange v, SmallVectorImpl<Value> &n) {
+                  return emitRun(op.getFull(), start, length, v, n);
+                },
+                [&](ValueRange v, SmallVectorImpl<Value> &n) {
+                  return emitRun(op.getPartial(), start, length, v, n);
+                },
+                out);
+          },
+          keep, next);
+    };
+    if (failed(emitLoop(
+            index(0), extent, step * coarse, values,
+            [&](Value start, ValueRange inside,
+                SmallVectorImpl<Value> &next) -> LogicalResult {
+              Value any, all;
+              if (failed(classify(runs, start, lastOf(start, step * coarse),
+                                  any, all)))
+                return failure();
+              return emitIf(
+                  any, inside,
+                  [&](ValueRange kept, SmallVectorImpl<Value> &out) {
+                    Value end = minimum(add(start, step * coarse), extent);
+                    return emitLoop(start, end, step, kept, fine, out);
+                  },
+                  keep, next);
+            },
+            done)))
+      return failure();
+  }
+  bindCarried(op.getResults(), slots, done);
+  return success();
+}
+
+} // namespace rapt::conversion

@@ -1,0 +1,199 @@
+// Part of the Rapt project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
+/// \file
+/// One tile.kernel to loops over vectors. Internal to the conversion.
+///
+/// A tile with a dimension along the lanes is *rows*: row r is a vector with
+/// one lane for each index of that dimension. A tile of rank 1 along the lanes is
+/// one vector. Other tiles are *uniform*: read element by element.
+///
+/// Operations on rows with the same number of rows are gathered in a group as
+/// long as each needs only the same row of the others. A group becomes one loop
+/// over blocks of rows in which values stay in registers; only what is used
+/// outside it is stored. For softmax attention that makes three loops: scores and
+/// their maximum, weights and their sum, and the weighted sum.
+
+#ifndef RAPT_LIB_CONVERSION_TILETOVECTOR_KERNELLOWERING_H
+#define RAPT_LIB_CONVERSION_TILETOVECTOR_KERNELLOWERING_H
+
+#include "dialects/Tile/IR/Tile.h"
+#include "lib/Conversion/TileToVector/LaneAnalysis.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "llvm/ADT/DenseSet.h"
+#include "llvm/ADT/MapVector.h"
+
+namespace rapt::conversion {
+
+class KernelLowering {
+public:
+  /// `entry` is where the function begins: tiles in memory are allocated there.
+  KernelLowering(mlir::OpBuilder &builder, tile::KernelOp kernel,
+                 LaneAnalysis lanes, int64_t lanes32, mlir::Block *entry);
+
+  /// What an argument of the kernel is: an index or a memref.
+  void bind(mlir::Value argument, mlir::Value value) {
+    scalars[argument] = value;
+  }
+  /// Emits the body at the insertion point.
+  mlir::LogicalResult lower();
+
+  /// A carried value: in a register, or a tile in memory of its own.
+  struct Carried {
+    mlir::Value value, buffer;
+  };
+
+private:
+  using Value = mlir::Value;
+  using Type = mlir::Type;
+  using Operation = mlir::Operation;
+  using LogicalResult = mlir::LogicalResult;
+
+  /// Row `base + offset`; `slot` is its number in the block of rows.
+  struct Row {
+    Value base;
+    int64_t offset = 0;
+    int64_t slot = 0;
+  };
+  /// What a reduction has so far; argmax also the index.
+  struct Partial {
+    Value value, index;
+  };
+  struct Group {
+    llvm::SmallVector<Operation *> ops;
+    int64_t rows = 0;
+    bool contains(Operation *op) const { return llvm::is_contained(ops, op); }
+  };
+
+  // Shapes.
+  static tile::TileType typeOf(Value tile) {
+    return llvm::cast<tile::TileType>(tile.getType());
+  }
+  bool isVector(Value tile) const; ///< rank 1, along the lanes
+  bool isRows(Value tile) const;   ///< rank 2, one dimension along the lanes
+  bool isUniform(Value tile) const;
+  int64_t rowCount(Value tile) const;
+  mlir::VectorType vectorOf(Type element) const;
+  Type memoryType(Type element) const;
+
+  // Small values.
+  Value index(int64_t value);
+  Value indexOf(const Row &row);
+  Value add(Value base, int64_t offset);
+  Value zero(Type type);
+  Value broadcast(Value scalar);
+  /// Gives all the same shape: scalars become vectors if there is one.
+  void unifyShapes(llvm::SmallVectorImpl<Value> &values);
+  Value allocate(llvm::ArrayRef<int64_t> shape, Type element);
+
+  // Blocks and groups (KernelLowering.cpp).
+  LogicalResult lowerBlock(mlir::Block &block);
+  LogicalResult lowerOperation(Operation *op);
+  LogicalResult lowerFor(tile::ForOp op);
+  LogicalResult lowerForRuns(tile::ForRunsOp op);
+  LogicalResult lowerConcat(tile::ConcatOp op);
+  Value lanePositions(tile::PositionsOp op);
+  Value createGlobal(tile::ConstantOp op);
+  LogicalResult beginLoop(mlir::ValueRange inits,
+                          llvm::SmallVectorImpl<Carried> &slots);
+  void bindCarried(mlir::ValueRange tiles, llvm::ArrayRef<Carried> slots,
+                   mlir::ValueRange values);
+  LogicalResult lowerLoopBody(mlir::Block &body, unsigned first,
+                              llvm::ArrayRef<Carried> slots,
+                              mlir::ValueRange values,
+                              llvm::SmallVectorImpl<Value> &next);
+  bool needsFlush(Operation *op) const;
+  LogicalResult addToGroup(Operation *op, int64_t rows);
+  LogicalResult flush();
+  Value chooseBuffer(Value result);
+  bool isLastUse(Value tile) const;
+  LogicalResult emitRows(Value base, int64_t count,
+                         llvm::DenseMap<Operation *, Partial> &partials);
+  LogicalResult lowerVectorMap(tile::MapOp op);
+  LogicalResult classify(tile::RunsOp runs, Value first, Value last,
+                         Value &any, Value &all);
+
+  // Products and reductions (ProductLowering.cpp).
+  LogicalResult emitProduct(tile::MmaOp op, Value base, int64_t count);
+  Partial startReduction(tile::ReduceOp op);
+  void reduceRow(tile::ReduceOp op, const Row &row, Value value,
+                 Partial &partial);
+
+  // Values of tiles (TileAccess.cpp).
+  mlir::FailureOr<Value> rowAt(Value tile, const Row &row);
+  mlir::FailureOr<Value> elementAt(Value tile,
+                                   llvm::ArrayRef<Value> indices);
+  LogicalResult ensureRows(Value tile);
+  LogicalResult ensureElements(Value tile);
+  LogicalResult fillRows(Value tile, Value buffer, int64_t offset);
+  Value resolveRows(Value tile, int64_t &offset);
+  void storeRow(Value vector, Value buffer, Value row);
+  Value loadRow(Value buffer, Value row, Type element);
+
+  // Memory (MemoryLowering.cpp).
+  LogicalResult lowerLoad(tile::LoadOp op);
+  LogicalResult lowerStore(tile::StoreOp op);
+  LogicalResult lowerWindow(tile::WindowOp op);
+  LogicalResult loadTransposed(tile::LoadOp op);
+  LogicalResult loadRows(tile::LoadOp op);
+  LogicalResult copyElements(tile::LoadOp op);
+  LogicalResult storeTransposed(tile::StoreOp op);
+  LogicalResult storeRows(tile::StoreOp op);
+  Value countInside(Value first, int64_t count, Value extent);
+  Value maskOf(Value count, int64_t lanes);
+  Value narrow(Value vector, Type element);
+  void transposeBlock(llvm::SmallVectorImpl<Value> &block);
+  Value loadPart(Value memory, llvm::ArrayRef<Value> position, Value mask,
+                 int64_t lanes, Type element);
+  void storePart(Value vector, Value memory, llvm::ArrayRef<Value> position,
+                 Value mask);
+
+  // Regions of tile.map (RegionLowering.cpp).
+  LogicalResult lowerRegionOperation(Operation *op,
+                                     llvm::DenseMap<Value, Value> &values);
+  LogicalResult lowerRegion(tile::MapOp op,
+                            llvm::DenseMap<Value, Value> &values,
+                            llvm::function_ref<bool(Operation *)> wanted);
+  Value lookup(Value value, llvm::DenseMap<Value, Value> &values);
+  Value readElement(tile::ReadOp op, llvm::ArrayRef<Value> indices);
+  Value gather(Value memory, llvm::ArrayRef<Value> indices, Type stored,
+               Type element);
+  Value gatherNarrow(Value memory, Value offset, Value mask, Type stored,
+                     Type element);
+  Value fromMemory(Value value, Type stored, Type element);
+  Value floorDivide(Value a, Value b);
+  LogicalResult hoist(tile::MapOp op);
+  LogicalResult emitMapRow(tile::MapOp op, const Row &row);
+
+  mlir::OpBuilder &builder;
+  tile::KernelOp kernel;
+  LaneAnalysis lanes;
+  int64_t width; ///< lanes of the kernel
+  int64_t lanes32;
+  mlir::Block *entry;
+  mlir::Location location;
+
+  llvm::DenseMap<Value, Value> scalars; ///< scalars, views, vectors
+  llvm::DenseMap<Value, Value> buffers; ///< tiles in memory
+  llvm::DenseSet<Operation *> lowered;  ///< of the blocks being lowered
+  Group group;
+  /// Rows of the group that are in registers, by their slot.
+  llvm::DenseMap<std::pair<Value, int64_t>, Value> registers;
+  /// What the regions of the group's maps compute once for all rows.
+  llvm::DenseMap<Operation *, llvm::DenseMap<Value, Value>> hoisted;
+  llvm::DenseMap<Operation *, llvm::DenseSet<Operation *>> rowDependent;
+  /// Results of the group that are stored, and memory it takes over.
+  llvm::MapVector<Value, Value> pending;
+  llvm::SmallVector<Value> takenBuffers;
+  /// Memory that nothing uses any more, by type; what the innermost body has.
+  llvm::DenseMap<Type, llvm::SmallVector<Value>> freeBuffers;
+  llvm::SmallVector<Value> allocated;
+};
+
+} // namespace rapt::conversion
+
+#endif // RAPT_LIB_CONVERSION_TILETOVECTOR_KERNELLOWERING_H

@@ -1,0 +1,447 @@
+// Part of the Rapt project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
+// Tiles from and to views. Memory has features next to each other, tiles have
+// queries (or rows) along the lanes: loads and stores transpose square blocks in
+// registers. Offsets of tiles are never negative.
+
+#include "lib/Conversion/TileToVector/KernelLowering.h"
+#include "mlir/IR/Matchers.h"
+
+using namespace mlir;
+
+namespace rapt::conversion {
+
+//===----------------------------------------------------------------------===//
+// Parts of a row of memory
+//===----------------------------------------------------------------------===//
+
+/// How many of `count` positions from `first` on lie below `extent`.
+Value KernelLowering::countInside(Value first, int64_t count, Value extent) {
+  Value rest = builder.createOrFold<arith::SubIOp>(location, extent, first);
+  rest = builder.createOrFold<arith::MinSIOp>(location, rest, index(count));
+  return builder.createOrFold<arith::MaxSIOp>(location, rest, index(0));
+}
+
+Value KernelLowering::maskOf(Value count, int64_t lanes) {
+  return vector::CreateMaskOp::create(
+      builder, location, VectorType::get({lanes}, builder.getI1Type()), count);
+}
+
+/// `lanes` elements of a view from `position` on as the type of a tile; without
+/// a mask all are read, else those not read are 0.
+Value KernelLowering::loadPart(Value memory, ArrayRef<Value> position,
+                               Value mask, int64_t lanes, Type element) {
+  Type stored = cast<MemRefType>(memory.getType()).getElementType();
+  auto type = VectorType::get({lanes}, stored);
+  Value value;
+  if (mask)
+    value = vector::MaskedLoadOp::create(builder, location, type, memory,
+                                         position, mask, zero(type));
+  else
+    value = vector::LoadOp::create(builder, location, type, memory, position);
+  bool isBoolean = element.isInteger(1);
+  return fromMemory(value, isBoolean ? element : stored, element);
+}
+
+/// f32 to a narrower type, rounding to nearest even.
+Value KernelLowering::narrow(Value vector, Type element) {
+  auto type = cast<VectorType>(vector.getType());
+  if (type.getElementType() == element)
+    return vector;
+  if (type.getElementType().isInteger(1))
+    return arith::ExtUIOp::create(builder, location, type.clone(element),
+                                  vector);
+  if (isa<IntegerType>(element))
+    return arith::TruncIOp::create(builder, location, type.clone(element),
+                                   vector);
+  if (!element.isBF16())
+    return arith::TruncFOp::create(builder, location, type.clone(element),
+                                   vector);
+  // In integers: not every target has the conversion.
+  auto bits = type.clone(builder.getI32Type());
+  auto constant = [&](int64_t value) -> Value {
+    return arith::ConstantOp::create(
+        builder, location,
+        DenseElementsAttr::get(bits,
+                               Attribute(builder.getI32IntegerAttr(value))));
+  };
+  Value word = arith::BitcastOp::create(builder, location, bits, vector);
+  Value upper =
+      arith::ShRUIOp::create(builder, location, word, constant(16));
+  Value isOdd = arith::AndIOp::create(builder, location, upper, constant(1));
+  Value half = arith::AddIOp::create(builder, location, isOdd, constant(0x7FFF));
+  Value rounded = arith::ShRUIOp::create(
+      builder, location,
+      arith::AddIOp::create(builder, location, word, half), constant(16));
+  // A NaN stays a quiet one.
+  Value isNan = arith::CmpFOp::create(builder, location,
+                                      arith::CmpFPredicate::UNO, vector, vector);
+  Value quiet = arith::OrIOp::create(builder, location, upper, constant(0x40));
+  rounded =
+      arith::SelectOp::create(builder, location, isNan, quiet, rounded);
+  Value narrowed = arith::TruncIOp::create(
+      builder, location, type.clone(builder.getI16Type()), rounded);
+  return arith::BitcastOp::create(builder, location, type.clone(element),
+                                  narrowed);
+}
+
+void KernelLowering::storePart(Value vector, Value memory,
+                               ArrayRef<Value> position, Value mask) {
+  Type stored = cast<MemRefType>(memory.getType()).getElementType();
+  vector = narrow(vector, stored);
+  if (mask)
+    vector::MaskedStoreOp::create(builder, location, memory, position, mask,
+                                  vector);
+  else
+    vector::StoreOp::create(builder, location, vector, memory, position);
+}
+
+/// Transposes a square block of vectors in place: in each of log2(n) steps
+/// pairs of rows exchange halves (Eklundh 1972).
+void KernelLowering::transposeBlock(SmallVectorImpl<Value> &block) {
+  auto size = static_cast<int64_t>(block.size());
+  for (int64_t step = size / 2; step > 0; step /= 2)
+    for (int64_t i = 0; i < size; ++i) {
+      if (i & step)
+        continue;
+      Value a = block[i], b = block[i + step];
+      SmallVector<int64_t> low, high;
+      for (int64_t c = 0; c < size; ++c) {
+        low.push_back(c & step ? size + c - step : c);
+        high.push_back(c & step ? size + c : c + step);
+      }
+      block[i] = vector::ShuffleOp::create(builder, location, a, b, low);
+      block[i + step] = vector::ShuffleOp::create(builder, location, a, b, high);
+    }
+}
+
+//===----------------------------------------------------------------------===//
+// Windows and loads
+//===----------------------------------------------------------------------===//
+
+LogicalResult KernelLowering::lowerWindow(tile::WindowOp op) {
+  Value source = scalars.at(op.getSource());
+  auto type = cast<MemRefType>(source.getType());
+  int64_t fixed = op.getIndices().size(), rank = type.getRank();
+  // An index outside gives a window of nothing.
+  Value isInside;
+  SmallVector<OpFoldResult> offsets, sizes, strides;
+  for (int64_t d = 0; d < rank; ++d) {
+    Value extent = builder.createOrFold<memref::DimOp>(location, source, d);
+    strides.push_back(builder.getIndexAttr(1));
+    if (d < fixed) {
+      Value position = scalars.at(op.getIndices()[d]);
+      Value isBelow =
+          arith::CmpIOp::create(builder, location, arith::CmpIPredicate::ult,
+                                position, extent);
+      isInside = isInside ? Value(arith::AndIOp::create(builder, location,
+                                                        isInside, isBelow))
+                          : isBelow;
+      offsets.push_back(position);
+      sizes.push_back(builder.getIndexAttr(1));
+      continue;
+    }
+    Value size = extent;
+    if (isInside && d == fixed)
+      size = arith::SelectOp::create(builder, location, isInside, extent,
+                                     index(0));
+    offsets.push_back(builder.getIndexAttr(0));
+    sizes.push_back(size);
+  }
+  SmallVector<int64_t> shape(rank - fixed, ShapedType::kDynamic);
+  MemRefType result = memref::SubViewOp::inferRankReducedResultType(
+      shape, type, offsets, sizes, strides);
+  scalars[op] = memref::SubViewOp::create(builder, location, result, source,
+                                          offsets, sizes, strides);
+  return success();
+}
+
+LogicalResult KernelLowering::lowerLoad(tile::LoadOp op) {
+  auto view = cast<tile::ViewType>(op.getView().getType());
+  tile::TileType tile = op.getResult().getType();
+  if (tile.getRank() == 0 || tile.getRank() > 2)
+    return op.emitError() << "a tile of rank " << tile.getRank()
+                          << " has no lowering to vectors yet";
+  if (isVector(op.getResult())) {
+    Value memory = scalars.at(op.getView());
+    Value first = scalars.at(op.getOffsets()[0]);
+    Value extent = builder.createOrFold<memref::DimOp>(location, memory, 0);
+    Value mask = op.isInBounds(0)
+                     ? Value()
+                     : maskOf(countInside(first, width, extent), width);
+    scalars[op] =
+        loadPart(memory, first, mask, width, tile.getElementType());
+    return success();
+  }
+  if (isRows(op.getResult()))
+    return lanes.getLaneDim(op.getResult()) == 0u ? loadTransposed(op)
+                                                  : loadRows(op);
+  // Elements are read where they lie if they can be.
+  bool isDirect = view.getElementType() == tile.getElementType() &&
+                  !tile.getElementType().isInteger(1);
+  for (int64_t d = 0; d < tile.getRank(); ++d)
+    isDirect &= op.isInBounds(d);
+  return isDirect ? success() : copyElements(op);
+}
+
+/// Rows of memory are lanes: [lanes, features] becomes [features][lanes].
+LogicalResult KernelLowering::loadTransposed(tile::LoadOp op) {
+  tile::TileType tile = op.getResult().getType();
+  int64_t features = tile.getShape()[1];
+  int64_t block = std::min(lanes32, width);
+  Type element = tile.getElementType();
+  Value memory = scalars.at(op.getView());
+  Value firstRow = scalars.at(op.getOffsets()[0]);
+  Value firstColumn = scalars.at(op.getOffsets()[1]);
+  Value rowExtent = builder.createOrFold<memref::DimOp>(location, memory, 0);
+  Value columnExtent = builder.createOrFold<memref::DimOp>(location, memory, 1);
+  Value buffer = allocate({features, width}, element);
+
+  // `count` features from `d` on, for `block` lanes from `lane` on.
+  auto emitBlock = [&](Value d, Value lane, int64_t count) {
+    Value column =
+        builder.createOrFold<arith::AddIOp>(location, firstColumn, d);
+    Value row0 = builder.createOrFold<arith::AddIOp>(location, firstRow, lane);
+    Value inside = index(count);
+    if (!op.isInBounds(1))
+      inside = countInside(column, count, columnExtent);
+    SmallVector<Value> rows;
+    for (int64_t k = 0; k < block; ++k) {
+      Value row = add(row0, k), read = inside;
+      if (!op.isInBounds(0)) {
+        Value isBelow =
+            arith::CmpIOp::create(builder, location, arith::CmpIPredicate::slt,
+                                  row, rowExtent);
+        read = arith::SelectOp::create(builder, location, isBelow, inside,
+                                       index(0));
+      }
+      bool isWhole = op.isInBounds(0) && op.isInBounds(1) && count == block;
+      rows.push_back(loadPart(memory, {row, column},
+                              isWhole ? Value() : maskOf(read, block), block,
+                              element));
+    }
+    transposeBlock(rows);
+    for (int64_t k = 0; k < count; ++k) {
+      Value stored = rows[k];
+      if (element.isInteger(1))
+        stored = narrow(stored, builder.getI8Type());
+      vector::StoreOp::create(builder, location, stored, buffer,
+                              ValueRange{add(d, k), lane});
+    }
+  };
+  auto lanesLoop = scf::ForOp::create(builder, location, index(0), index(width),
+                                      index(block));
+  OpBuilder::InsertionGuard guard(builder);
+  builder.setInsertionPointToStart(lanesLoop.getBody());
+  int64_t whole = features / block * block;
+  if (whole > 0) {
+    auto loop = scf::ForOp::create(builder, location, index(0), index(whole),
+                                   index(block));
+    OpBuilder::InsertionGuard inner(builder);
+    builder.setInsertionPointToStart(loop.getBody());
+    emitBlock(loop.getInductionVar(), lanesLoop.getInductionVar(), block);
+  }
+  if (whole < features)
+    emitBlock(index(whole), lanesLoop.getInductionVar(), features - whole);
+  buffers[op] = buffer;
+  return success();
+}
+
+/// Columns of memory are lanes: rows are read as they lie.
+LogicalResult KernelLowering::loadRows(tile::LoadOp op) {
+  tile::TileType tile = op.getResult().getType();
+  int64_t count = tile.getShape()[0];
+  Value memory = scalars.at(op.getView());
+  Value firstRow = scalars.at(op.getOffsets()[0]);
+  Value column = scalars.at(op.getOffsets()[1]);
+  Value rowExtent = builder.createOrFold<memref::DimOp>(location, memory, 0);
+  Value columnExtent = builder.createOrFold<memref::DimOp>(location, memory, 1);
+  Value inside = countInside(column, width, columnExtent);
+  Value buffer = allocate({count, width}, tile.getElementType());
+  auto loop = scf::ForOp::create(builder, location, index(0), index(count),
+                                 index(1));
+  OpBuilder::InsertionGuard guard(builder);
+  builder.setInsertionPointToStart(loop.getBody());
+  Value row = builder.createOrFold<arith::AddIOp>(location, firstRow,
+                                                  loop.getInductionVar());
+  Value isBelow = arith::CmpIOp::create(
+      builder, location, arith::CmpIPredicate::slt, row, rowExtent);
+  Value read =
+      arith::SelectOp::create(builder, location, isBelow, inside, index(0));
+  Value value = loadPart(memory, {row, column}, maskOf(read, width), width,
+                         tile.getElementType());
+  storeRow(value, buffer, loop.getInductionVar());
+  buffers[op] = buffer;
+  return success();
+}
+
+/// A tile without lanes into memory of its own: widened, and zero where it lies
+/// outside. Rows are padded to whole vectors.
+LogicalResult KernelLowering::copyElements(tile::LoadOp op) {
+  tile::TileType tile = op.getResult().getType();
+  bool isMatrix = tile.getRank() == 2;
+  int64_t rows = isMatrix ? tile.getShape()[0] : 1;
+  int64_t columns = tile.getShape().back();
+  int64_t padded = llvm::divideCeil(columns, lanes32) * lanes32;
+  Type element = tile.getElementType();
+  Value memory = scalars.at(op.getView());
+  unsigned last = tile.getRank() - 1;
+  Value firstColumn = scalars.at(op.getOffsets()[last]);
+  Value columnExtent =
+      builder.createOrFold<memref::DimOp>(location, memory, last);
+  Value buffer = allocate(isMatrix ? ArrayRef<int64_t>{rows, padded}
+                                   : ArrayRef<int64_t>{padded},
+                          element);
+
+  auto emitPart = [&](Value row, Value d, int64_t count) {
+    Value column =
+        builder.createOrFold<arith::AddIOp>(location, firstColumn, d);
+    Value inside = index(count);
+    if (!op.isInBounds(last))
+      inside = countInside(column, count, columnExtent);
+    SmallVector<Value> from{column}, to{d};
+    bool isWhole = op.isInBounds(last) && count == lanes32;
+    if (isMatrix) {
+      Value place = builder.createOrFold<arith::AddIOp>(
+          location, scalars.at(op.getOffsets()[0]), row);
+      from.insert(from.begin(), place);
+      to.insert(to.begin(), row);
+      if (!op.isInBounds(0)) {
+        isWhole = false;
+        Value extent =
+            builder.createOrFold<memref::DimOp>(location, memory, 0);
+        Value isBelow =
+            arith::CmpIOp::create(builder, location, arith::CmpIPredicate::slt,
+                                  place, extent);
+        inside = arith::SelectOp::create(builder, location, isBelow, inside,
+                                         index(0));
+      }
+    }
+    Value value = loadPart(memory, from,
+                           isWhole ? Value() : maskOf(inside, lanes32), lanes32,
+                           element);
+    if (element.isInteger(1))
+      value = narrow(value, builder.getI8Type());
+    vector::StoreOp::create(builder, location, value, buffer, to);
+  };
+  auto rowLoop = scf::ForOp::create(builder, location, index(0), index(rows),
+                                    index(1));
+  OpBuilder::InsertionGuard guard(builder);
+  builder.setInsertionPointToStart(rowLoop.getBody());
+  int64_t whole = columns / lanes32 * lanes32;
+  if (whole > 0) {
+    auto loop = scf::ForOp::create(builder, location, index(0), index(whole),
+                                   index(lanes32));
+    OpBuilder::InsertionGuard inner(builder);
+    builder.setInsertionPointToStart(loop.getBody());
+    emitPart(rowLoop.getInductionVar(), loop.getInductionVar(), lanes32);
+  }
+  if (whole < columns)
+    emitPart(rowLoop.getInductionVar(), index(whole), columns - whole);
+  buffers[op] = buffer;
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
+// Stores
+//===----------------------------------------------------------------------===//
+
+LogicalResult KernelLowering::lowerStore(tile::StoreOp op) {
+  Value tile = op.getTile();
+  if (isUniform(tile) || op.getMode() != tile::StoreMode::Set)
+    return op.emitError() << "this store has no lowering to vectors yet";
+  Value memory = scalars.at(op.getView());
+  if (isVector(tile)) {
+    Value first = scalars.at(op.getOffsets()[0]);
+    Value extent = builder.createOrFold<memref::DimOp>(location, memory, 0);
+    storePart(scalars.at(tile), memory, first,
+              maskOf(countInside(first, width, extent), width));
+    return success();
+  }
+  if (failed(ensureRows(tile)))
+    return failure();
+  return lanes.getLaneDim(tile) == 0u ? storeTransposed(op) : storeRows(op);
+}
+
+LogicalResult KernelLowering::storeTransposed(tile::StoreOp op) {
+  tile::TileType tile = op.getTile().getType();
+  int64_t features = tile.getShape()[1];
+  int64_t block = std::min(lanes32, width);
+  Type element = tile.getElementType();
+  Value memory = scalars.at(op.getView());
+  Value firstRow = scalars.at(op.getOffsets()[0]);
+  Value firstColumn = scalars.at(op.getOffsets()[1]);
+  Value rowExtent = builder.createOrFold<memref::DimOp>(location, memory, 0);
+  Value columnExtent = builder.createOrFold<memref::DimOp>(location, memory, 1);
+  int64_t firstFeature = 0;
+  Value buffer = resolveRows(op.getTile(), firstFeature);
+  auto type = VectorType::get({block}, memoryType(element));
+
+  auto emitBlock = [&](Value d, Value lane, int64_t count) {
+    SmallVector<Value> rows;
+    for (int64_t k = 0; k < block; ++k)
+      rows.push_back(k < count
+                         ? Value(vector::LoadOp::create(
+                               builder, location, type, buffer,
+                               ValueRange{add(d, k + firstFeature), lane}))
+                         : zero(type));
+    transposeBlock(rows);
+    Value column =
+        builder.createOrFold<arith::AddIOp>(location, firstColumn, d);
+    Value row0 = builder.createOrFold<arith::AddIOp>(location, firstRow, lane);
+    Value inside = countInside(column, count, columnExtent);
+    for (int64_t k = 0; k < block; ++k) {
+      Value row = add(row0, k);
+      Value isBelow = arith::CmpIOp::create(
+          builder, location, arith::CmpIPredicate::slt, row, rowExtent);
+      Value written =
+          arith::SelectOp::create(builder, location, isBelow, inside, index(0));
+      storePart(rows[k], memory, {row, column}, maskOf(written, block));
+    }
+  };
+  auto lanesLoop = scf::ForOp::create(builder, location, index(0), index(width),
+                                      index(block));
+  OpBuilder::InsertionGuard guard(builder);
+  builder.setInsertionPointToStart(lanesLoop.getBody());
+  int64_t whole = features / block * block;
+  if (whole > 0) {
+    auto loop = scf::ForOp::create(builder, location, index(0), index(whole),
+                                   index(block));
+    OpBuilder::InsertionGuard inner(builder);
+    builder.setInsertionPointToStart(loop.getBody());
+    emitBlock(loop.getInductionVar(), lanesLoop.getInductionVar(), block);
+  }
+  if (whole < features)
+    emitBlock(index(whole), lanesLoop.getInductionVar(), features - whole);
+  return success();
+}
+
+LogicalResult KernelLowering::storeRows(tile::StoreOp op) {
+  int64_t count = rowCount(op.getTile());
+  Value memory = scalars.at(op.getView());
+  Value firstRow = scalars.at(op.getOffsets()[0]);
+  Value column = scalars.at(op.getOffsets()[1]);
+  Value rowExtent = builder.createOrFold<memref::DimOp>(location, memory, 0);
+  Value columnExtent = builder.createOrFold<memref::DimOp>(location, memory, 1);
+  Value inside = countInside(column, width, columnExtent);
+  auto loop = scf::ForOp::create(builder, location, index(0), index(count),
+                                 index(1));
+  OpBuilder::InsertionGuard guard(builder);
+  builder.setInsertionPointToStart(loop.getBody());
+  FailureOr<Value> value =
+      rowAt(op.getTile(), {loop.getInductionVar(), 0, /*slot=*/-1});
+  if (failed(value))
+    return failure();
+  Value row = builder.createOrFold<arith::AddIOp>(location, firstRow,
+                                                  loop.getInductionVar());
+  Value isBelow = arith::CmpIOp::create(
+      builder, location, arith::CmpIPredicate::slt, row, rowExtent);
+  Value written =
+      arith::SelectOp::create(builder, location, isBelow, inside, index(0));
+  storePart(broadcast(*value), memory, {row, column}, maskOf(written, width));
+  return success();
+}
+
+} // namespace rapt::conversion
