@@ -30,7 +30,7 @@ def files(root):
         paths = listing.stdout.split("\0")
     else:
         paths = [path.relative_to(root).as_posix() for path in root.rglob("*")]
-        paths = [path for path in paths if not path.startswith("build")]
+        paths = [path for path in paths if not path.startswith(("build", ".git/"))]
     return sorted(path for path in set(paths) if path and (root / path).is_file())
 
 
