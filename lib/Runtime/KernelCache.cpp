@@ -107,7 +107,13 @@ static std::string getDefaultDirectory() {
       directory && !directory->empty())
     return *directory;
   llvm::SmallString<128> directory;
-  if (!llvm::sys::path::cache_directory(directory))
+  // The XDG specification says that a relative path counts as none.
+  if (auto cache = llvm::sys::Process::GetEnv("XDG_CACHE_HOME");
+      cache && llvm::sys::path::is_absolute(*cache))
+    directory = *cache;
+  else if (llvm::sys::path::home_directory(directory))
+    llvm::sys::path::append(directory, ".cache");
+  else
     return "";
   llvm::sys::path::append(directory, "rapt");
   return directory.str().str();
