@@ -18,6 +18,12 @@ void AttnDialect::initialize() {
       >();
 }
 
+/// What a folder computes becomes an arith.constant.
+Operation *AttnDialect::materializeConstant(OpBuilder &builder, Attribute value,
+                                            Type type, Location location) {
+  return arith::ConstantOp::materialize(builder, value, type, location);
+}
+
 llvm::SmallVector<llvm::StringRef>
 rapt::attn::getArgumentAxes(func::FuncOp spec, unsigned argument) {
   llvm::SmallVector<llvm::StringRef> names;

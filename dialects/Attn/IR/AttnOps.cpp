@@ -7,6 +7,7 @@
 
 #include "dialects/Attn/IR/Attn.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/CommonFolders.h"
 #include "mlir/IR/Matchers.h"
 #include "llvm/Support/MathExtras.h"
 
@@ -255,62 +256,106 @@ LogicalResult ReadOp::verify() {
   return success();
 }
 
-/// Folds a binary integer operation on two constants of equal type, or on splats.
+/// Folds a quotient or remainder of constants, or of rows of constants. A divisor
+/// that is not positive has no meaning and is left alone.
 static OpFoldResult
-foldIntegers(Attribute lhs, Attribute rhs,
-             llvm::function_ref<int64_t(int64_t, int64_t)> compute) {
-  auto left = dyn_cast_or_null<IntegerAttr>(lhs);
-  auto right = dyn_cast_or_null<IntegerAttr>(rhs);
-  if (!left || !right || right.getInt() <= 0)
-    return {};
-  return IntegerAttr::get(left.getType(),
-                          compute(left.getInt(), right.getInt()));
+foldIntegers(ArrayRef<Attribute> operands,
+             llvm::function_ref<APInt(const APInt &, const APInt &)> compute) {
+  return constFoldBinaryOp<IntegerAttr, APInt, void>(
+      operands,
+      [&](const APInt &a, const APInt &b) -> std::optional<APInt> {
+        if (!b.isStrictlyPositive())
+          return std::nullopt;
+        return compute(a, b);
+      });
 }
 
-static int64_t floorDivide(int64_t a, int64_t b) {
-  int64_t quotient = a / b;
-  return quotient - (a % b < 0);
+static APInt floorDivide(const APInt &a, const APInt &b) {
+  APInt quotient = a.sdiv(b);
+  return a.srem(b).isNegative() ? quotient - 1 : quotient;
 }
 
 OpFoldResult FloorDivOp::fold(FoldAdaptor adaptor) {
   if (matchPattern(getRhs(), m_One()))
     return getLhs();
-  return foldIntegers(adaptor.getLhs(), adaptor.getRhs(), floorDivide);
+  return foldIntegers(adaptor.getOperands(), floorDivide);
 }
 
 OpFoldResult ModOp::fold(FoldAdaptor adaptor) {
   if (matchPattern(getRhs(), m_One()))
     return Builder(getContext()).getZeroAttr(getType());
-  return foldIntegers(
-      adaptor.getLhs(), adaptor.getRhs(),
-      [](int64_t a, int64_t b) { return a - floorDivide(a, b) * b; });
+  return foldIntegers(adaptor.getOperands(), [](const APInt &a, const APInt &b) {
+    return a - floorDivide(a, b) * b;
+  });
+}
+
+/// A dimension of a tensor that an operation names by its number.
+static LogicalResult verifyDimension(Operation *op, Value tensor,
+                                     int64_t dimension) {
+  int64_t rank = cast<RankedTensorType>(tensor.getType()).getRank();
+  if (dimension < 0 || dimension >= rank)
+    return op->emitOpError() << "dimension " << dimension
+                             << " of a tensor of rank " << rank;
+  return success();
+}
+
+LogicalResult ExtentOp::verify() {
+  return verifyDimension(*this, getTensor(), getDimension()); // extent_c1
+}
+
+LogicalResult ShareOp::verify() {
+  return verifyDimension(*this, getTensor(), getDimension()); // share_c1
 }
 
 LogicalResult MatVecOp::verify() {
-  auto matrix = cast<RankedTensorType>(getMatrix().getType());
-  auto row = cast<RankedTensorType>(getRow().getType());
-  auto result = cast<RankedTensorType>(getResult().getType());
   // matvec_c1
-  if (matrix.getRank() != 2 || row.getRank() != 1 ||
-      matrix.getDimSize(1) != row.getDimSize(0))
-    return emitOpError() << "needs a matrix [R, C] and a row [C], got " << matrix
-                         << " and " << row;
+  if (getMatrix().getType().getDimSize(1) != getRow().getType().getDimSize(0))
+    return emitOpError() << "needs a matrix [R, C] and a row [C], got "
+                         << getMatrix().getType() << " and "
+                         << getRow().getType();
   // matvec_c2
-  if (result.getRank() != 1 || result.getDimSize(0) != matrix.getDimSize(0))
-    return emitOpError() << "result must have extent " << matrix.getDimSize(0)
-                         << ", got " << result;
+  int64_t rows = getMatrix().getType().getDimSize(0);
+  if (getResult().getType().getDimSize(0) != rows)
+    return emitOpError() << "result must have extent " << rows << ", got "
+                         << getResult().getType();
+  return success();
+}
+
+LogicalResult ReduceOp::verify() {
+  // reduce_c1
+  Type expected = getKind() == RowReduction::Argmax
+                      ? IntegerType::get(getContext(), 32)
+                      : getRow().getType().getElementType();
+  if (getResult().getType() != expected)
+    return emitOpError() << "result must be " << expected << ", got "
+                         << getResult().getType();
+  return success();
+}
+
+LogicalResult SplatOp::verify() {
+  // splat_c1
+  if (getResult().getType().getElementType() != getValue().getType())
+    return emitOpError() << "result must be a row of " << getValue().getType()
+                         << ", got " << getResult().getType();
+  return success();
+}
+
+static LogicalResult verifyElementType(Operation *op, Value row, Value result) {
+  if (getElementTypeOrSelf(row) != getElementTypeOrSelf(result))
+    return op->emitOpError() << "needs rows of one element type, got "
+                             << row.getType() << " and " << result.getType();
   return success();
 }
 
 LogicalResult SliceOp::verify() {
   // slice_c1
-  int64_t extent = cast<RankedTensorType>(getRow().getType()).getDimSize(0);
-  int64_t kept = cast<RankedTensorType>(getResult().getType()).getDimSize(0);
+  int64_t extent = getRow().getType().getDimSize(0);
+  int64_t kept = getResult().getType().getDimSize(0);
   int64_t offset = getOffset();
-  if (offset < 0 || offset + kept > extent)
-    return emitOpError() << "cuts features " << offset << " to " << offset + kept
-                         << " from a row of " << extent;
-  return success();
+  if (offset < 0 || offset > extent - kept)
+    return emitOpError() << "cuts " << kept << " features from " << offset
+                         << " of a row of " << extent;
+  return verifyElementType(*this, getRow(), getResult()); // slice_c2
 }
 
 LogicalResult ConcatOp::verify() {
@@ -318,9 +363,12 @@ LogicalResult ConcatOp::verify() {
   int64_t sum = 0;
   for (Value row : getRows())
     sum += cast<RankedTensorType>(row.getType()).getDimSize(0);
-  int64_t found = cast<RankedTensorType>(getResult().getType()).getDimSize(0);
-  if (found != sum)
+  if (getResult().getType().getDimSize(0) != sum)
     return emitOpError() << "result must have extent " << sum << ", got "
-                         << found;
+                         << getResult().getType().getDimSize(0);
+  // concat_c2
+  for (Value row : getRows())
+    if (failed(verifyElementType(*this, row, getResult())))
+      return failure();
   return success();
 }

@@ -37,6 +37,8 @@ def Attn_Dialect : Dialect {
     An operand whose batch or head extent E is smaller than the operation's
     extent X is shared: index x of the operation reads `x * E / X`.
   }];
+  let dependentDialects = ["::mlir::arith::ArithDialect"];
+  let hasConstantMaterializer = 1;
 }
 
 //===----------------------------------------------------------------------===//
@@ -69,8 +71,13 @@ def Attn_RowReduction : I32EnumAttr<"RowReduction",
 //===----------------------------------------------------------------------===//
 
 def Attn_Integer : AnyTypeOf<[I32, I64], "32 or 64 bit integer">;
-def Attn_Row : RankedTensorOf<[F32, I32, I64, I1]>;
-def Attn_ScalarOrRow : AnyTypeOf<[F32, I32, I64, I1, Attn_Row]>;
+class Attn_Static<Type type, string summary>
+    : ConfinedType<type, [HasStaticShapePred], summary, "::mlir::RankedTensorType">;
+def Attn_Row : Attn_Static<1DTensorOf<[F32, I32, I64, I1]>, "row of f32, i32, i64 or i1">;
+def Attn_RealRow : Attn_Static<1DTensorOf<[F32]>, "row of f32">;
+def Attn_IntegerRow : Attn_Static<1DTensorOf<[I32, I64]>, "row of i32 or i64">;
+def Attn_Matrix : Attn_Static<2DTensorOf<[F32, I32, I64, I1]>, "matrix of f32, i32, i64 or i1">;
+def Attn_Readable : AnyTypeOf<[F32, I32, I64, I1, Attn_Row, Attn_Matrix]>;
 
 class Attn_Op<string mnemonic, list<Trait> traits = []>
     : Op<Attn_Dialect, mnemonic, traits>;
@@ -219,7 +226,7 @@ def Attn_ReadOp : Attn_Op<"read", [Pure]> {
     - (C2) the result's element type is f32 for a float tensor, else the tensor's; 8 and 16 bit integers are read as i32.
   }];
   let arguments = (ins AnyRankedTensor:$tensor, Variadic<Attn_Integer>:$indices);
-  let results = (outs Attn_ScalarOrRow:$result);
+  let results = (outs Attn_Readable:$result);
   let assemblyFormat = [{
     $tensor `[` $indices `]` attr-dict `:` functional-type(operands, results)
   }];
@@ -235,6 +242,8 @@ def Attn_LengthOp : Attn_Op<"length", [Pure]> {
 
 def Attn_ExtentOp : Attn_Op<"extent", [Pure]> {
   let summary = "The extent of one dimension of a captured tensor";
+  let description = "- (C1) `dimension` is one of the tensor's.";
+  let hasVerifier = 1;
   let arguments = (ins AnyRankedTensor:$tensor, I64Attr:$dimension);
   let results = (outs I32:$result);
   let assemblyFormat = "$tensor `[` $dimension `]` attr-dict `:` type($tensor)";
@@ -245,7 +254,10 @@ def Attn_ShareOp : Attn_Op<"share", [Pure]> {
   let description = [{
     With E the extent of `dimension` of `tensor` and H the head extent of the enclosing
     operation: `head * E / H`. Grouped key heads are the usual case.
+
+    - (C1) `dimension` is one of the tensor's.
   }];
+  let hasVerifier = 1;
   let arguments = (ins I32:$head, AnyRankedTensor:$tensor, I64Attr:$dimension);
   let results = (outs I32:$result);
   let assemblyFormat = "$head `in` $tensor `[` $dimension `]` attr-dict `:` type($tensor)";
@@ -280,7 +292,7 @@ def Attn_UniformOp : Attn_Op<"uniform", [Pure]> {
 
 def Attn_DotOp : Attn_Op<"dot", [Pure, SameTypeOperands]> {
   let summary = "Scalar product of two rows, accumulated in f32";
-  let arguments = (ins Attn_Row:$lhs, Attn_Row:$rhs);
+  let arguments = (ins Attn_RealRow:$lhs, Attn_RealRow:$rhs);
   let results = (outs F32:$result);
   let assemblyFormat = "$lhs `,` $rhs attr-dict `:` type($lhs)";
 }
@@ -288,18 +300,23 @@ def Attn_DotOp : Attn_Op<"dot", [Pure, SameTypeOperands]> {
 def Attn_MatVecOp : Attn_Op<"matvec", [Pure]> {
   let summary = "Matrix [R, C] times row [C], accumulated in f32";
   let description = [{
-    - (C1) matrix has rank 2, row rank 1, and the matrix's last extent is the row's.
+    - (C1) the matrix's last extent is the row's.
     - (C2) the result has the matrix's first extent.
   }];
-  let arguments = (ins Attn_Row:$matrix, Attn_Row:$row);
-  let results = (outs Attn_Row:$result);
+  let arguments = (ins Attn_Matrix:$matrix, Attn_RealRow:$row);
+  let results = (outs Attn_RealRow:$result);
   let assemblyFormat = "$matrix `,` $row attr-dict `:` functional-type(operands, results)";
   let hasVerifier = 1;
 }
 
 def Attn_ReduceOp : Attn_Op<"reduce", [Pure]> {
   let summary = "Reduction over the features of a row";
-  let description = "`argmax` yields the smallest index of the largest element as i32.";
+  let description = [{
+    `argmax` yields the smallest index of the largest element as i32.
+
+    - (C1) the result is an element of the row, of `argmax` an i32.
+  }];
+  let hasVerifier = 1;
   let arguments = (ins Attn_RowReduction:$kind, Attn_Row:$row);
   let results = (outs AnyTypeOf<[F32, I32, I64]>:$result);
   let assemblyFormat = "$kind $row attr-dict `:` functional-type(operands, results)";
@@ -307,6 +324,8 @@ def Attn_ReduceOp : Attn_Op<"reduce", [Pure]> {
 
 def Attn_SplatOp : Attn_Op<"splat", [Pure]> {
   let summary = "A row whose features are all the same scalar";
+  let description = "- (C1) the result has elements of the scalar's type.";
+  let hasVerifier = 1;
   let arguments = (ins AnyTypeOf<[F32, I32, I64, I1]>:$value);
   let results = (outs Attn_Row:$result);
   let assemblyFormat = "$value attr-dict `:` type($value) `->` type($result)";
@@ -314,13 +333,16 @@ def Attn_SplatOp : Attn_Op<"splat", [Pure]> {
 
 def Attn_FeatureOp : Attn_Op<"feature", [Pure]> {
   let summary = "The row 0, 1, 2, ... of feature indices";
-  let results = (outs Attn_Row:$result);
+  let results = (outs Attn_IntegerRow:$result);
   let assemblyFormat = "attr-dict `:` type($result)";
 }
 
 def Attn_SliceOp : Attn_Op<"slice", [Pure]> {
   let summary = "Features [offset, offset + extent of the result) of a row";
-  let description = "- (C1) the cut lies inside the row.";
+  let description = [{
+    - (C1) the cut lies inside the row.
+    - (C2) the result has the row's element type.
+  }];
   let arguments = (ins Attn_Row:$row, I64Attr:$offset);
   let results = (outs Attn_Row:$result);
   let assemblyFormat = "$row `from` $offset attr-dict `:` type($row) `->` type($result)";
@@ -329,7 +351,10 @@ def Attn_SliceOp : Attn_Op<"slice", [Pure]> {
 
 def Attn_ConcatOp : Attn_Op<"concat", [Pure]> {
   let summary = "Rows joined along the features";
-  let description = "- (C1) the result's extent is the sum of the rows' extents.";
+  let description = [{
+    - (C1) the result's extent is the sum of the rows' extents.
+    - (C2) rows and result have one element type.
+  }];
   let arguments = (ins Variadic<Attn_Row>:$rows);
   let results = (outs Attn_Row:$result);
   let assemblyFormat = "$rows attr-dict `:` functional-type(operands, results)";

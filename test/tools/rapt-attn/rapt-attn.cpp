@@ -102,8 +102,12 @@ int main(int argc, char **argv) {
     return 1;
   }
   frontend::Instance instance;
-  if (auto type = support::parseElementType(elementType))
-    instance.elementType = *type;
+  auto type = support::parseElementType(elementType);
+  if (!type) {
+    llvm::errs() << "unknown element type '" << elementType << "'\n";
+    return 2;
+  }
+  instance.elementType = *type;
   if (!definition.empty())
     instance.definition = definition;
   for (llvm::StringRef text : params) {
