@@ -305,19 +305,19 @@ struct Variable {
 
 TEST(KernelCacheDirectoryTest, ComesFromTheEnvironment) {
   Variable rapt("RAPT_CACHE_DIR", "somewhere/cache"),
-      xdg("XDG_CACHE_HOME", "/xdg"), home("HOME", "/home/somebody");
+      xdg("XDG_CACHE_HOME", "/xdg"), home("HOME", "/users/somebody");
   EXPECT_EQ(KernelCache("given").getDirectory(), "given");
   EXPECT_EQ(KernelCache("").getDirectory(), "somewhere/cache");
   {
     Variable none("RAPT_CACHE_DIR", nullptr);
     EXPECT_EQ(KernelCache("").getDirectory(), "/xdg/rapt");
     Variable noXdg("XDG_CACHE_HOME", nullptr);
-    EXPECT_EQ(KernelCache("").getDirectory(), "/home/somebody/.cache/rapt");
+    EXPECT_EQ(KernelCache("").getDirectory(), "/users/somebody/.cache/rapt");
   }
   Variable empty("RAPT_CACHE_DIR", "");
   EXPECT_EQ(KernelCache("").getDirectory(), "/xdg/rapt");
   Variable relative("XDG_CACHE_HOME", "relative");
-  EXPECT_EQ(KernelCache("").getDirectory(), "/home/somebody/.cache/rapt");
+  EXPECT_EQ(KernelCache("").getDirectory(), "/users/somebody/.cache/rapt");
 }
 
 } // namespace
