@@ -22,8 +22,8 @@ class Module;
 namespace rapt::codegen {
 
 /// Sets triple, data layout, `target-cpu`, `target-features` and
-/// `prefer-vector-width` of the module and its functions and runs the middle
-/// end at O1 (O3 gains nothing on this IR and costs compile time).
+/// `prefer-vector-width` of the module and its functions and cleans up what the
+/// lowerings leave.
 llvm::Error optimize(llvm::Module &module, const target::CpuTarget &target);
 
 /// A position-independent object file for the small code model.

@@ -57,25 +57,24 @@ llvm::Expected<CpuBudget> fits(tile::PlanAttr plan, Operation *op,
   return budget;
 }
 
-/// The lanes of one item. Wider tiles read keys and values less often; too wide
-/// ones leave no room for rows in the register file.
+/// Wide tiles read keys and values less often; too wide ones leave no room for
+/// rows in the register file. Measured (benchmarks/README.md) on AVX-512: 4
+/// vectors of 6 rows, 96 keys, a depth of 8.
 static tile::PlanAttr choosePlan(Operation *op,
                                  const target::CpuTarget &target) {
   MLIRContext *context = op->getContext();
   int64_t lanes = target.getLanes32();
-  bool isWide = target.vectorRegisters >= 32;
-  // 16 accumulators of 32 registers and 8 of 16 hide the latency of two
-  // multiply-add pipes (4 cycles each) and leave room for the other operands.
-  int64_t vectors = isWide ? 4 : 2;
-  int64_t rows = 4;
+  bool hasManyRegisters = target.vectorRegisters >= 32;
+  int64_t vectors = hasManyRegisters ? 4 : 2;
   // Tiles of long rows shall stay within the second level cache.
   while (vectors > 1 &&
          2 * 4 * getWidestRow(op) * vectors * lanes > target.l2Bytes / 4)
     vectors /= 2;
-  if (isWide && vectors < 4)
-    rows = 16 / vectors;
-  auto cpu = tile::CpuPlanAttr::get(context, rows, /*depth=*/2, /*sweep=*/2);
-  return tile::PlanAttr::get(context, vectors * lanes, /*keys=*/64, cpu);
+  int64_t rows = std::min<int64_t>(
+      (target.vectorRegisters - 1) / vectors - 1, 12);
+  rows = rows / 2 * 2;
+  auto cpu = tile::CpuPlanAttr::get(context, rows, /*depth=*/8, /*sweep=*/4);
+  return tile::PlanAttr::get(context, vectors * lanes, /*keys=*/96, cpu);
 }
 
 llvm::Error assignPlans(ModuleOp module, const target::CpuTarget &target) {

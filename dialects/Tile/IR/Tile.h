@@ -33,4 +33,12 @@ inline constexpr llvm::StringLiteral kPlanAttr = "tile.plan";
 
 } // namespace rapt::tile
 
+namespace rapt::tile {
+
+/// Attribute on a math.exp2 in a kernel: the program promises that the argument
+/// exceeds 0 by no more than a rounding, so that nothing overflows.
+inline constexpr llvm::StringLiteral kNonPositiveAttr = "tile.nonpositive";
+
+} // namespace rapt::tile
+
 #endif // RAPT_DIALECTS_TILE_IR_TILE_H

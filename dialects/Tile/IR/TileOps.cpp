@@ -53,6 +53,29 @@ static LogicalResult verifyOffsets(Operation *op, ViewType view,
   return success();
 }
 
+static bool isRowOfIntegers(TileType type) {
+  return type.getRank() == 1 && type.getElementType().isIntOrIndex();
+}
+
+/// Rows of a view, one for each of a row of numbers.
+static LogicalResult verifyListedRows(Operation *op, ViewType view,
+                                      TileType rows, TileType tile) {
+  if (view.getRank() == 2 && isRowOfIntegers(rows) && tile.getRank() == 2 &&
+      tile.getShape()[0] == rows.getShape()[0])
+    return success();
+  return op->emitOpError() << "needs a view of rank 2 and one row for each of a "
+                              "row of integers, got "
+                           << view << ", " << rows << " and " << tile;
+}
+
+static LogicalResult verifyElementType(Operation *op, TileType source,
+                                       TileType result) {
+  if (source.getElementType() == result.getElementType())
+    return success();
+  return op->emitOpError() << "needs tiles of one element type, got " << source
+                           << " and " << result;
+}
+
 //===----------------------------------------------------------------------===//
 // Programs
 //===----------------------------------------------------------------------===//
@@ -86,6 +109,7 @@ LogicalResult LaunchOp::verify() {
 }
 
 LogicalResult ExtentOp::verify() {
+  // extent_c1
   if (getDimension() < 0 || getDimension() >= getView().getType().getRank())
     return emitOpError() << "dimension " << getDimension()
                          << " of a view of rank "
@@ -98,6 +122,7 @@ LogicalResult ExtentOp::verify() {
 //===----------------------------------------------------------------------===//
 
 LogicalResult ForOp::verify() {
+  // for_c1
   SmallVector<Type> arguments{IndexType::get(getContext())};
   llvm::append_range(arguments, getInits().getTypes());
   if (!llvm::equal(getInits().getTypes(), getResultTypes()))
@@ -106,6 +131,7 @@ LogicalResult ForOp::verify() {
 }
 
 LogicalResult RunsOp::verify() {
+  // runs_c2
   if (getStep() <= 0)
     return emitOpError() << "step must be positive, got " << getStep();
   if (getClassify().empty())
@@ -163,6 +189,24 @@ LogicalResult StoreOp::verify() {
                        getTile().getType()); // store_c1
 }
 
+LogicalResult GatherOp::verify() {
+  return verifyListedRows(*this, getView().getType(), getRows().getType(),
+                          getResult().getType()); // gather_c1
+}
+
+LogicalResult ScatterOp::verify() {
+  return verifyListedRows(*this, getView().getType(), getRows().getType(),
+                          getTile().getType()); // scatter_c1
+}
+
+LogicalResult PackOp::verify() {
+  // pack_c1
+  if (getSource().getType() != getResult().getType())
+    return emitOpError() << "result must be " << getSource().getType()
+                         << ", got " << getResult().getType();
+  return success();
+}
+
 LogicalResult ReadOp::verify() {
   // read_c1
   if (getIndices().size() != getView().getType().getRank())
@@ -175,6 +219,22 @@ LogicalResult ReadOp::verify() {
 //===----------------------------------------------------------------------===//
 // Values
 //===----------------------------------------------------------------------===//
+
+LogicalResult SplatOp::verify() {
+  // splat_c1
+  if (getResult().getType().getElementType() != getValue().getType())
+    return emitOpError() << "result must be a tile of " << getValue().getType()
+                         << ", got " << getResult().getType();
+  return success();
+}
+
+LogicalResult PositionsOp::verify() {
+  // positions_c1
+  if (!isRowOfIntegers(getResult().getType()))
+    return emitOpError() << "result must be a row of integers, got "
+                         << getResult().getType();
+  return success();
+}
 
 LogicalResult ConstantOp::verify() {
   // constant_c1
@@ -260,6 +320,31 @@ LogicalResult ReduceOp::verify() {
     return emitOpError() << "result must have the source's shape without "
                             "dimension "
                          << dimension << ", got " << getResult().getType();
+  // reduce_c2
+  Type element = getKind() == Combiner::Argmax
+                     ? IntegerType::get(getContext(), 32)
+                     : getSource().getType().getElementType();
+  if (getResult().getType().getElementType() != element)
+    return emitOpError() << "result must have elements of " << element
+                         << ", got " << getResult().getType();
+  return success();
+}
+
+LogicalResult ScanOp::verify() {
+  // scan_c1
+  TileType source = getSource().getType();
+  if (getResult().getType() != source)
+    return emitOpError() << "result must be " << source << ", got "
+                         << getResult().getType();
+  int64_t dimension = getDimension();
+  if (dimension < 0 || dimension >= source.getRank())
+    return emitOpError() << "scans dimension " << dimension << " of " << source;
+  // scan_c2
+  if (getKind() == Combiner::Argmax ||
+      (getExclusive() && getKind() != Combiner::Add))
+    return emitOpError() << "has no meaning for "
+                         << (getExclusive() ? "exclusive " : "")
+                         << stringifyCombiner(getKind());
   return success();
 }
 
@@ -271,7 +356,7 @@ LogicalResult TransposeOp::verify() {
       source.getShape()[1] != result.getShape()[0])
     return emitOpError() << "result must be the transposed source, got "
                          << source << " and " << result;
-  return success();
+  return verifyElementType(*this, source, result);
 }
 
 LogicalResult SliceOp::verify() {
@@ -290,7 +375,7 @@ LogicalResult SliceOp::verify() {
       return emitOpError() << "part " << result << " from " << offset
                            << " does not lie inside " << source;
   }
-  return success();
+  return verifyElementType(*this, source, result);
 }
 
 LogicalResult ConcatOp::verify() {
@@ -306,10 +391,54 @@ LogicalResult ConcatOp::verify() {
     for (int64_t d = 0; d < result.getRank(); ++d)
       if (d != dimension && type.getShape()[d] != result.getShape()[d])
         return emitOpError() << "source " << type << " does not fit " << result;
+    if (failed(verifyElementType(*this, type, result)))
+      return failure();
     sum += type.getShape()[dimension];
   }
   if (sum != result.getShape()[dimension])
     return emitOpError() << "extents along dimension " << dimension
                          << " add up to " << sum << ", got " << result;
+  return success();
+}
+
+LogicalResult SolveOp::verify() {
+  // solve_c1
+  TileType lower = getLower().getType(), rhs = getRhs().getType();
+  bool fits = rhs.getRank() == 2 && isa<FloatType>(rhs.getElementType()) &&
+              getResult().getType() == rhs &&
+              lower == TileType::get({rhs.getShape()[0], rhs.getShape()[0]},
+                                     rhs.getElementType());
+  if (!fits)
+    return emitOpError() << "needs L [n, n] and R and X [n, m] of one float "
+                            "type, got "
+                         << lower << ", " << rhs << " and "
+                         << getResult().getType();
+  return success();
+}
+
+LogicalResult TopOp::verify() {
+  // top_c1
+  ArrayRef<int64_t> source = getSource().getType().getShape();
+  ArrayRef<int64_t> picks = getIndices().getType().getShape();
+  bool fits = !source.empty() && source.size() == picks.size() &&
+              source.drop_back() == picks.drop_back() &&
+              picks.back() <= source.back() &&
+              getIndices().getType().getElementType().isIntOrIndex();
+  if (!fits)
+    return emitOpError() << "result must be integers, at most as many a row as "
+                            "the source has, got "
+                         << getSource().getType() << " and "
+                         << getIndices().getType();
+  return success();
+}
+
+LogicalResult SortOp::verify() {
+  // sort_c1
+  if (!isRowOfIntegers(getIndices().getType()) ||
+      getSource().getType().getShape() != getIndices().getType().getShape())
+    return emitOpError() << "needs two rows of one extent, the result of "
+                            "integers, got "
+                         << getSource().getType() << " and "
+                         << getIndices().getType();
   return success();
 }

@@ -186,6 +186,7 @@ def Tile_WorkspaceOp : Tile_Op<"workspace", [HasParent<"ProgramOp">]> {
 
 def Tile_ExtentOp : Tile_Op<"extent", [Pure]> {
   let summary = "The extent of one dimension of a view";
+  let description = "- (C1) `dimension` is one of the view's.";
   let arguments = (ins Tile_ViewType:$view, I64Attr:$dimension);
   let results = (outs Index:$result);
   let assemblyFormat = "$view `[` $dimension `]` attr-dict `:` type($view)";
@@ -198,7 +199,10 @@ def Tile_ExtentOp : Tile_Op<"extent", [Pure]> {
 
 def Tile_ForOp : Tile_Op<"for", [SingleBlock, RecursiveMemoryEffects]> {
   let summary = "A counted loop that carries tiles";
-  let description = "The body has the arguments (index, carried...) and yields the carried values.";
+  let description = [{
+    - (C1) the body has the arguments (index, carried...) and yields the carried values, whose types
+      are those of the results.
+  }];
   let arguments = (ins Index:$lower, Index:$upper, Index:$step, Variadic<AnyType>:$inits);
   let results = (outs Variadic<AnyType>:$results);
   let regions = (region SizedRegion<1>:$body);
@@ -218,6 +222,7 @@ def Tile_RunsOp : Tile_Op<"runs", [Pure]> {
     full. A run shorter than `step` is never full.
 
     - (C1) the region has the arguments (index, index) and yields (i1, i1).
+    - (C2) `step` is positive.
   }];
   let arguments = (ins Index:$extent, I64Attr:$step);
   let results = (outs Tile_DomainType:$domain);
@@ -305,6 +310,8 @@ def Tile_StoreOp : Tile_Op<"store", [MemoryEffects<[MemWrite]>]> {
 
 def Tile_PackOp : Tile_Op<"pack", [Pure]> {
   let summary = "The same tile in the form the plan wants for its uses; identity in meaning";
+  let description = "- (C1) the result has the source's type.";
+  let hasVerifier = 1;
   let arguments = (ins Tile_TileType:$source);
   let results = (outs Tile_TileType:$result);
   let assemblyFormat = "$source attr-dict `:` type($source) `->` type($result)";
@@ -312,6 +319,10 @@ def Tile_PackOp : Tile_Op<"pack", [Pure]> {
 
 def Tile_GatherOp : Tile_Op<"gather", [MemoryEffects<[MemRead]>]> {
   let summary = "Rows of a rank 2 view, by a tile of row numbers, zero outside";
+  let description = [{
+    - (C1) the view has rank 2, `rows` is a row of integers, and the result has one row for each.
+  }];
+  let hasVerifier = 1;
   let arguments = (ins Tile_ViewType:$view, Tile_TileType:$rows);
   let results = (outs Tile_TileType:$result);
   let assemblyFormat = "$view `[` $rows `]` attr-dict `:` type($view) `,` type($rows) `->` type($result)";
@@ -319,6 +330,10 @@ def Tile_GatherOp : Tile_Op<"gather", [MemoryEffects<[MemRead]>]> {
 
 def Tile_ScatterOp : Tile_Op<"scatter", [MemoryEffects<[MemWrite]>]> {
   let summary = "Writes or adds rows to a rank 2 view, by a tile of row numbers";
+  let description = [{
+    - (C1) the view has rank 2, `rows` is a row of integers, and the tile has one row for each.
+  }];
+  let hasVerifier = 1;
   let arguments = (ins Tile_StoreMode:$mode, Tile_TileType:$tile, Tile_ViewType:$view,
                        Tile_TileType:$rows);
   let assemblyFormat = [{
@@ -341,6 +356,8 @@ def Tile_ReadOp : Tile_Op<"read", [MemoryEffects<[MemRead]>]> {
 
 def Tile_SplatOp : Tile_Op<"splat", [Pure]> {
   let summary = "A tile of one scalar";
+  let description = "- (C1) the result has elements of the scalar's type.";
+  let hasVerifier = 1;
   let arguments = (ins Tile_AnyScalar:$value);
   let results = (outs Tile_TileType:$result);
   let assemblyFormat = "$value attr-dict `:` type($value) `->` type($result)";
@@ -357,6 +374,8 @@ def Tile_ConstantOp : Tile_Op<"constant", [Pure]> {
 
 def Tile_PositionsOp : Tile_Op<"positions", [Pure]> {
   let summary = "The numbers first, first + 1, ... as a tile of rank 1";
+  let description = "- (C1) the result is a tile of integers of rank 1.";
+  let hasVerifier = 1;
   let arguments = (ins Index:$first);
   let results = (outs Tile_TileType:$result);
   let assemblyFormat = "$first attr-dict `:` type($result)";
@@ -415,6 +434,7 @@ def Tile_ReduceOp : Tile_Op<"reduce", [Pure]> {
     `argmax` yields the smallest index of the largest element as i32.
 
     - (C1) the result has the source's shape without `dimension`.
+    - (C2) the result has the source's element type, of `argmax` i32.
   }];
   let arguments = (ins Tile_Combiner:$kind, Tile_TileType:$source, I64Attr:$dimension);
   let results = (outs Tile_TileType:$result);
@@ -424,6 +444,11 @@ def Tile_ReduceOp : Tile_Op<"reduce", [Pure]> {
 
 def Tile_ScanOp : Tile_Op<"scan", [Pure]> {
   let summary = "Prefix combination along one dimension";
+  let description = [{
+    - (C1) the result has the source's type, and `dimension` is one of its.
+    - (C2) `argmax` has no scan; `exclusive` needs `add`.
+  }];
+  let hasVerifier = 1;
   let arguments = (ins Tile_Combiner:$kind, Tile_TileType:$source, I64Attr:$dimension,
                        UnitAttr:$exclusive);
   let results = (outs Tile_TileType:$result);
@@ -435,7 +460,7 @@ def Tile_ScanOp : Tile_Op<"scan", [Pure]> {
 
 def Tile_TransposeOp : Tile_Op<"transpose", [Pure]> {
   let summary = "A rank 2 tile with its dimensions exchanged";
-  let description = "- (C1) the result's shape is the source's reversed.";
+  let description = "- (C1) the result's type is the source's with its extents exchanged.";
   let arguments = (ins Tile_TileType:$source);
   let results = (outs Tile_TileType:$result);
   let assemblyFormat = "$source attr-dict `:` type($source) `->` type($result)";
@@ -444,7 +469,7 @@ def Tile_TransposeOp : Tile_Op<"transpose", [Pure]> {
 
 def Tile_SliceOp : Tile_Op<"slice", [Pure]> {
   let summary = "The part of a tile from `offset` along one dimension";
-  let description = "- (C1) the part lies inside the source; other extents are the source's.";
+  let description = "- (C1) the part lies inside the source; other extents and the element type are the source's.";
   let arguments = (ins Tile_TileType:$source, I64Attr:$dimension, I64Attr:$offset);
   let results = (outs Tile_TileType:$result);
   let assemblyFormat = [{
@@ -455,7 +480,7 @@ def Tile_SliceOp : Tile_Op<"slice", [Pure]> {
 
 def Tile_ConcatOp : Tile_Op<"concat", [Pure]> {
   let summary = "Tiles joined along one dimension";
-  let description = "- (C1) extents along `dimension` add up; other extents are equal.";
+  let description = "- (C1) extents along `dimension` add up; other extents and the element type are equal.";
   let arguments = (ins Variadic<Tile_TileType>:$sources, I64Attr:$dimension);
   let results = (outs Tile_TileType:$result);
   let assemblyFormat = [{
@@ -466,6 +491,8 @@ def Tile_ConcatOp : Tile_Op<"concat", [Pure]> {
 
 def Tile_SolveOp : Tile_Op<"solve", [Pure]> {
   let summary = "X with (I + strictly lower part of L) X = R";
+  let description = "- (C1) L is [n, n], and R and X are [n, m], of one float type.";
+  let hasVerifier = 1;
   let arguments = (ins Tile_TileType:$lower, Tile_TileType:$rhs);
   let results = (outs Tile_TileType:$result);
   let assemblyFormat = "$lower `,` $rhs attr-dict `:` type($lower) `,` type($rhs) `->` type($result)";
@@ -473,6 +500,10 @@ def Tile_SolveOp : Tile_Op<"solve", [Pure]> {
 
 def Tile_TopOp : Tile_Op<"top", [Pure]> {
   let summary = "The indices of the largest elements of every row, ascending; ties to the smaller index";
+  let description = [{
+    - (C1) the result is a tile of integers of the source's shape, its last extent at most the source's.
+  }];
+  let hasVerifier = 1;
   let arguments = (ins Tile_TileType:$source);
   let results = (outs Tile_TileType:$indices);
   let assemblyFormat = "$source attr-dict `:` type($source) `->` type($indices)";
@@ -480,6 +511,8 @@ def Tile_TopOp : Tile_Op<"top", [Pure]> {
 
 def Tile_SortOp : Tile_Op<"sort", [Pure]> {
   let summary = "The stable ascending order of a rank 1 tile, as indices";
+  let description = "- (C1) source and result are rows of one extent, the result of integers.";
+  let hasVerifier = 1;
   let arguments = (ins Tile_TileType:$source);
   let results = (outs Tile_TileType:$indices);
   let assemblyFormat = "$source attr-dict `:` type($source) `->` type($indices)";

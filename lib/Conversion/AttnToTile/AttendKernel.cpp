@@ -59,6 +59,7 @@ private:
              bool isInside);
   Value scaled(Value maximum);
   Value safe(Value maximum);
+  Value powerOfTwo(Value exponent);
   MapOperand perQuery(Value tile) { return {tile, {0}}; }
   MapOperand perPair(Value tile) { return {tile, {0, 1}}; }
 
@@ -347,6 +348,13 @@ Value AttendKernel::safe(Value maximum) {
                                  maximum);
 }
 
+/// Of a score less the largest one.
+Value AttendKernel::powerOfTwo(Value exponent) {
+  auto power = math::Exp2Op::create(builder, scope.location, exponent);
+  power->setAttr(tile::kNonPositiveAttr, builder.getUnitAttr());
+  return power;
+}
+
 void AttendKernel::emitSoftmaxStep(Value start, Value score, Value factor,
                                    bool isFull, ValueRange carried,
                                    SmallVectorImpl<Value> &next) {
@@ -369,7 +377,7 @@ void AttendKernel::emitSoftmaxStep(Value start, Value score, Value factor,
         Value exponent =
             math::FmaOp::create(builder, scope.location, e[0],
                                 scope.real(scoreFactor * kLog2E), e[1]);
-        return math::Exp2Op::create(builder, scope.location, exponent);
+        return powerOfTwo(exponent);
       });
   Value sum = tile::ReduceOp::create(builder, scope.location, perQueryType,
                                      tile::Combiner::Add, p, /*dimension=*/1);
@@ -378,7 +386,7 @@ void AttendKernel::emitSoftmaxStep(Value start, Value score, Value factor,
       {perQuery(m), perQuery(shift)}, {tq}, [&](ValueRange e) -> Value {
         Value difference = arith::AddFOp::create(builder, scope.location,
                                                  scaled(e[0]), e[1]);
-        return math::Exp2Op::create(builder, scope.location, difference);
+        return powerOfTwo(difference);
       });
   Value lNext = scope.mapReal(
       {perQuery(l), perQuery(alpha), perQuery(sum)}, {tq},

@@ -141,6 +141,7 @@ private:
   LogicalResult loadTransposed(tile::LoadOp op);
   LogicalResult loadRows(tile::LoadOp op);
   LogicalResult copyElements(tile::LoadOp op);
+  LogicalResult storeElements(tile::StoreOp op);
   LogicalResult storeTransposed(tile::StoreOp op);
   LogicalResult storeRows(tile::StoreOp op);
   Value countInside(Value first, int64_t count, Value extent);

@@ -350,8 +350,10 @@ LogicalResult KernelLowering::copyElements(tile::LoadOp op) {
 
 LogicalResult KernelLowering::lowerStore(tile::StoreOp op) {
   Value tile = op.getTile();
-  if (isUniform(tile) || op.getMode() != tile::StoreMode::Set)
-    return op.emitError() << "this store has no lowering to vectors yet";
+  if (op.getMode() != tile::StoreMode::Set)
+    return op.emitError() << "adding to memory has no lowering to vectors yet";
+  if (isUniform(tile))
+    return storeElements(op);
   Value memory = scalars.at(op.getView());
   if (isVector(tile)) {
     Value first = scalars.at(op.getOffsets()[0]);
@@ -363,6 +365,35 @@ LogicalResult KernelLowering::lowerStore(tile::StoreOp op) {
   if (failed(ensureRows(tile)))
     return failure();
   return lanes.getLaneDim(tile) == 0u ? storeTransposed(op) : storeRows(op);
+}
+
+/// A tile without lanes, one element after the other.
+LogicalResult KernelLowering::storeElements(tile::StoreOp op) {
+  Value memory = scalars.at(op.getView());
+  OpBuilder::InsertionGuard guard(builder);
+  SmallVector<Value> from, to;
+  for (auto [d, offset] : llvm::enumerate(op.getOffsets())) {
+    Value first = scalars.at(offset);
+    Value extent = builder.createOrFold<memref::DimOp>(location, memory, d);
+    Value inside =
+        countInside(first, op.getTile().getType().getShape()[d], extent);
+    auto loop =
+        scf::ForOp::create(builder, location, index(0), inside, index(1));
+    builder.setInsertionPointToStart(loop.getBody());
+    from.push_back(loop.getInductionVar());
+    to.push_back(builder.createOrFold<arith::AddIOp>(location, first,
+                                                     loop.getInductionVar()));
+  }
+  FailureOr<Value> element = elementAt(op.getTile(), from);
+  if (failed(element))
+    return failure();
+  Type stored = cast<MemRefType>(memory.getType()).getElementType();
+  Value vector = vector::FromElementsOp::create(
+      builder, location, VectorType::get({1}, (*element).getType()), *element);
+  Value narrowed = vector::ExtractOp::create(builder, location,
+                                             narrow(vector, stored), 0);
+  memref::StoreOp::create(builder, location, narrowed, memory, to);
+  return success();
 }
 
 LogicalResult KernelLowering::storeTransposed(tile::StoreOp op) {

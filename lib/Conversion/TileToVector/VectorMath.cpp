@@ -3,6 +3,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 
 #include "lib/Conversion/TileToVector/VectorMath.h"
+#include "dialects/Tile/IR/Tile.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/Math/Transforms/Passes.h"
@@ -76,23 +77,24 @@ template <typename Op> struct VectorPattern : OpRewritePattern<Op> {
     if (!type || !type.getElementType().isF32())
       return rewriter.notifyMatchFailure(op, "not a vector of f32");
     VectorBuilder b(rewriter, op.getLoc(), type);
-    rewriter.replaceOp(op, expand(b, op.getOperand()));
+    rewriter.replaceOp(op, expand(b, op));
     return success();
   }
-  virtual Value expand(VectorBuilder &b, Value x) const = 0;
+  virtual Value expand(VectorBuilder &b, Op op) const = 0;
 };
 
 /// 2^x = 2^n p(x - n), n the nearest integer. p(0) is 1 exactly and x is cut at
 /// -127 and 128: there the exponent that is added to that 1 gives 0 and infinity.
 struct ExpandExp2 : VectorPattern<math::Exp2Op> {
   using VectorPattern::VectorPattern;
-  Value expand(VectorBuilder &b, Value x) const override {
+  Value expand(VectorBuilder &b, math::Exp2Op op) const override {
     // Minimax on [-1/2, 1/2] with p(0) = 1, relative error 9.1e-8.
     static constexpr double c[] = {1.0,           0.6931469776,
                                    0.2402224208,  0.05550733747,
                                    0.009671513054, 0.001326472727};
-    x = b.clamp(-127, arith::CmpFPredicate::OGT, x);
-    x = b.clamp(128, arith::CmpFPredicate::OLT, x);
+    Value x = b.clamp(-127, arith::CmpFPredicate::OGT, op.getOperand());
+    if (!op->hasAttr(tile::kNonPositiveAttr))
+      x = b.clamp(128, arith::CmpFPredicate::OLT, x);
     Value rounded = b.addRounder(x);
     Value f = b.make<arith::SubFOp>(x, b.dropRounder(rounded));
     Value p = b.polynomial(f, c);
@@ -107,7 +109,7 @@ struct ExpandExp2 : VectorPattern<math::Exp2Op> {
 /// a product of two powers, because n may be beyond what one can hold.
 struct ExpandExp : VectorPattern<math::ExpOp> {
   using VectorPattern::VectorPattern;
-  Value expand(VectorBuilder &b, Value x) const override {
+  Value expand(VectorBuilder &b, math::ExpOp op) const override {
     // Minimax on [-ln(2)/2, ln(2)/2], relative error 2.0e-9.
     static constexpr double c[] = {1.0,          1.0,
                                    0.4999999421, 0.1666643119,
@@ -115,7 +117,7 @@ struct ExpandExp : VectorPattern<math::ExpOp> {
                                    0.001384364668};
     constexpr double log2E = 1.4426950408889634;
     constexpr double ln2High = 0.693359375, ln2Low = -2.12194440054690583e-4;
-    x = b.clamp(-104, arith::CmpFPredicate::OGT, x);
+    Value x = b.clamp(-104, arith::CmpFPredicate::OGT, op.getOperand());
     x = b.clamp(89, arith::CmpFPredicate::OLT, x);
     Value rounded = b.addRounder(b.make<arith::MulFOp>(x, b.real(log2E)));
     Value n = b.dropRounder(rounded);
@@ -172,15 +174,15 @@ Value expandSinCos(VectorBuilder &b, Value x, int64_t quadrantOffset) {
 
 struct ExpandSin : VectorPattern<math::SinOp> {
   using VectorPattern::VectorPattern;
-  Value expand(VectorBuilder &b, Value x) const override {
-    return expandSinCos(b, x, 0);
+  Value expand(VectorBuilder &b, math::SinOp op) const override {
+    return expandSinCos(b, op.getOperand(), 0);
   }
 };
 
 struct ExpandCos : VectorPattern<math::CosOp> {
   using VectorPattern::VectorPattern;
-  Value expand(VectorBuilder &b, Value x) const override {
-    return expandSinCos(b, x, 1);
+  Value expand(VectorBuilder &b, math::CosOp op) const override {
+    return expandSinCos(b, op.getOperand(), 1);
   }
 };
 
