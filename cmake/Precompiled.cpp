@@ -2,4 +2,5 @@
 // See LICENSE for license information.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 
-// Carries the precompiled header that the libraries reuse; see RaptTargets.cmake.
+// Carries the precompiled header that the libraries reuse; see
+// RaptTargets.cmake.

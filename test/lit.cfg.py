@@ -47,6 +47,7 @@ config.substitutions += [
     ("%{build}", config.rapt_build),
     ("%{examples}", os.path.join(config.rapt_source, "examples")),
     ("%{include}", os.path.join(config.rapt_source, "include")),
+    ("%{path}", environment["PATH"]),
     ("%{lib}", os.path.join(config.rapt_build, "lib")),
     ("%{cc}", "clang-22"),
     ("%{aarch64-cc}", "aarch64-linux-gnu-gcc"),
