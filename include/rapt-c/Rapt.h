@@ -59,7 +59,7 @@ typedef struct rapt_tensor {
   int32_t dtype;          /**< a rapt_dtype */
   int32_t rank;           /**< 0: a scalar */
   const int64_t *sizes;   /**< `rank` numbers of elements */
-  const int64_t *strides; /**< in elements; NULL: C order without gaps */
+  const int64_t *strides; /**< in elements, 0 or more; NULL: C order, no gaps */
 } rapt_tensor;
 
 /** A tensor and the name that the spec knows it by. */

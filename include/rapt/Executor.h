@@ -20,8 +20,9 @@ public:
   /// Calls `task(first, last)` for ranges that together are [0, count), each
   /// item once, in any order and on any threads, and waits for all of them.
   /// Tasks do not throw. A task needs up to 4 MiB of stack.
-  virtual void run(int64_t count,
-                   const std::function<void(int64_t first, int64_t last)> &task) = 0;
+  virtual void
+  run(int64_t count,
+      const std::function<void(int64_t first, int64_t last)> &task) = 0;
 };
 
 } // namespace rapt

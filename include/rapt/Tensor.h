@@ -26,9 +26,11 @@ enum class DType : int32_t {
   Bool = 0x0608 ///< One byte, 0 or 1.
 };
 
-/// A tensor that somebody else owns. Strides are in elements and may be those
-/// of any view; only the last dimension of q, k, v and of the results must be
-/// contiguous.
+/// A tensor that somebody else owns. Strides are in elements and not negative;
+/// that of an argument may be 0, so that one element stands for many. The last
+/// dimension of q, k, v, of other tensors that are read by rows and of the
+/// results must be contiguous; an error says so. Addresses are multiples of the
+/// size of an element.
 struct TensorView {
   void *data = nullptr;
   DType dtype = DType::F32;

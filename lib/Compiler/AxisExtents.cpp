@@ -5,6 +5,7 @@
 #include "lib/Compiler/AxisExtents.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/StringExtras.h"
+#include <limits>
 
 using llvm::Error;
 using llvm::Expected;
@@ -76,8 +77,7 @@ AxisExtents::getSizes(const frontend::TensorSignature &tensor) const {
     std::optional<int64_t> extent = axis.extent ? axis.extent : get(axis.name);
     if (!extent)
       return invalid("axis '" + axis.name + "' of '" + tensor.name +
-                     "' has no extent; give it with --shape " + axis.name +
-                     "=N");
+                     "' has no extent");
     sizes.push_back(*extent);
   }
   return sizes;
@@ -92,12 +92,16 @@ std::map<std::string, int64_t> AxisExtents::getAll() const {
 
 Error AxisExtents::check() const {
   constexpr int64_t maxLength = int64_t(1) << 26;
-  for (StringRef axis : {"queries", "keys"})
+  constexpr int64_t maxCount = std::numeric_limits<int32_t>::max();
+  for (auto [axis, limit] : {std::pair<StringRef, int64_t>("batch", maxCount),
+                             {"heads", maxCount},
+                             {"queries", maxLength},
+                             {"keys", maxLength}})
     if (auto entry = entries.find(axis);
-        entry != entries.end() && entry->second.extent > maxLength)
+        entry != entries.end() && entry->second.extent > limit)
       return invalid("axis '" + axis + "' of " + entry->second.origin +
                      " has extent " + Twine(entry->second.extent) +
-                     ", expected at most " + Twine(maxLength));
+                     ", expected at most " + Twine(limit));
   auto heads = entries.find(StringRef("heads"));
   if (heads == entries.end())
     return Error::success();

@@ -1,0 +1,145 @@
+// Part of the Rapt project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
+#include "lib/Compiler/CHeader.h"
+#include "lib/Compiler/BuildId.h"
+#include "lib/Compiler/ElementTypes.h"
+#include "llvm/ADT/STLExtras.h"
+#include "llvm/ADT/StringExtras.h"
+#include "llvm/Support/raw_ostream.h"
+
+using llvm::StringRef;
+
+namespace rapt {
+namespace {
+
+/// "f32 [batch, heads, queries, dim = 64], last stride 1".
+std::string describeTensor(const TensorSignature &tensor, bool isContiguous) {
+  std::string text = describe(tensor.dtype);
+  if (tensor.axes.empty())
+    return text + " scalar";
+  text += " [";
+  llvm::ListSeparator comma;
+  for (const Axis &axis : tensor.axes) {
+    text += StringRef(comma);
+    text += axis.name;
+    if (axis.isFeature && axis.extent >= 0 &&
+        axis.name != std::to_string(axis.extent))
+      text += " = " + std::to_string(axis.extent);
+  }
+  return text + (isContiguous ? "], last stride 1" : "]");
+}
+
+void printMembers(const std::vector<TensorSignature> &tensors,
+                  llvm::ArrayRef<bool> contiguous, bool areResults,
+                  llvm::raw_ostream &os) {
+  for (auto [tensor, isContiguous] : llvm::zip_equal(tensors, contiguous)) {
+    const std::string &name = tensor.name;
+    size_t rank = tensor.axes.size();
+    os << "  /** " << describeTensor(tensor, isContiguous) << " */\n"
+       << "  " << (areResults ? "void *" : "const void *") << name << ";\n";
+    if (rank)
+      os << "  int64_t " << name << "_sizes[" << rank << "];\n"
+         << "  int64_t " << name << "_strides[" << rank << "];\n";
+  }
+}
+
+constexpr StringRef headerText =
+    R"(/** Tensors of one call. Addresses are those of the first elements, strides are
+ * in elements and not negative. The same axis has the same size in all tensors
+ * and heads is a multiple of the other axes of heads; nothing is checked.
+ * Results share no memory with other tensors.$LSE */
+typedef struct $N_args {
+$MEMBERS} $N_args;
+
+/** Bytes of workspace that a call with these sizes needs. */
+int64_t $N_workspace(const $N_args *args);
+/** Fills the head of a workspace, whose address is a multiple of 64: its n-th
+ * int64_t is the number of items of launch n. Depends on sizes and on tensors
+ * of integers only. */
+void $N_plan(const $N_args *args, void *workspace);
+/** Computes items first .. last - 1 of a launch. Threads may share the items of
+ * one launch; all of them are done before the next launch begins. Takes about
+ * $STACK bytes of stack. */
+void $N_run(const $N_args *args, void *workspace, int64_t launch, int64_t first,
+            int64_t last);
+
+enum { $N_launches = $LAUNCHES };
+
+/** The whole computation on this thread. Returns 0, or -1 if there is not
+ * enough memory for the workspace. */
+static inline int $N_call(const $N_args *args) {
+  int64_t bytes = $N_workspace(args);
+  int64_t launch;
+  void *memory, *workspace;
+  if (bytes < (int64_t)sizeof(int64_t) * $N_launches)
+    bytes = (int64_t)sizeof(int64_t) * $N_launches;
+  memory = malloc((size_t)bytes + 63);
+  if (!memory)
+    return -1;
+  workspace = (void *)(((uintptr_t)memory + 63) & ~(uintptr_t)63);
+  $N_plan(args, workspace);
+  for (launch = 0; launch < $N_launches; ++launch)
+    $N_run(args, workspace, launch, 0, ((const int64_t *)workspace)[launch]);
+  free(memory);
+  return 0;
+}
+)";
+
+void replaceAll(std::string &text, StringRef from, StringRef to) {
+  for (size_t at = text.find(from); at != std::string::npos;
+       at = text.find(from, at + to.size()))
+    text.replace(at, from.size(), to);
+}
+
+} // namespace
+
+std::string makeCHeader(const KernelManifest &manifest) {
+  llvm::SmallVector<bool> contiguous(manifest.facts.contiguous.begin(),
+                                     manifest.facts.contiguous.end());
+  size_t count = manifest.signature.arguments.size();
+  std::string members;
+  llvm::raw_string_ostream memberStream(members);
+  printMembers(manifest.signature.arguments,
+               llvm::ArrayRef(contiguous).take_front(count), false,
+               memberStream);
+  printMembers(manifest.signature.results,
+               llvm::ArrayRef(contiguous).drop_front(count), true,
+               memberStream);
+
+  std::string body = headerText.str();
+  replaceAll(body, "$LSE",
+             "\n * `lse` is the log-sum-exp of every row; address 0 and sizes "
+             "0: not wanted.");
+  replaceAll(body, "$MEMBERS", members);
+  replaceAll(body, "$STACK", std::to_string(manifest.facts.stackBytes));
+  replaceAll(body, "$LAUNCHES", std::to_string(manifest.facts.launches));
+  replaceAll(body, "$N", manifest.symbol);
+
+  std::string text;
+  llvm::raw_string_ostream os(text);
+  std::string guard =
+      "RAPT_KERNEL_" + StringRef(manifest.symbol).upper() + "_H";
+  os << "/* Made by rapt " << getVersion() << " for " << manifest.target.triple
+     << ", " << manifest.target.cpu << ", from\n *\n";
+  llvm::SmallVector<StringRef> lines;
+  StringRef(manifest.source).rtrim('\n').split(lines, '\n');
+  for (StringRef line : lines)
+    os << " *   " << line << '\n';
+  if (!manifest.params.empty()) {
+    os << " *\n * with";
+    llvm::ListSeparator comma(",");
+    for (const auto &[name, value] : manifest.params)
+      os << StringRef(comma) << ' ' << name << " = " << value;
+    os << '\n';
+  }
+  os << " */\n\n#ifndef " << guard << "\n#define " << guard
+     << "\n\n#include <stdint.h>\n#include <stdlib.h>\n\n"
+     << "#ifdef __cplusplus\nextern \"C\" {\n#endif\n\n"
+     << body << "\n#ifdef __cplusplus\n}\n#endif\n\n#endif /* " << guard
+     << " */\n";
+  return text;
+}
+
+} // namespace rapt

@@ -1,0 +1,169 @@
+// Part of the Rapt project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
+#include "lib/Compiler/Compilation.h"
+#include "lib/Codegen/Codegen.h"
+#include "lib/Compiler/BuildId.h"
+#include "lib/Compiler/CodedError.h"
+#include "lib/Frontend/EmitAttn.h"
+#include "lib/Frontend/Printer.h"
+#include "lib/Support/Diagnostics.h"
+#include "mlir/IR/BuiltinAttributes.h"
+#include "llvm/ADT/STLExtras.h"
+#include "llvm/ADT/StringExtras.h"
+#include "llvm/IR/InstIterator.h"
+#include "llvm/IR/Instructions.h"
+#include "llvm/IR/LLVMContext.h"
+#include "llvm/IR/Module.h"
+#include "llvm/Support/MathExtras.h"
+#include <set>
+
+using llvm::Expected;
+using llvm::StringRef;
+
+namespace rapt {
+
+//===----------------------------------------------------------------------===//
+// Before any dialect
+//===----------------------------------------------------------------------===//
+
+/// The definition in canonical form, so that a comment changes no key.
+static std::string printDefinition(const Spec::Source &source, StringRef name) {
+  std::string text;
+  llvm::raw_string_ostream os(text);
+  for (const frontend::Definition &definition : source.tree.definitions)
+    if (definition.name.text == name)
+      frontend::print(definition, os);
+  return text;
+}
+
+static std::string makeCacheKey(const Compilation &compilation,
+                                support::ElementType elementType,
+                                const std::map<std::string, int64_t> &extents) {
+  const frontend::Spec &spec = compilation.spec;
+  const target::CpuTarget &target = compilation.target;
+  std::string key;
+  llvm::raw_string_ostream os(key);
+  os << "rapt " << getVersion() << " build " << getBuildId() << '\n';
+  os << "target " << target.name << ' ' << target.triple << ' ' << target.cpu
+     << ' ' << target.features << ' ' << target.vectorBits << ' '
+     << target.vectorRegisters << ' ' << target.l1Bytes << ' ' << target.l2Bytes
+     << '\n';
+  os << "type " << support::getElementTypeName(elementType) << '\n';
+  for (const auto &[name, value] : spec.params)
+    os << "param " << name << " = " << value << '\n';
+  // A length is no part of the key.
+  std::set<StringRef> leading;
+  for (const auto *tensors : {&spec.arguments, &spec.results})
+    for (const frontend::TensorSignature &tensor : *tensors)
+      for (const frontend::TensorAxis &axis : tensor.axes)
+        if (!axis.isFeature)
+          leading.insert(axis.name);
+  for (const auto &[axis, extent] : extents)
+    if (!leading.count(axis))
+      os << "extent " << axis << " = " << extent << '\n';
+  os << printDefinition(*compilation.source, spec.name);
+  return key;
+}
+
+Expected<Compilation> prepare(const Spec::Source &source,
+                              const CompileOptions &options) {
+  Expected<target::CpuTarget> target = target::findTarget(options.target);
+  if (!target)
+    return withCode(ErrorCode::InvalidArgument, target.takeError());
+  Expected<frontend::Spec> spec = analyze(source, options);
+  if (!spec)
+    return spec.takeError();
+  if (!spec->missingExtents.empty())
+    return makeError(ErrorCode::InvalidArgument,
+                     "extents of feature axes are not given: " +
+                         llvm::join(spec->missingExtents, ", "));
+  Compilation compilation{&source, std::move(*spec), std::move(*target), ""};
+  // Defined by analyze(): the type that q would have.
+  compilation.cacheKey =
+      makeCacheKey(compilation, compilation.spec.results.front().elementType,
+                   options.extents);
+  return compilation;
+}
+
+KernelManifest makeManifest(const Compilation &compilation) {
+  const frontend::Spec &spec = compilation.spec;
+  return {spec.name,          printDefinition(*compilation.source, spec.name),
+          spec.params,        makeSignature(spec),
+          compilation.target, {}};
+}
+
+//===----------------------------------------------------------------------===//
+// Lowering
+//===----------------------------------------------------------------------===//
+
+Expected<LoweredModule> lowerTo(Stage last, const Compilation &compilation) {
+  LoweredModule lowered{createContext(), {}};
+  support::DiagnosticEngine diags(compilation.source->file);
+  lowered.module =
+      frontend::emitAttn(compilation.spec, *lowered.context, diags);
+  if (!lowered.module)
+    return makeError(ErrorCode::NotSupported,
+                     StringRef(diags.str()).rtrim('\n'));
+  if (llvm::Error error = lower(*lowered.module, last, compilation.target))
+    return std::move(error);
+  return std::move(lowered);
+}
+
+GeneratedModule::GeneratedModule() = default;
+GeneratedModule::GeneratedModule(GeneratedModule &&) = default;
+GeneratedModule::~GeneratedModule() {
+  // A module lives in its context.
+  module.reset();
+}
+
+/// Bytes of the variables on the stack of one call, and a page for what the
+/// register allocator spills. Functions of a kernel do not call themselves.
+static int64_t estimateStack(const llvm::Module &module) {
+  constexpr int64_t page = 4096, spills = 16 * page;
+  int64_t bytes = spills;
+  for (const llvm::Function &function : module)
+    for (const llvm::Instruction &instruction : llvm::instructions(function))
+      if (auto *variable = llvm::dyn_cast<llvm::AllocaInst>(&instruction))
+        if (auto size = variable->getAllocationSize(module.getDataLayout()))
+          bytes += size->getKnownMinValue();
+  return llvm::alignTo(bytes, page);
+}
+
+Expected<GeneratedModule> generate(const Compilation &compilation) {
+  Expected<LoweredModule> lowered = lowerTo(Stage::LLVM, compilation);
+  if (!lowered)
+    return lowered.takeError();
+  GeneratedModule generated;
+  mlir::Operation *module = *lowered->module;
+  auto launches = module->getAttrOfType<mlir::IntegerAttr>("rapt.launches");
+  auto plan = module->getAttrOfType<mlir::StringAttr>("rapt.plan");
+  auto contiguous =
+      module->getAttrOfType<mlir::DenseBoolArrayAttr>("rapt.contiguous");
+  size_t tensors =
+      compilation.spec.arguments.size() + compilation.spec.results.size();
+  if (!launches || !plan || !contiguous ||
+      contiguous.asArrayRef().size() != tensors)
+    return makeError(ErrorCode::Internal,
+                     "the lowered module does not say its launches, its plan "
+                     "and which tensors are contiguous");
+  generated.facts.launches = launches.getInt();
+  generated.facts.plan = plan.str();
+  generated.facts.contiguous.assign(contiguous.asArrayRef().begin(),
+                                    contiguous.asArrayRef().end());
+
+  generated.context = std::make_unique<llvm::LLVMContext>();
+  Expected<std::unique_ptr<llvm::Module>> translated =
+      translateToLLVM(*lowered->module, *generated.context);
+  if (!translated)
+    return translated.takeError();
+  generated.module = std::move(*translated);
+  if (llvm::Error error =
+          codegen::optimize(*generated.module, compilation.target))
+    return std::move(error);
+  generated.facts.stackBytes = estimateStack(*generated.module);
+  return std::move(generated);
+}
+
+} // namespace rapt

@@ -1,0 +1,58 @@
+// Part of the Rapt project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
+/// \file
+/// One definition on its way from text to code.
+
+#ifndef RAPT_LIB_COMPILER_COMPILATION_H
+#define RAPT_LIB_COMPILER_COMPILATION_H
+
+#include "lib/Compiler/KernelManifest.h"
+#include "lib/Compiler/Pipeline.h"
+#include "lib/Compiler/SpecSource.h"
+#include "mlir/IR/OwningOpRef.h"
+
+namespace rapt {
+
+/// A checked definition, all of whose extents are known, and a target.
+struct Compilation {
+  const Spec::Source *source = nullptr; ///< Not owned.
+  frontend::Spec spec;
+  target::CpuTarget target;
+  /// Everything that the code depends on, as text.
+  std::string cacheKey;
+};
+
+/// Everything that needs no dialect: milliseconds at most.
+llvm::Expected<Compilation> prepare(const Spec::Source &source,
+                                    const CompileOptions &options);
+
+/// What is known before lowering.
+KernelManifest makeManifest(const Compilation &compilation);
+
+/// A module and what it lives in.
+struct LoweredModule {
+  std::unique_ptr<mlir::MLIRContext> context;
+  mlir::OwningOpRef<mlir::ModuleOp> module;
+};
+
+/// Emits the definition and lowers it down to `last`.
+llvm::Expected<LoweredModule> lowerTo(Stage last,
+                                      const Compilation &compilation);
+
+/// LLVM IR after the middle end.
+struct GeneratedModule {
+  GeneratedModule();
+  GeneratedModule(GeneratedModule &&);
+  ~GeneratedModule();
+  std::unique_ptr<llvm::LLVMContext> context;
+  std::unique_ptr<llvm::Module> module;
+  LoweringFacts facts;
+};
+
+llvm::Expected<GeneratedModule> generate(const Compilation &compilation);
+
+} // namespace rapt
+
+#endif // RAPT_LIB_COMPILER_COMPILATION_H

@@ -1,0 +1,50 @@
+// Part of the Rapt project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
+/// \file
+/// What a compiled kernel says about itself.
+
+#ifndef RAPT_LIB_COMPILER_KERNELMANIFEST_H
+#define RAPT_LIB_COMPILER_KERNELMANIFEST_H
+
+#include "lib/Target/Target.h"
+#include "rapt/Kernel.h"
+#include "llvm/Support/Error.h"
+#include <map>
+#include <string>
+#include <vector>
+
+namespace rapt {
+
+/// What is known only after lowering, and so kept in the cache.
+struct LoweringFacts {
+  /// Algorithm and tile sizes, as text.
+  std::string plan;
+  int64_t launches = 0;
+  /// Stack that one call of NAME_run takes, about.
+  int64_t stackBytes = 0;
+  /// For every argument, then every result: the last dimension must have the
+  /// stride 1.
+  std::vector<bool> contiguous;
+};
+
+struct KernelManifest {
+  std::string symbol;
+  /// Canonical text of the definition.
+  std::string source;
+  std::map<std::string, std::string> params;
+  Signature signature;
+  target::CpuTarget target;
+  LoweringFacts facts;
+
+  /// Indented JSON.
+  std::string print() const;
+};
+
+/// Reads back what print() wrote. Fails on anything else.
+llvm::Expected<LoweringFacts> parseLoweringFacts(llvm::StringRef manifest);
+
+} // namespace rapt
+
+#endif // RAPT_LIB_COMPILER_KERNELMANIFEST_H
