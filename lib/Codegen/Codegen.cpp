@@ -163,7 +163,8 @@ Error optimize(llvm::Module &module, const CpuTarget &target) {
   llvm::ModulePassManager passes;
   if (llvm::Error error = builder.parsePassPipeline(
           passes, "function(sroa,early-cse<memssa>,simplifycfg,"
-                  "loop-mssa(licm),instcombine,simplifycfg,adce)"))
+                  "loop-mssa(licm),instcombine<no-verify-fixpoint>,"
+                  "simplifycfg,adce)"))
     return error;
   return collectErrors(module.getContext(),
                        [&] { passes.run(module, modules); });
