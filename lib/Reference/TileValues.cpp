@@ -190,6 +190,17 @@ template <typename Real> Error TileOperations<Real>::run(tile::ExtentOp op) {
 
 template <typename Real> Error TileOperations<Real>::run(tile::LoadOp op) {
   const ViewValue &view = values.getView(op.getView());
+  // A kernel that is told so does not look: a broken promise is found here.
+  for (auto [d, offset] : llvm::enumerate(op.getOffsets())) {
+    int64_t first = values.getInteger(offset);
+    int64_t extent = op.getResult().getType().getShape()[d];
+    if (op.isInBounds(d) && (first < 0 || first + extent > view.sizes[d]))
+      return llvm::createStringError(
+          "tile.load promises to stay in bounds, but reads " +
+          llvm::Twine(first) + " to " + llvm::Twine(first + extent) +
+          " of dimension " + llvm::Twine(d) + ", whose extent is " +
+          llvm::Twine(view.sizes[d]));
+  }
   return setResult(op, [&](Tile &result) {
     forEachElement(result.shape,
                    [&](llvm::ArrayRef<int64_t> element, int64_t place) {

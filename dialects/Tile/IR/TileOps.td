@@ -172,7 +172,7 @@ def Tile_LaunchOp : Tile_Op<"launch", [HasParent<"ProgramOp">]> {
                        Variadic<AnyType>:$args, UnitAttr:$descending);
   let assemblyFormat = [{
     $kernel `items` `(` $x `,` $y `,` $z `)` (`descending` $descending^)?
-    `args` `(` $args `)` attr-dict `:` type($args)
+    `args` `(` $args `)` attr-dict (`:` type($args)^)?
   }];
   let hasVerifier = 1;
 }

@@ -582,4 +582,42 @@ TEST_F(TileTest, Errors) {
             "not an operation of a tile program");
 }
 
+/// A kernel that is told that a load stays in bounds does not look.
+TEST_F(TileTest, LoadsKeepTheirPromise) {
+  auto load = [&](const std::string &offsets, const std::string &promise) {
+    std::string text = replaceAll(R"(
+      tile.program @p {
+      ^bb0(%in: !tile.view<f32, 2>, %out: !tile.view<f32, 2>):
+        %c1 = arith.constant 1 : index
+        tile.launch @k items(%c1, %c1, %c1) args(%in, %out) : !tile.view<f32, 2>, !tile.view<f32, 2>
+      }
+      tile.kernel @k {
+      ^bb0(%x: index, %y: index, %z: index, %in: !tile.view<f32, 2>, %out: !tile.view<f32, 2>):
+        %minus = arith.constant -1 : index
+        %c0 = arith.constant 0 : index
+        %c1 = arith.constant 1 : index
+        %c2 = arith.constant 2 : index
+        %t = tile.load %in[OFFSETS] in_bounds [PROMISE] : <f32, 2> -> <2x4xf32>
+        tile.store set %t, %out[%c0, %c0] : <2x4xf32>, <f32, 2>
+        tile.return
+      })",
+                                  "OFFSETS", offsets);
+    float input[3 * 4] = {}, output[2 * 4] = {};
+    return toString(run(replaceAll(text, "PROMISE", promise),
+                        TensorView::getDense(input, ElementType::F32, {3, 4}),
+                        ResultView{output, ElementType::F32, {2, 4}, {4, 1}}));
+  };
+  EXPECT_EQ(load("%c1, %c0", "true, true"), "");
+  EXPECT_EQ(load("%c2, %c0", "false, true"), "");
+  EXPECT_EQ(load("%c2, %c0", "true, true"),
+            "tile.load promises to stay in bounds, but reads 2 to 4 of "
+            "dimension 0, whose extent is 3");
+  EXPECT_EQ(load("%c0, %c1", "false, true"),
+            "tile.load promises to stay in bounds, but reads 1 to 5 of "
+            "dimension 1, whose extent is 4");
+  EXPECT_EQ(load("%minus, %c0", "true, true"),
+            "tile.load promises to stay in bounds, but reads -1 to 1 of "
+            "dimension 0, whose extent is 3");
+}
+
 } // namespace
