@@ -75,7 +75,7 @@ class Attn_Static<Type type, string summary>
     : ConfinedType<type, [HasStaticShapePred], summary, "::mlir::RankedTensorType">;
 def Attn_Row : Attn_Static<1DTensorOf<[F32, I32, I64, I1]>, "row of f32, i32, i64 or i1">;
 def Attn_RealRow : Attn_Static<1DTensorOf<[F32]>, "row of f32">;
-def Attn_IntegerRow : Attn_Static<1DTensorOf<[I32, I64]>, "row of i32 or i64">;
+def Attn_NumberRow : Attn_Static<1DTensorOf<[F32, I32, I64]>, "row of f32, i32 or i64">;
 def Attn_Matrix : Attn_Static<2DTensorOf<[F32, I32, I64, I1]>, "matrix of f32, i32, i64 or i1">;
 def Attn_Readable : AnyTypeOf<[F32, I32, I64, I1, Attn_Row, Attn_Matrix]>;
 
@@ -333,7 +333,7 @@ def Attn_SplatOp : Attn_Op<"splat", [Pure]> {
 
 def Attn_FeatureOp : Attn_Op<"feature", [Pure]> {
   let summary = "The row 0, 1, 2, ... of feature indices";
-  let results = (outs Attn_IntegerRow:$result);
+  let results = (outs Attn_NumberRow:$result);
   let assemblyFormat = "attr-dict `:` type($result)";
 }
 

@@ -203,7 +203,11 @@ struct SpecFixture : testing::Test {
   AttnEvaluator create(const std::string &text,
                        Precision precision = Precision::Exact,
                        unsigned threads = 2) {
-    return llvm::cantFail(tryCreate(text, precision, threads));
+    llvm::Expected<AttnEvaluator> evaluator =
+        tryCreate(text, precision, threads);
+    if (!evaluator)
+      llvm::report_fatal_error(evaluator.takeError());
+    return std::move(*evaluator);
   }
   std::vector<RowIndex> allRows() const {
     std::vector<RowIndex> rows;

@@ -403,9 +403,9 @@ func.func @splat_c1(%x: f32) {
 
 // -----
 
-func.func @feature_of_reals() {
-  // expected-error @+1 {{'attn.feature' op result #0 must be row of i32 or i64, but got 'tensor<3xf32>'}}
-  %0 = attn.feature : tensor<3xf32>
+func.func @feature_of_booleans() {
+  // expected-error @+1 {{'attn.feature' op result #0 must be row of f32, i32 or i64, but got 'tensor<3xi1>'}}
+  %0 = attn.feature : tensor<3xi1>
   return
 }
 
