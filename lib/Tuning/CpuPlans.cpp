@@ -59,7 +59,7 @@ llvm::Expected<CpuBudget> fits(tile::PlanAttr plan, Operation *op,
 
 /// Wide tiles read keys and values less often; too wide ones leave no room for
 /// rows in the register file. Measured (benchmarks/README.md) on AVX-512: 4
-/// vectors of 6 rows, 96 keys, a depth of 8.
+/// vectors of 6 rows, 128 keys, a depth of 8.
 static tile::PlanAttr choosePlan(Operation *op,
                                  const target::CpuTarget &target) {
   MLIRContext *context = op->getContext();
@@ -74,7 +74,7 @@ static tile::PlanAttr choosePlan(Operation *op,
       (target.vectorRegisters - 1) / vectors - 1, 12);
   rows = rows / 2 * 2;
   auto cpu = tile::CpuPlanAttr::get(context, rows, /*depth=*/8, /*sweep=*/4);
-  return tile::PlanAttr::get(context, vectors * lanes, /*keys=*/96, cpu);
+  return tile::PlanAttr::get(context, vectors * lanes, /*keys=*/128, cpu);
 }
 
 llvm::Error assignPlans(ModuleOp module, const target::CpuTarget &target) {
