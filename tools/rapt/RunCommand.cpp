@@ -1,0 +1,428 @@
+// Part of the Rapt project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
+#include "lib/Compiler/CodedError.h"
+#include "lib/Compiler/Compilation.h"
+#include "lib/Compiler/ElementTypes.h"
+#include "lib/Runtime/KernelCache.h"
+#include "lib/Runtime/ThreadPool.h"
+#include "lib/Support/Diagnostics.h"
+#include "lib/Support/NumpyFile.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "tools/rapt/Commands.h"
+#include "tools/rapt/HostTensor.h"
+#include "tools/rapt/OutputFile.h"
+#include "tools/rapt/PeakMeter.h"
+#include "tools/rapt/Report.h"
+#include "tools/rapt/SpecOptions.h"
+#include "tools/rapt/UsefulWork.h"
+#include "llvm/ADT/STLExtras.h"
+#include "llvm/ADT/StringExtras.h"
+#include "llvm/ADT/StringSwitch.h"
+#include "llvm/Support/FileSystem.h"
+#include "llvm/Support/raw_ostream.h"
+#include <chrono>
+
+using llvm::Expected;
+using llvm::StringRef;
+using rapt::reference::RowSelection;
+
+namespace rapt::tool {
+namespace {
+
+//===----------------------------------------------------------------------===//
+// Options
+//===----------------------------------------------------------------------===//
+
+struct RunRequest {
+  RequestedSpec requested;
+  std::map<std::string, std::string> inputs, outputs;
+  Layout layout = Layout::HeadsFirst;
+  RowSelection selection = RowSelection::Sample;
+  uint64_t seed = 0;
+  int64_t threads = 0, repeats = 0;
+  bool isJson = false;
+};
+
+Expected<RunRequest> parseRequest(const CommandLine &line) {
+  RunRequest request;
+  if (llvm::Error error = addAssignments("--in", "NAME=FILE",
+                                         line.getAll("--in"), request.inputs))
+    return std::move(error);
+  if (llvm::Error error = addAssignments("--out", "NAME=FILE",
+                                         line.getAll("--out"), request.outputs))
+    return std::move(error);
+  for (const auto &[name, path] : request.outputs)
+    if (name != "out" && name != "lse")
+      return usageError("option '--out' expects out or lse, found '" + name +
+                        "'");
+  StringRef layout = line.get("--layout").value_or("bhnd");
+  if (layout != "bhnd" && layout != "bnhd")
+    return usageError("option '--layout' expects bhnd or bnhd, found '" +
+                      layout + "'");
+  request.layout = layout == "bnhd" ? Layout::TokensFirst : Layout::HeadsFirst;
+  StringRef check = line.get("--check").value_or("sample");
+  auto selection = llvm::StringSwitch<std::optional<RowSelection>>(check)
+                       .Case("sample", RowSelection::Sample)
+                       .Case("all", RowSelection::All)
+                       .Case("none", RowSelection::None)
+                       .Default(std::nullopt);
+  if (!selection)
+    return usageError("option '--check' expects sample, all or none, found '" +
+                      check + "'");
+  request.selection = *selection;
+  auto seed = line.getInteger("--seed", 0, 0);
+  auto threads = line.getInteger("--threads", 0, 1);
+  auto repeats = line.getInteger("--repeats", 9, 1);
+  for (auto *number : {&seed, &threads, &repeats})
+    if (!*number) {
+      llvm::Error error = number->takeError();
+      for (auto *other : {&seed, &threads, &repeats})
+        if (other != number)
+          llvm::consumeError(other->takeError());
+      return std::move(error);
+    }
+  constexpr int64_t maxThreads = 1024;
+  if (*threads > maxThreads)
+    return usageError("option '--threads' expects at most " +
+                      llvm::Twine(maxThreads) + ", found '" +
+                      llvm::Twine(*threads) + "'");
+  request.seed = *seed;
+  request.threads = *threads;
+  request.repeats = *repeats;
+  request.isJson = line.has("--json");
+
+  auto requested = loadSpec(line);
+  if (!requested)
+    return requested.takeError();
+  request.requested = std::move(*requested);
+  request.requested.options.useCache = !line.has("--no-cache");
+  if (auto directory = line.get("--cache-dir"))
+    request.requested.options.cacheDirectory = directory->str();
+  return request;
+}
+
+//===----------------------------------------------------------------------===//
+// Tensors
+//===----------------------------------------------------------------------===//
+
+/// The tensors that --in names; their extents go to `extents`.
+Expected<std::vector<HostTensor>> readInputs(const RunRequest &request,
+                                             AxisExtents &extents) {
+  auto spec =
+      analyze(request.requested.spec.getSource(), request.requested.options);
+  if (!spec)
+    return spec.takeError();
+  llvm::SmallVector<StringRef> names;
+  for (const frontend::TensorSignature &argument : spec->arguments)
+    names.push_back(argument.name);
+  for (const auto &[name, path] : request.inputs)
+    if (!llvm::is_contained(names, name))
+      return usageError("option '--in' gives '" + name + "', but '" +
+                        spec->name + "' reads " + llvm::join(names, ", ") +
+                        support::didYouMean(name, names));
+  std::vector<HostTensor> tensors;
+  for (const frontend::TensorSignature &argument : spec->arguments) {
+    auto path = request.inputs.find(argument.name);
+    if (path == request.inputs.end())
+      continue;
+    auto tensor = readTensor(argument, path->second, request.layout);
+    if (!tensor)
+      return tensor.takeError();
+    if (llvm::Error error = extents.setTensor(argument, tensor->getSizes()))
+      return std::move(error);
+    tensors.push_back(std::move(*tensor));
+  }
+  return tensors;
+}
+
+/// The other arguments at random, in the order of the signature.
+llvm::Error addRandom(const RunRequest &request, const frontend::Spec &spec,
+                      const AxisExtents &extents,
+                      std::vector<HostTensor> &tensors) {
+  int64_t positions = extents.get("keys").value_or(1);
+  for (const frontend::TensorSignature &argument : spec.arguments) {
+    if (request.inputs.count(argument.name))
+      continue;
+    auto sizes = extents.getSizes(argument);
+    if (!sizes)
+      return sizes.takeError();
+    auto tensor = HostTensor::create(argument, *sizes, request.layout);
+    if (!tensor)
+      return tensor.takeError();
+    fillRandom(*tensor, argument, positions, request.seed);
+    tensors.push_back(std::move(*tensor));
+  }
+  return llvm::Error::success();
+}
+
+Expected<std::vector<HostTensor>> makeResults(const RunRequest &request,
+                                              const frontend::Spec &spec,
+                                              const AxisExtents &extents) {
+  std::vector<HostTensor> results;
+  for (const frontend::TensorSignature &result : spec.results) {
+    auto sizes = extents.getSizes(result);
+    if (!sizes)
+      return sizes.takeError();
+    auto tensor = HostTensor::create(result, *sizes, request.layout);
+    if (!tensor)
+      return tensor.takeError();
+    results.push_back(std::move(*tensor));
+  }
+  return results;
+}
+
+//===----------------------------------------------------------------------===//
+// Running
+//===----------------------------------------------------------------------===//
+
+double getMilliseconds(std::chrono::steady_clock::time_point begin) {
+  return std::chrono::duration<double, std::milli>(
+             std::chrono::steady_clock::now() - begin)
+      .count();
+}
+
+/// Fails if a kernel that was compiled now could not be kept: the user asked
+/// for a cache, and each run would compile again.
+llvm::Error checkCache(const CompileOptions &options, const Kernel &kernel) {
+  if (!options.useCache || kernel.isFromCache())
+    return llvm::Error::success();
+  namespace fs = llvm::sys::fs;
+  std::string directory =
+      runtime::KernelCache(options.cacheDirectory).getDirectory();
+  std::error_code code;
+  if (directory.empty())
+    code = std::make_error_code(std::errc::no_such_file_or_directory);
+  else if (!(code = fs::create_directories(directory)))
+    code = fs::access(directory, fs::AccessMode::Write);
+  if (!code)
+    return llvm::Error::success();
+  return llvm::createStringError("cannot write to the cache of kernels at '" +
+                                 directory + "': " + code.message() +
+                                 "; choose --cache-dir=DIR or --no-cache");
+}
+
+Expected<Kernel> compileKernel(const RunRequest &request, RunReport &report) {
+  const RequestedSpec &requested = request.requested;
+  auto begin = std::chrono::steady_clock::now();
+  auto kernel = Kernel::compile(requested.spec, requested.options);
+  report.compileMilliseconds = getMilliseconds(begin);
+  if (!kernel)
+    return makeError(kernel.error().code, kernel.error().message);
+  if (llvm::Error error = checkCache(requested.options, *kernel))
+    return std::move(error);
+  for (const std::string &warning : kernel->getWarnings())
+    warn(warning);
+  report.isFromCache = kernel->isFromCache();
+  report.plan = kernel->getPlan();
+  return *std::move(kernel);
+}
+
+/// Times the kernel between measurements of the peak.
+llvm::Error runKernel(const Kernel &kernel, const RunRequest &request,
+                      const std::vector<HostTensor> &tensors,
+                      const std::vector<HostTensor> &results,
+                      RunReport &report) {
+  std::vector<NamedTensor> arguments;
+  for (const HostTensor &tensor : tensors)
+    arguments.push_back({tensor.getName(), tensor.getView()});
+  TensorView out = results[0].getView(), lse = results[1].getView();
+  RunOptions options;
+  options.threads = request.threads;
+  auto &pool = runtime::ThreadPool::shared(options.threads);
+  report.threads = pool.getThreads();
+  auto meter = PeakMeter::create(report.threads);
+  if (!meter)
+    return meter.takeError();
+  std::vector<double> times;
+  // The first round warms up.
+  for (int64_t round = 0; round <= request.repeats; ++round) {
+    meter->measure(pool);
+    auto begin = std::chrono::steady_clock::now();
+    auto done = kernel.run(arguments, out, &lse, options);
+    double time = getMilliseconds(begin);
+    if (!done)
+      return makeError(done.error().code, done.error().message);
+    if (round > 0)
+      times.push_back(time);
+  }
+  llvm::sort(times);
+  report.repeats = request.repeats;
+  size_t middle = times.size() / 2;
+  report.milliseconds = times.size() % 2
+                            ? times[middle]
+                            : (times[middle - 1] + times[middle]) / 2;
+  report.peakGflops = meter->getFlopsPerSecond() / 1e9;
+  return llvm::Error::success();
+}
+
+/// Compares with the Reference and counts the useful work.
+llvm::Error judge(const RunRequest &request, const Compilation &compilation,
+                  const AxisExtents &extents,
+                  const std::vector<HostTensor> &tensors,
+                  const std::vector<HostTensor> &results, RunReport &report) {
+  auto emitted = lowerTo(Stage::Attn, compilation);
+  if (!emitted)
+    return emitted.takeError();
+  auto function = *emitted->module->getOps<mlir::func::FuncOp>().begin();
+  std::vector<reference::NamedTensor> named;
+  for (const HostTensor &tensor : tensors)
+    named.push_back({tensor.getName(), tensor.getReferenceView()});
+  using reference::AttnEvaluator;
+  auto exact = AttnEvaluator::create(
+      function, named, reference::Precision::Exact, report.threads);
+  if (!exact)
+    return exact.takeError();
+  UsefulWork work =
+      countUsefulWork(function, *exact, extents.get("keys").value_or(0));
+  report.isWorkEstimated = work.isEstimated;
+  if (report.milliseconds > 0)
+    report.gflops = work.flops / (report.milliseconds * 1e6);
+  if (request.selection == RowSelection::None)
+    return llvm::Error::success();
+  auto plain = AttnEvaluator::create(
+      function, named, reference::Precision::Rounded, report.threads);
+  if (!plain)
+    return plain.takeError();
+  auto rows = reference::selectRows(request.selection, exact->getBatch(),
+                                    exact->getHeads(), exact->getQueries(),
+                                    request.seed);
+  reference::TensorView lse = results[1].getReferenceView();
+  auto check =
+      reference::checkResult(*exact, *plain, results[0].getReferenceView(),
+                             exact->hasLse() ? &lse : nullptr, rows);
+  if (!check)
+    return check.takeError();
+  report.check = std::move(*check);
+  return llvm::Error::success();
+}
+
+llvm::Error writeResults(const RunRequest &request,
+                         const std::vector<HostTensor> &results) {
+  OutputFiles files;
+  for (const HostTensor &result : results)
+    if (auto path = request.outputs.find(result.getName());
+        path != request.outputs.end())
+      if (llvm::Error error = files.add(path->second, [&](StringRef temporary) {
+            return support::writeNumpyFile(temporary, result.getType(),
+                                           result.getMemorySizes(),
+                                           result.getData());
+          }))
+        return error;
+  return files.keep();
+}
+
+/// The axes of all tensors: those of the language in its order, then others.
+std::vector<std::pair<std::string, int64_t>>
+getShape(const frontend::Spec &spec, const AxisExtents &extents) {
+  std::map<std::string, int64_t> known;
+  for (const auto *signatures : {&spec.arguments, &spec.results})
+    for (const frontend::TensorSignature &tensor : *signatures)
+      for (const frontend::TensorAxis &axis : tensor.axes)
+        if (auto extent = axis.extent ? axis.extent : extents.get(axis.name))
+          if (!llvm::all_of(axis.name, llvm::isDigit))
+            known.try_emplace(axis.name, *extent);
+  std::vector<std::pair<std::string, int64_t>> shape;
+  for (StringRef axis : getLanguageAxes())
+    if (auto found = known.find(axis.str()); found != known.end()) {
+      shape.push_back(*found);
+      known.erase(found);
+    }
+  shape.insert(shape.end(), known.begin(), known.end());
+  return shape;
+}
+
+void describeRun(const RunRequest &request, const CommandLine &line,
+                 const Compilation &compilation, const AxisExtents &extents,
+                 RunReport &report) {
+  const frontend::Spec &spec = compilation.spec;
+  report.spec = spec.name;
+  report.file = line.getFile().str();
+  report.target = compilation.target.name;
+  if (compilation.target.cpu != compilation.target.name)
+    report.target += " (" + compilation.target.cpu + ")";
+  report.dtype = describe(request.requested.options.dtype);
+  for (const auto &[name, value] : spec.params)
+    report.params.emplace_back(name, value);
+  report.shape = getShape(spec, extents);
+}
+
+llvm::Error execute(const CommandLine &line) {
+  auto request = parseRequest(line);
+  if (!request)
+    return request.takeError();
+  AxisExtents extents;
+  auto tensors = readInputs(*request, extents);
+  if (!tensors)
+    return tensors.takeError();
+  auto spec = chooseExtents(request->requested, extents);
+  if (!spec)
+    return spec.takeError();
+  auto compilation =
+      prepare(request->requested.spec.getSource(), request->requested.options);
+  if (!compilation)
+    return compilation.takeError();
+
+  RunReport report;
+  describeRun(*request, line, *compilation, extents, report);
+  auto kernel = compileKernel(*request, report);
+  if (!kernel)
+    return kernel.takeError();
+  if (llvm::Error error = addRandom(*request, *spec, extents, *tensors))
+    return error;
+  auto results = makeResults(*request, *spec, extents);
+  if (!results)
+    return results.takeError();
+  if (llvm::Error error =
+          runKernel(*kernel, *request, *tensors, *results, report))
+    return error;
+  if (llvm::Error error =
+          judge(*request, *compilation, extents, *tensors, *results, report))
+    return error;
+  if (request->isJson)
+    printJson(report, llvm::outs());
+  else
+    printText(report, llvm::outs());
+  llvm::outs().flush();
+  if (report.check && !report.check->passed)
+    return llvm::createStringError("check failed: " + report.check->message);
+  return writeResults(*request, *results);
+}
+
+} // namespace
+
+const Command &getRunCommand() {
+  static const std::vector<OptionRow> options = [] {
+    std::vector<OptionRow> rows = {
+        {"--in", "NAME=FILE",
+         "Read a tensor from a .npy file; the others are random", true},
+        {"--out", "NAME=FILE", "Write out or lse to a .npy file", true}};
+    for (const OptionRow &row : getSpecOptionRows())
+      rows.push_back(row);
+    rows.insert(rows.end(),
+                {{"--threads", "N", "Threads; one per core"},
+                 {"--repeats", "N", "Timed runs, after one that warms up; 9"},
+                 {"--seed", "N", "Of the random tensors; 0"},
+                 {"--layout", "bhnd|bnhd",
+                  "Order of heads and tokens in memory and in files; bhnd"},
+                 {"--check", "sample|all|none",
+                  "Rows of each head to compare with the Reference;\n"
+                  "sample: the first 64, the last 64 and 128 random ones"},
+                 {"--json", "", "Print one line of JSON"},
+                 {"--no-cache", "", "Compile even if the kernel is on disk"},
+                 {"--cache-dir", "DIR",
+                  "Where compiled kernels are; $RAPT_CACHE_DIR, else\n"
+                  "$XDG_CACHE_HOME/rapt, else ~/.cache/rapt"},
+                 {"--help", "", "Print this text"}});
+    return rows;
+  }();
+  static const Command command{{"run", "FILE [options]",
+                                "Compile a spec, run it, check it and time it",
+                                options,
+                                /*takesFile=*/true},
+                               execute};
+  return command;
+}
+
+} // namespace rapt::tool

@@ -1,0 +1,42 @@
+// Part of the Rapt project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
+/// \file
+/// The options that say what is compiled, the same for `run` and `compile`.
+
+#ifndef RAPT_TOOLS_RAPT_SPECOPTIONS_H
+#define RAPT_TOOLS_RAPT_SPECOPTIONS_H
+
+#include "lib/Compiler/AxisExtents.h"
+#include "lib/Compiler/SpecSource.h"
+#include "tools/rapt/Options.h"
+
+namespace rapt::tool {
+
+/// Rows for -p, --shape, --dtype, --definition and --target.
+std::vector<OptionRow> getSpecOptionRows();
+
+/// A spec and what the user wants of it; `options` have no extents yet.
+struct RequestedSpec {
+  Spec spec;
+  CompileOptions options;
+  std::map<std::string, int64_t> shape;
+};
+
+llvm::Expected<RequestedSpec> loadSpec(const CommandLine &line);
+
+/// The axes that the language itself names: `batch` to `vdim`. A shape may
+/// always give them.
+llvm::ArrayRef<llvm::StringRef> getLanguageAxes();
+
+/// Adds the extents of --shape to those that tensors have given, and a default
+/// for every axis that still has none: a small problem of today's usual sizes.
+/// Fills `options.extents` and returns the definition, complete. Fails on a
+/// name that is no axis.
+llvm::Expected<frontend::Spec> chooseExtents(RequestedSpec &requested,
+                                             AxisExtents &extents);
+
+} // namespace rapt::tool
+
+#endif // RAPT_TOOLS_RAPT_SPECOPTIONS_H

@@ -1,0 +1,34 @@
+// Part of the Rapt project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
+#include "lib/Target/Target.h"
+#include "tools/rapt/Commands.h"
+#include "llvm/Support/FormatVariadic.h"
+#include "llvm/Support/raw_ostream.h"
+
+namespace rapt::tool {
+
+static void printTarget(const target::CpuTarget &target) {
+  llvm::outs() << llvm::formatv(
+      "{0,-16} {1,-16} {2,-28} {3,4} bit vectors   {4}\n", target.name,
+      target.cpu, target.triple, target.vectorBits,
+      target::runsOnHost(target) ? "runs here" : "");
+}
+
+static llvm::Error listTargets(const CommandLine &) {
+  printTarget(target::getHostTarget());
+  for (const target::CpuTarget &target : target::getKnownTargets())
+    printTarget(target);
+  return llvm::Error::success();
+}
+
+const Command &getTargetsCommand() {
+  static const OptionRow options[] = {{"--help", "", "Print this text"}};
+  static const Command command{
+      {"targets", "", "List the machines that code is generated for", options},
+      listTargets};
+  return command;
+}
+
+} // namespace rapt::tool
