@@ -113,7 +113,11 @@ SpecCase::create(SpecSetting setting) {
   }
   if (!result->spec)
     return failure();
-  result->context = createContext();
+  result->context = made.context;
+  if (!made.context) {
+    result->ownContext = createContext();
+    result->context = result->ownContext.get();
+  }
   result->evaluated =
       frontend::emitAttn(*result->spec, *result->context, diags);
   if (!result->evaluated)

@@ -29,6 +29,9 @@ struct SpecSetting {
   /// Extents of feature axes; those that are missing become 5.
   std::map<std::string, int64_t> extents = {{"dim", 4}, {"vdim", 4}};
   uint64_t seed = 1;
+  /// Shared by many cases, since making one is most of the work; else a case
+  /// has its own.
+  mlir::MLIRContext *context = nullptr;
 };
 
 /// A tensor that owns its elements.
@@ -83,7 +86,8 @@ private:
   std::unique_ptr<support::SourceFile> source;
   std::optional<frontend::File> file;
   std::optional<frontend::Spec> spec;
-  std::unique_ptr<mlir::MLIRContext> context;
+  std::unique_ptr<mlir::MLIRContext> ownContext;
+  mlir::MLIRContext *context = nullptr;
   mlir::OwningOpRef<mlir::ModuleOp> evaluated;
 };
 

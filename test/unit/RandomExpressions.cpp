@@ -1,0 +1,132 @@
+// Part of the Rapt project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
+#include "RandomExpressions.h"
+
+namespace rapt::testing {
+
+const char *RandomExpressions::getInputs() {
+  return R"(
+  input doc: i32[batch, keys]
+  input side: i16[batch, queries]
+  input start: i32[batch]
+  input slot: i32[heads]
+  input table: i32[heads, 6]
+  input seen: bool[batch, keys]
+  input full: bool[heads]
+  input slope: f32[heads]
+  input bias: f32[heads, 9]
+)";
+}
+
+std::string RandomExpressions::makeIntegerLeaf() {
+  if (below(3) == 0)
+    return std::to_string(below(3) ? below(9) : below(40));
+  return pick({"i", "j", "i", "j", "i", "j", "row", "b", "h", "keys", "queries",
+               "doc[i]", "doc[j]", "side[i]", "start[b]", "slot[h]"});
+}
+
+std::string RandomExpressions::makeInteger(int depth) {
+  if (depth <= 0 || below(5) == 0)
+    return makeIntegerLeaf();
+  auto next = [&] { return makeInteger(depth - 1); };
+  switch (below(13)) {
+  case 0:
+  case 1:
+    return "(" + next() + " + " + next() + ")";
+  case 2:
+  case 3:
+  case 4:
+    return "(" + next() + " - " + next() + ")";
+  case 5: // one factor stays small, so that depth 6 fits any integer
+    return "(" + next() + " * " + pick({"2", "3", "-1", "-2", "b", "h"}) + ")";
+  case 6:
+    return "(" + next() + " / " +
+           (below(3) ? std::to_string(1 + below(12))
+                     : "max(1, " + makeIntegerLeaf() + ")") +
+           ")";
+  case 7:
+    return "(" + next() + " % " +
+           (below(3) ? std::to_string(1 + below(12))
+                     : "max(1, " + makeIntegerLeaf() + ")") +
+           ")";
+  case 8:
+    return "min(" + next() + ", " + next() + ")";
+  case 9:
+    return "max(" + next() + ", " + next() + ")";
+  case 10:
+    return "abs(" + next() + ")";
+  case 11:
+    return "where(" + makeBoolean(depth - 1) + ", " + next() + ", " + next() +
+           ")";
+  default: // outside the tensor it reads 0
+    return pick({"doc[", "table["}) + next() + "]";
+  }
+}
+
+std::string RandomExpressions::makeBooleanLeaf() {
+  if (below(4) == 0)
+    return pick({"seen[j]", "seen[i]", "full[h]"});
+  return "(" + makeIntegerLeaf() + " " +
+         pick({"<", "<=", ">", ">=", "==", "!="}) + " " + makeIntegerLeaf() +
+         ")";
+}
+
+std::string RandomExpressions::makeBoolean(int depth) {
+  if (depth <= 0)
+    return makeBooleanLeaf();
+  auto next = [&] { return makeBoolean(depth - 1); };
+  auto number = [&] { return makeInteger(depth - 1); };
+  switch (below(10)) {
+  case 0:
+  case 1:
+    return "(" + next() + " & " + next() + ")";
+  case 2:
+    return "(" + next() + " | " + next() + ")";
+  case 3:
+    return "(!" + next() + ")";
+  case 4:
+    return "where(" + next() + ", " + next() + ", " + next() + ")";
+  default:
+    return "(" + number() + " " + pick({"<", "<=", ">", ">=", "==", "!="}) +
+           " " + number() + ")";
+  }
+}
+
+std::string RandomExpressions::makeReal(int depth) {
+  if (depth <= 0 || below(5) == 0)
+    return pick({"dot(q, k)", "dot(q, k)", "slope[h]", "0.5", "-1.25", "2",
+                 "bias[min(8, abs(i - j))]"});
+  auto next = [&] { return makeReal(depth - 1); };
+  // Into (-3, 3), where no function below is steep.
+  auto bounded = [&] { return "3 * tanh(" + next() + " / 3)"; };
+  switch (below(14)) {
+  case 0:
+  case 1:
+    return "(" + next() + " + " + next() + ")";
+  case 2:
+    return "(" + next() + " - " + next() + ")";
+  case 3:
+    return "(" + bounded() + " * " + next() + ")";
+  case 4:
+    return "(" + next() + " / (1 + abs(" + next() + ")))";
+  case 5:
+    return "min(" + next() + ", " + next() + ")";
+  case 6:
+    return "max(" + next() + ", " + next() + ")";
+  case 7:
+    return pick({"sigmoid(", "tanh(", "relu(", "softplus(", "silu("}) + next() +
+           ")";
+  case 8:
+    return pick({"exp(", "sin(", "cos(", "elu("}) + bounded() + ")";
+  case 9:
+    return pick({"sqrt(", "log("}) + "1 + abs(" + next() + "))";
+  case 10:
+    return "(0.125 * real(" + makeInteger(2) + "))";
+  default:
+    return "where(" + makeBoolean(1) + ", " + next() + ", " + next() + ")";
+  }
+}
+
+} // namespace rapt::testing
