@@ -94,7 +94,7 @@ struct MechanismFixture : testing::Test {
             argument.elementType, tensor.data.data(), n,
             (n * 7 + seed) / 3 %
                 (argument.elementType == ElementType::Boolean ? 2 : 3));
-    tensors.emplace(argument.name, std::move(tensor));
+    tensors.insert_or_assign(argument.name, std::move(tensor));
   }
   /// Fills an integer tensor, repeating the values.
   void setIntegers(const std::string &name, std::vector<int64_t> values) {
