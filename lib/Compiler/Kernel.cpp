@@ -8,6 +8,7 @@
 #include "lib/Compiler/CodedError.h"
 #include "lib/Compiler/Compilation.h"
 #include "lib/Compiler/WorkspacePool.h"
+#include "lib/Runtime/FlushSubnormals.h"
 #include "lib/Runtime/KernelCache.h"
 #include "lib/Runtime/KernelLoader.h"
 #include "lib/Runtime/ThreadPool.h"
@@ -171,6 +172,7 @@ Result<void> Kernel::run(const std::vector<NamedTensor> &arguments,
     int64_t items = static_cast<const int64_t *>(memory)[launch];
     if (items > 0)
       executor.run(items, [&](int64_t first, int64_t last) {
+        runtime::FlushSubnormals flush;
         entries.run(words, memory, launch, first, last);
       });
   }
