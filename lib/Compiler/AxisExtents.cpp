@@ -110,7 +110,10 @@ Error AxisExtents::check() const {
     if (entry == entries.end())
       continue;
     int64_t parts = entry->second.extent;
-    if (parts <= 0 || heads->second.extent % parts != 0)
+    if (parts <= 0)
+      return invalid("axis '" + Twine(axis) + "' of " + entry->second.origin +
+                     " has extent " + Twine(parts) + ", expected 1 or more");
+    if (heads->second.extent % parts != 0)
       return invalid("axis 'heads' of " + heads->second.origin +
                      " has extent " + Twine(heads->second.extent) +
                      ", expected a multiple of " + Twine(parts) + ", axis '" +

@@ -31,11 +31,33 @@ std::string describeTensor(const TensorSignature &tensor, bool isContiguous) {
   return text + (isContiguous ? "], last stride 1" : "]");
 }
 
+/// A member's name: an input may be called like a word of C or C++.
+std::string getMember(StringRef name) {
+  static const StringRef words[] = {
+      "alignas",  "alignof",   "and",       "and_eq",    "asm",
+      "auto",     "bitand",    "bitor",     "bool",      "break",
+      "case",     "catch",     "char",      "class",     "compl",
+      "concept",  "const",     "consteval", "constexpr", "constinit",
+      "continue", "decltype",  "default",   "delete",    "do",
+      "double",   "else",      "enum",      "explicit",  "export",
+      "extern",   "false",     "float",     "for",       "friend",
+      "goto",     "if",        "inline",    "int",       "long",
+      "mutable",  "namespace", "new",       "noexcept",  "not",
+      "not_eq",   "nullptr",   "operator",  "or",        "or_eq",
+      "private",  "protected", "public",    "register",  "requires",
+      "restrict", "return",    "short",     "signed",    "sizeof",
+      "static",   "struct",    "switch",    "template",  "this",
+      "throw",    "true",      "try",       "typedef",   "typeid",
+      "typename", "union",     "unsigned",  "using",     "virtual",
+      "void",     "volatile",  "while",     "xor",       "xor_eq"};
+  return (name + (llvm::is_contained(words, name) ? "_" : "")).str();
+}
+
 void printMembers(const std::vector<TensorSignature> &tensors,
                   llvm::ArrayRef<bool> contiguous, bool areResults,
                   llvm::raw_ostream &os) {
   for (auto [tensor, isContiguous] : llvm::zip_equal(tensors, contiguous)) {
-    const std::string &name = tensor.name;
+    std::string name = getMember(tensor.name);
     size_t rank = tensor.axes.size();
     os << "  /** " << describeTensor(tensor, isContiguous) << " */\n"
        << "  " << (areResults ? "void *" : "const void *") << name << ";\n";

@@ -21,6 +21,7 @@
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/ADT/StringSwitch.h"
 #include "llvm/Support/FileSystem.h"
+#include "llvm/Support/Path.h"
 #include "llvm/Support/raw_ostream.h"
 #include <chrono>
 
@@ -298,6 +299,18 @@ llvm::Error judge(const RunRequest &request, const Compilation &compilation,
   return llvm::Error::success();
 }
 
+/// Fails early where writeResults() will not be able to write.
+llvm::Error checkOutputs(const RunRequest &request) {
+  for (const auto &[name, path] : request.outputs) {
+    StringRef folder = llvm::sys::path::parent_path(path);
+    if (std::error_code code = llvm::sys::fs::access(
+            folder.empty() ? "." : folder, llvm::sys::fs::AccessMode::Write))
+      return llvm::createStringError(path +
+                                     ": cannot write: " + code.message());
+  }
+  return llvm::Error::success();
+}
+
 llvm::Error writeResults(const RunRequest &request,
                          const std::vector<HostTensor> &results) {
   OutputFiles files;
@@ -352,6 +365,8 @@ llvm::Error execute(const CommandLine &line) {
   auto request = parseRequest(line);
   if (!request)
     return request.takeError();
+  if (llvm::Error error = checkOutputs(*request))
+    return error;
   AxisExtents extents;
   auto tensors = readInputs(*request, extents);
   if (!tensors)
