@@ -6,6 +6,7 @@
 // results are kept, and loops with carried tiles.
 
 #include "lib/Conversion/TileToVector/KernelLowering.h"
+#include "mlir/Dialect/Math/IR/Math.h"
 #include "llvm/ADT/TypeSwitch.h"
 
 using namespace mlir;
@@ -293,8 +294,34 @@ LogicalResult KernelLowering::lowerConcat(tile::ConcatOp op) {
 // Groups
 //===----------------------------------------------------------------------===//
 
+/// How many vector operations one row of `op` takes, roughly: a function is a
+/// polynomial.
+static int64_t getWeight(Operation *op) {
+  auto map = dyn_cast<tile::MapOp>(op);
+  if (!map)
+    return 0;
+  int64_t weight = 0;
+  for (Operation &inner : map.getBody().front())
+    weight += isa<math::MathDialect>(inner.getDialect()) &&
+                      !isa<math::FmaOp, math::Exp2Op>(inner)
+                  ? 24
+                  : 1;
+  return weight;
+}
+
+/// A map that is longer than this stands in a loop of its own, apart from
+/// products: repeated for each row of a product's block it would make more code
+/// than the registers saved are worth.
+constexpr int64_t kHeavy = 32;
+
 LogicalResult KernelLowering::addToGroup(Operation *op, int64_t rows) {
   bool isOpen = !group.ops.empty() && group.rows == rows;
+  auto isProduct = [](Operation *other) { return isa<tile::MmaOp>(other); };
+  auto isHeavy = [](Operation *other) { return getWeight(other) > kHeavy; };
+  if (isHeavy(op))
+    isOpen &= llvm::none_of(group.ops, isProduct);
+  if (isProduct(op))
+    isOpen &= llvm::none_of(group.ops, isHeavy);
   // Each operand from the group must be needed at the same row only.
   for (Value operand : op->getOperands()) {
     Operation *def = operand.getDefiningOp();
@@ -393,9 +420,15 @@ LogicalResult KernelLowering::flush() {
         return failure();
   }
 
-  int64_t block = std::min(
-      hasProduct ? kernel.getPlan()->getRows() : kernel.getPlan()->getSweep(),
-      group.rows);
+  int64_t block = kernel.getPlan()->getRows();
+  if (!hasProduct) {
+    int64_t weight = 1;
+    for (Operation *op : group.ops)
+      weight += getWeight(op);
+    block = std::clamp<int64_t>(2 * kHeavy / weight, 1,
+                                kernel.getPlan()->getSweep());
+  }
+  block = std::min(block, group.rows);
   int64_t whole = group.rows / block * block;
   auto unpack = [&](ValueRange values) {
     llvm::DenseMap<Operation *, Partial> partials;
