@@ -113,7 +113,9 @@ public:
   /// `node` with the key's position replaced by `index`; zero or false if that
   /// lies outside the sequence.
   Node *atKey(Node *node, Operand index);
-  /// Feature `index` of a row.
+  /// `value` where `inside` holds, else zero or false.
+  Node *zeroUnless(Operand inside, Operand value);
+  /// Feature `index` of a row; an index outside has no meaning.
   Node *elementAt(Node *row, Node *index, SourceRange range);
   /// A changed copy of a node whose type the caller has set.
   Node *remake(Node copy, SourceRange range) {

@@ -145,12 +145,18 @@ Node *Builder::atKey(Node *node, Operand index) {
     Operand before{compare(CompareOp::Lt, index, length), index.range};
     inside.node = logical(Op::And, inside, before);
   }
-  Node *zero = node->scalar == Scalar::Boolean   ? boolean(false)
-               : node->scalar == Scalar::Integer ? integer(0)
-                                                 : real(0);
+  return zeroUnless(inside, {value, index.range});
+}
+
+Node *Builder::zeroUnless(Operand inside, Operand value) {
+  if (value.node->isPoison())
+    return value.node;
+  Node *zero = value.node->scalar == Scalar::Boolean   ? boolean(false)
+               : value.node->scalar == Scalar::Integer ? integer(0)
+                                                       : real(0);
   if (inside.node->op == Op::Boolean && inside.node->integer)
-    return value;
-  return select(inside, {value, index.range}, {zero, index.range});
+    return value.node;
+  return select(inside, value, {zero, value.range});
 }
 
 Node *Builder::elementAt(Node *row, Node *index, SourceRange range) {

@@ -221,7 +221,7 @@ Operand ExpressionBuilder::subscriptValue(Operand base, const Suffix &suffix) {
     Operand index = build(*sub.first);
     if (!b.expectInteger(index, "an integer subscript"))
       return failed;
-    const Feature &feature = result.node->features.front();
+    const Feature feature = result.node->features.front();
     bool isOutside =
         index.node->op == Op::Integer && feature.isKnown() &&
         (index.node->integer < 0 || index.node->integer >= feature.extent);
@@ -232,6 +232,14 @@ Operand ExpressionBuilder::subscriptValue(Operand base, const Suffix &suffix) {
                                        describe(feature)),
               base.range};
     result.node = b.elementAt(result.node, index.node, sub.range);
+    if (!feature.isKnown())
+      continue;
+    Operand zero{b.integer(0), index.range};
+    Operand extent{b.integer(feature.extent), index.range};
+    Operand fromZero{b.compare(CompareOp::Ge, index, zero), index.range};
+    Operand below{b.compare(CompareOp::Lt, index, extent), index.range};
+    result.node = b.zeroUnless(
+        {b.logical(Op::And, fromZero, below), index.range}, result);
   }
   return result;
 }

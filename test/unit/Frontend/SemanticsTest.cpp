@@ -147,6 +147,21 @@ TEST_F(SemanticsTest, ReadsOutsideGiveZero) {
   }});
 }
 
+TEST_F(SemanticsTest, FeaturesOutsideAComputedRowAreZero) {
+  setLengths(9, 12); // i from 3, j to 11, 8 features
+  compile("attention t { score = dot(q, k) + exp(q)[j] + q[2:5][i - 5] + "
+          "exp(k)[i - j] }");
+  check({.score = [&](Pair p) {
+    auto exp = [&](const char *name, std::vector<int64_t> at) {
+      return at.back() < 0 || at.back() >= 8 ? 0 : std::exp(real(name, at));
+    };
+    bool isInside = p.i >= 5 && p.i < 8;
+    return p.dot + exp("q", {p.b, p.h, p.row, p.j}) +
+           (isInside ? real("q", {p.b, p.h, p.row, p.i - 3}) : 0) +
+           exp("k", {p.b, p.h / 2, p.j, p.i - p.j});
+  }});
+}
+
 TEST_F(SemanticsTest, ComputedValuesOfAnotherKey) {
   setLengths(9, 7);
   compile("attention t { input d: i32[batch, keys]   let e = d + 1   let n = "
