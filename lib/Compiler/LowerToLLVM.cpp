@@ -39,6 +39,7 @@ namespace {
 /// instruction for. Vectors have rank 1 here.
 LogicalResult lowerVectors(Operation *module) {
   RewritePatternSet patterns(module->getContext());
+  vector::populateVectorMaskOpLoweringPatterns(patterns); // constant masks
   vector::populateVectorMaskMaterializationPatterns(
       patterns, /*force32BitVectorIndices=*/true);
   vector::populateVectorBroadcastLoweringPatterns(patterns);

@@ -39,8 +39,9 @@ std::string RandomExpressions::makeInteger(int depth) {
   case 3:
   case 4:
     return "(" + next() + " - " + next() + ")";
-  case 5: // one factor stays small, so that depth 6 fits any integer
-    return "(" + next() + " * " + pick({"2", "3", "-1", "-2", "b", "h"}) + ")";
+  case 5: // factors stay small, so that all of it fits 64 bits
+    return "(" + next() + " * " +
+           (depth == 1 ? pick({"b", "h", "-3"}) : pick({"2", "3", "-1"})) + ")";
   case 6:
     return "(" + next() + " / " +
            (below(3) ? std::to_string(1 + below(12))
@@ -96,7 +97,7 @@ std::string RandomExpressions::makeBoolean(int depth) {
 
 std::string RandomExpressions::makeReal(int depth) {
   if (depth <= 0 || below(5) == 0)
-    return pick({"dot(q, k)", "dot(q, k)", "slope[h]", "0.5", "-1.25", "2",
+    return pick({"dot(q, k)", "dot(q, k)", "slope[h]", "0.5", "-1.25", "2.0",
                  "bias[min(8, abs(i - j))]"});
   auto next = [&] { return makeReal(depth - 1); };
   // Into (-3, 3), where no function below is steep.
@@ -123,7 +124,7 @@ std::string RandomExpressions::makeReal(int depth) {
   case 9:
     return pick({"sqrt(", "log("}) + "1 + abs(" + next() + "))";
   case 10:
-    return "(0.125 * real(" + makeInteger(2) + "))";
+    return "(0.125 * real(i - " + makeInteger(2) + "))";
   default:
     return "where(" + makeBoolean(1) + ", " + next() + ", " + next() + ")";
   }

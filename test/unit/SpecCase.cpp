@@ -108,7 +108,7 @@ SpecCase::create(SpecSetting setting) {
   result->spec = frontend::analyze(*result->file, instance, diags);
   if (result->spec && !result->spec->missingExtents.empty()) {
     for (const std::string &name : result->spec->missingExtents)
-      instance.extents[name] = 5;
+      instance.extents[name] = result->setting.extents[name] = 5;
     result->spec = frontend::analyze(*result->file, instance, diags);
   }
   if (!result->spec)
@@ -123,18 +123,34 @@ SpecCase::create(SpecSetting setting) {
   if (!result->evaluated)
     return failure();
 
+  result->makeTensors();
+  return result;
+}
+
+void SpecCase::makeTensors() {
+  tensors.clear();
   std::map<std::string, int64_t> leading = {
-      {"batch", made.batch},      {"heads", made.heads},
-      {"kv_heads", made.kvHeads}, {"groups", made.kvHeads},
-      {"queries", made.queries},  {"keys", made.keys}};
-  for (const frontend::TensorSignature &argument : result->spec->arguments) {
+      {"batch", setting.batch},      {"heads", setting.heads},
+      {"kv_heads", setting.kvHeads}, {"groups", setting.kvHeads},
+      {"queries", setting.queries},  {"keys", setting.keys}};
+  for (const frontend::TensorSignature &argument : spec->arguments) {
     std::vector<int64_t> sizes;
     for (const frontend::TensorAxis &axis : argument.axes)
       sizes.push_back(axis.extent ? *axis.extent : leading.at(axis.name));
-    result->tensors.emplace_back(argument.name, argument.elementType, sizes);
+    tensors.emplace_back(argument.name, argument.elementType, sizes);
   }
-  result->fill();
-  return result;
+  fill();
+}
+
+void SpecCase::resize(int64_t batch, int64_t heads, int64_t kvHeads,
+                      int64_t queries, int64_t keys, uint64_t seed) {
+  setting.batch = batch;
+  setting.heads = heads;
+  setting.kvHeads = kvHeads;
+  setting.queries = queries;
+  setting.keys = keys;
+  setting.seed = seed;
+  makeTensors();
 }
 
 mlir::OwningOpRef<mlir::ModuleOp> SpecCase::emit() {

@@ -66,6 +66,9 @@ public:
   /// The spec in the attn dialect; every call emits a new one.
   mlir::OwningOpRef<mlir::ModuleOp> emit();
 
+  /// Tensors of other lengths for the same kernel; feature axes stay.
+  void resize(int64_t batch, int64_t heads, int64_t kvHeads, int64_t queries,
+              int64_t keys, uint64_t seed);
   /// Fills floats from a normal distribution, integers with numbers that are
   /// sensible as positions or ids.
   void fill();
@@ -81,6 +84,7 @@ public:
 
 private:
   explicit SpecCase(SpecSetting setting) : setting(std::move(setting)) {}
+  void makeTensors();
 
   SpecSetting setting;
   std::unique_ptr<support::SourceFile> source;
