@@ -98,8 +98,11 @@ def _viewDLPack(name, tensor):
                 "call this under torch.no_grad() or detach the tensor"
             )
         tensor = tensor.detach()
-    device, _ = tensor.__dlpack_device__()
-    if device != _CPU:
+    if isTorch(tensor):
+        isHere = tensor.device.type == "cpu"  # DLPack knows not all of its devices
+    else:
+        isHere = tensor.__dlpack_device__()[0] == _CPU
+    if not isHere:
         raise ValueError(f"'{name}' is not in the memory of the CPU; call .cpu()")
     capsule = tensor.__dlpack__()
     address = _getPointer(capsule, b"dltensor")
