@@ -124,7 +124,7 @@ std::string RandomExpressions::makeReal(int depth) {
   case 9:
     return pick({"sqrt(", "log("}) + "1 + abs(" + next() + "))";
   case 10:
-    return "(0.125 * real(i - " + makeInteger(2) + "))";
+    return "(0.125 * real(i - max(-40, min(" + makeInteger(2) + ", 40))))";
   default:
     return "where(" + makeBoolean(1) + ", " + next() + ", " + next() + ")";
   }

@@ -51,7 +51,8 @@ mlir::MLIRContext *getSharedContext() {
 }
 } // namespace
 
-std::unique_ptr<KernelCase> KernelCase::create(SpecSetting setting) {
+std::unique_ptr<KernelCase> KernelCase::create(SpecSetting setting,
+                                               const std::string &target) {
   setting.context = getSharedContext();
   auto specCase = SpecCase::create(std::move(setting));
   if (!specCase) {
@@ -69,6 +70,7 @@ std::unique_ptr<KernelCase> KernelCase::create(SpecSetting setting) {
   options.params = made.params;
   options.dtype = getDType(made.type);
   options.extents = made.extents;
+  options.target = target;
   options.useCache = false;
   auto kernel = Kernel::compile(*spec, options);
   if (!kernel) {

@@ -17,7 +17,8 @@ namespace rapt::testing {
 class KernelCase {
 public:
   /// Null, with a failure of the test, if the spec does not compile.
-  static std::unique_ptr<KernelCase> create(SpecSetting setting);
+  static std::unique_ptr<KernelCase> create(SpecSetting setting,
+                                            const std::string &target = "host");
 
   struct Results {
     SpecTensor out, lse;
