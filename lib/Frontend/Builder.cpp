@@ -2,7 +2,7 @@
 // See LICENSE for license information.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 
-// Leaves, and operations element by element. Folding is in Fold.cpp.
+// Leaves, conversions and arithmetic. Folding is in Fold.cpp.
 
 #include "lib/Frontend/Builder.h"
 #include "llvm/ADT/StringExtras.h"
@@ -237,8 +237,8 @@ bool Builder::expectRow(Operand a) {
 bool Builder::matchFeatures(Operand a, Operand b, Feature &common) {
   const Feature &left = a.node->features.front();
   const Feature &right = b.node->features.front();
-  bool namesDiffer = !left.name.empty() && !right.name.empty() &&
-                     left.name != right.name;
+  bool namesDiffer =
+      !left.name.empty() && !right.name.empty() && left.name != right.name;
   bool extentsDiffer =
       left.isKnown() && right.isKnown() && left.extent != right.extent;
   if (namesDiffer || extentsDiffer) {
@@ -267,8 +267,7 @@ bool Builder::unify(llvm::ArrayRef<Operand> operands,
     if (operand.node->isScalar())
       continue;
     if (!operand.node->isRow()) {
-      notCompiled(operand.range,
-                  "arithmetic on " + describe(*operand.node));
+      notCompiled(operand.range, "arithmetic on " + describe(*operand.node));
       return false;
     }
     if (!first) {
@@ -292,8 +291,8 @@ Node *Builder::elementwise(Op op, Scalar scalar,
   if (!unify(operands, node.features))
     return poison();
   if (scalar == Scalar::Integer && !interval.fits(64))
-    return error(range, "integer may not fit 64 bits, its range is " +
-                            interval.str());
+    return error(range,
+                 "integer may not fit 64 bits, its range is " + interval.str());
   node.op = op;
   node.scalar = scalar;
   node.range = interval;
@@ -303,17 +302,14 @@ Node *Builder::elementwise(Op op, Scalar scalar,
   if (scalar == Scalar::Integer && node.features.empty() && interval.isPoint())
     if (!isQuotient)
       return integer(static_cast<int64_t>(interval.low));
-  if (scalar == Scalar::Integer && interval.isPoint() && node.features.empty()) {
+  if (scalar == Scalar::Integer && interval.isPoint() &&
+      node.features.empty()) {
     // A constant that remembers to be a quotient.
     node.op = Op::Integer;
     node.operands.clear();
     node.integer = static_cast<int64_t>(interval.low);
   }
   return make(std::move(node), range);
-}
-
-static SourceRange cover(SourceRange a, SourceRange b) {
-  return {std::min(a.begin, b.begin), std::max(a.end, b.end)};
 }
 
 //===----------------------------------------------------------------------===//
@@ -364,10 +360,6 @@ Node *Builder::toInteger(Operand a) {
 // Arithmetic
 //===----------------------------------------------------------------------===//
 
-static bool areIntegers(Operand a, Operand b) {
-  return a.node->scalar == Scalar::Integer && b.node->scalar == Scalar::Integer;
-}
-
 Node *Builder::arithmetic(Op op, Operand a, Operand b) {
   bool isFine = expectNumber(a);
   if (!expectNumber(b) || !isFine)
@@ -401,11 +393,10 @@ bool Builder::checkDivisor(Operand divisor) {
     error(divisor.range, "divisor must be positive, found " +
                              llvm::Twine(divisor.node->integer));
   else
-    error(divisor.range, "divisor must be positive, its range is " +
-                             divisor.node->range.str() +
-                             (divisor.node->range.high > 0
-                                  ? "; max(1, x) makes it so"
-                                  : ""));
+    error(divisor.range,
+          "divisor must be positive, its range is " +
+              divisor.node->range.str() +
+              (divisor.node->range.high > 0 ? "; max(1, x) makes it so" : ""));
   return false;
 }
 
@@ -504,8 +495,8 @@ Node *Builder::exclusiveOr(Operand a, Operand b) {
     return poison();
   for (Operand operand : {a, b})
     if (operand.node->scalar != Scalar::Integer)
-      return error(operand.range, "expected an integer, found " +
-                                      describe(*operand.node));
+      return error(operand.range,
+                   "expected an integer, found " + describe(*operand.node));
   return elementwise(Op::Xor, Scalar::Integer, {a, b}, cover(a.range, b.range),
                      frontend::exclusiveOr(a.node->range, b.node->range));
 }
@@ -523,137 +514,6 @@ Node *Builder::log2Floor(Operand a) {
   };
   return elementwise(Op::Log2Floor, Scalar::Integer, a, a.range,
                      {log2(a.node->range.low), log2(a.node->range.high)});
-}
-
-//===----------------------------------------------------------------------===//
-// Booleans
-//===----------------------------------------------------------------------===//
-
-static Op getOp(CompareOp op) {
-  switch (op) {
-  case CompareOp::Eq:
-    return Op::Equal;
-  case CompareOp::Ne:
-    return Op::NotEqual;
-  case CompareOp::Lt:
-    return Op::Less;
-  case CompareOp::Le:
-    return Op::LessEqual;
-  case CompareOp::Gt:
-    return Op::Greater;
-  default:
-    return Op::GreaterEqual;
-  }
-}
-
-/// What the ranges alone decide.
-static std::optional<bool> decide(Op op, Interval a, Interval b) {
-  bool below = a.high < b.low, above = a.low > b.high;
-  bool equal = a.isPoint() && b.isPoint() && a.low == b.low;
-  auto answer = [](bool yes, bool no) -> std::optional<bool> {
-    if (yes || no)
-      return yes;
-    return std::nullopt;
-  };
-  switch (op) {
-  case Op::Equal:
-    return answer(equal, below || above);
-  case Op::NotEqual:
-    return answer(below || above, equal);
-  case Op::Less:
-    return answer(below, a.low >= b.high);
-  case Op::LessEqual:
-    return answer(a.high <= b.low, above);
-  case Op::Greater:
-    return answer(above, a.high <= b.low);
-  default:
-    return answer(a.low >= b.high, below);
-  }
-}
-
-Node *Builder::compare(CompareOp written, Operand a, Operand b) {
-  if (a.node->isPoison() || b.node->isPoison())
-    return poison();
-  SourceRange range = cover(a.range, b.range);
-  Op op = getOp(written);
-  bool areBooleans = a.node->scalar == Scalar::Boolean &&
-                     b.node->scalar == Scalar::Boolean;
-  if (areBooleans && (op == Op::Equal || op == Op::NotEqual)) {
-    if (a.node->isConstant() && b.node->isConstant())
-      return boolean((a.node == b.node) == (op == Op::Equal));
-    return elementwise(op, Scalar::Boolean, {a, b}, range);
-  }
-  if (areBooleans)
-    return error(range, "booleans have no order; expected '==' or '!='");
-  if (a.node->scalar == Scalar::Boolean || b.node->scalar == Scalar::Boolean) {
-    Operand &wrong = a.node->scalar == Scalar::Boolean ? a : b;
-    Operand &other = a.node->scalar == Scalar::Boolean ? b : a;
-    diags
-        .error(wrong.range,
-               "expected a number, found " + describe(*wrong.node))
-        .note(other.range, "compared with " + describe(*other.node));
-    return poison();
-  }
-  if (areIntegers(a, b)) {
-    if (a.node->isScalar() && b.node->isScalar())
-      if (auto answer = decide(op, a.node->range, b.node->range))
-        return boolean(*answer);
-    return elementwise(op, Scalar::Boolean, {a, b}, range);
-  }
-  Operand operands[] = {{toReal(a), a.range}, {toReal(b), b.range}};
-  return elementwise(op, Scalar::Boolean, operands, range);
-}
-
-Node *Builder::logical(Op op, Operand a, Operand b) {
-  bool isFine = expectBoolean(a);
-  if (!expectBoolean(b) || !isFine)
-    return poison();
-  for (auto [one, other] : {std::pair(a, b), std::pair(b, a)})
-    if (one.node->op == Op::Boolean && other.node->isScalar())
-      return (one.node->integer != 0) == (op == Op::And) ? other.node
-                                                          : one.node;
-  if (a.node == b.node)
-    return a.node;
-  return elementwise(op, Scalar::Boolean, {a, b}, cover(a.range, b.range));
-}
-
-Node *Builder::logicalNot(Operand a) {
-  if (!expectBoolean(a))
-    return poison();
-  if (a.node->op == Op::Boolean)
-    return boolean(a.node->integer == 0);
-  if (a.node->op == Op::Not)
-    return a.node->operands.front();
-  return elementwise(Op::Not, Scalar::Boolean, a, a.range);
-}
-
-Node *Builder::select(Operand condition, Operand a, Operand b) {
-  if (!expectBoolean(condition) || a.node->isPoison() || b.node->isPoison())
-    return poison();
-  bool isBoolean = a.node->scalar == Scalar::Boolean;
-  if (isBoolean != (b.node->scalar == Scalar::Boolean)) {
-    diags
-        .error(b.range, "expected " + std::string(isBoolean ? "a boolean"
-                                                            : "a number") +
-                            ", found " + describe(*b.node))
-        .note(a.range, "the other choice is " + describe(*a.node));
-    return poison();
-  }
-  if (!isBoolean && !areIntegers(a, b)) {
-    a.node = toReal(a);
-    b.node = toReal(b);
-    if (a.node->isPoison() || b.node->isPoison())
-      return poison();
-  }
-  if (a.node == b.node && condition.node->isScalar())
-    return a.node;
-  bool sameFeatures = a.node->features.size() == b.node->features.size();
-  if (condition.node->op == Op::Boolean && sameFeatures)
-    return condition.node->integer ? a.node : b.node;
-  return elementwise(Op::Select, a.node->scalar, {condition, a, b},
-                     cover(condition.range, cover(a.range, b.range)),
-                     a.node->range.join(b.node->range),
-                     a.node->isQuotient || b.node->isQuotient);
 }
 
 } // namespace rapt::frontend

@@ -136,8 +136,7 @@ private:
              llvm::SmallVectorImpl<Feature> &features);
   bool matchFeatures(Operand a, Operand b, Feature &common);
   Node *foldReal(Op op, llvm::ArrayRef<Operand> operands, SourceRange range);
-  Node *foldInteger(Op op, llvm::ArrayRef<Operand> operands,
-                    SourceRange range);
+  Node *foldInteger(Op op, llvm::ArrayRef<Operand> operands, SourceRange range);
   bool checkDivisor(Operand divisor);
   /// Makes `node` again with other operands.
   Node *rebuild(const Node *node, llvm::ArrayRef<Node *> operands);

@@ -75,13 +75,14 @@ Node *Builder::reduce(Op op, Operand row) {
     node.range = feature.isKnown() ? node.range * Interval::of(feature.extent)
                                    : Interval{all.low + 1, all.high};
     if (node.scalar == Scalar::Integer && !node.range.fits(64))
-      return error(row.range, "sum may not fit 64 bits, its range is " +
-                                  node.range.str());
+      return error(row.range,
+                   "sum may not fit 64 bits, its range is " + node.range.str());
   }
   if (op == Op::ReduceArgmax) {
     node.scalar = Scalar::Integer;
-    node.range = {0, feature.isKnown() ? std::max<int64_t>(feature.extent, 1) - 1
-                                       : maxLength - 1};
+    node.range = {0, feature.isKnown()
+                         ? std::max<int64_t>(feature.extent, 1) - 1
+                         : maxLength - 1};
   }
   return make(std::move(node), row.range);
 }
@@ -93,10 +94,9 @@ Node *Builder::slice(Operand row, int64_t begin, int64_t end) {
     return poison();
   const Feature &feature = row.node->features.front();
   if (begin < 0 || end <= begin || (feature.isKnown() && end > feature.extent))
-    return error(row.range, "cut " + llvm::Twine(begin) + ":" +
-                                llvm::Twine(end) +
-                                " is not a part of the features " +
-                                describe(feature));
+    return error(row.range,
+                 "cut " + llvm::Twine(begin) + ":" + llvm::Twine(end) +
+                     " is not a part of the features " + describe(feature));
   if (begin == 0 && end == feature.extent)
     return row.node;
   Node node;
@@ -132,9 +132,8 @@ Node *Builder::concat(llvm::ArrayRef<Operand> rows, SourceRange range) {
     node.scalar = part->scalar;
     node.range = node.range.join(part->range);
     const Feature &own = row.node->features.front();
-    feature.extent = feature.isKnown() && own.isKnown()
-                         ? feature.extent + own.extent
-                         : -1;
+    feature.extent =
+        feature.isKnown() && own.isKnown() ? feature.extent + own.extent : -1;
   }
   if (rows.size() == 1)
     return rows.front().node;

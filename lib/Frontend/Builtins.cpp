@@ -196,7 +196,7 @@ bool ExpressionBuilder::collectArguments(const Call &call,
 
 Node *ExpressionBuilder::callElementwise(const CallArguments &call) {
   static const std::pair<StringRef, Op> real[] = {
-      {"exp", Op::Exp}, {"log", Op::Log}, {"sqrt", Op::Sqrt},
+      {"exp", Op::Exp},   {"log", Op::Log}, {"sqrt", Op::Sqrt},
       {"tanh", Op::Tanh}, {"sin", Op::Sin}, {"cos", Op::Cos},
       {"acos", Op::Acos}};
   StringRef name = call.callee.text;
@@ -238,7 +238,8 @@ Node *ExpressionBuilder::callActivation(const CallArguments &call) {
     return b.divide(name == "silu" ? x : one, sum);
   }
   Operand size = at(b.negate(at(b.absolute(x))));
-  Operand tail = at(b.realFunction(Op::Log1P, at(b.realFunction(Op::Exp, size))));
+  Operand tail =
+      at(b.realFunction(Op::Log1P, at(b.realFunction(Op::Exp, size))));
   if (name == "softplus")
     return b.arithmetic(Op::Add, at(b.arithmetic(Op::Maximum, x, zero)), tail);
   return b.arithmetic(Op::Sub, at(b.arithmetic(Op::Minimum, x, zero)), tail);
@@ -282,8 +283,8 @@ Node *ExpressionBuilder::callReduction(const CallArguments &call) {
   if (call.over) {
     static const StringRef axes[] = {"i", "j", "group"};
     if (!llvm::is_contained(axes, call.over->text))
-      return b.error(call.over->range, "expected i, j or group, found '" +
-                                           call.over->text + "'");
+      return b.error(call.over->range,
+                     "expected i, j or group, found '" + call.over->text + "'");
     if (call.over->text != "j" || name != "sum")
       return b.notCompiled(call.callee.range,
                            name + " over " + call.over->text);
@@ -357,7 +358,8 @@ Node *ExpressionBuilder::callSoftmax(const CallArguments &call) {
                        describe(*x.node));
   auto at = [&](Node *node) { return Operand{node, call.range}; };
   Operand largest = at(b.reduce(Op::ReduceMax, x));
-  Operand e = at(b.realFunction(Op::Exp, at(b.arithmetic(Op::Sub, x, largest))));
+  Operand e =
+      at(b.realFunction(Op::Exp, at(b.arithmetic(Op::Sub, x, largest))));
   Operand sum = at(b.reduce(Op::ReduceAdd, e));
   return b.arithmetic(Op::Mul, e, at(b.divide(at(b.real(1)), sum)));
 }
@@ -381,13 +383,13 @@ Node *ExpressionBuilder::callReshape(const CallArguments &call) {
   if (name == "as") {
     int64_t extent = scope.getExtent(call.axis->text);
     if (!scope.features.count(call.axis->text))
-      return b.error(call.axis->range, "no input has a feature axis '" +
-                                           call.axis->text + "'");
-    if (extent >= 0 && feature.isKnown() && extent != feature.extent)
       return b.error(call.axis->range,
-                     "expected an axis of extent " +
-                         llvm::Twine(feature.extent) + ", found " +
-                         describe({call.axis->text, extent}));
+                     "no input has a feature axis '" + call.axis->text + "'");
+    if (extent >= 0 && feature.isKnown() && extent != feature.extent)
+      return b.error(call.axis->range, "expected an axis of extent " +
+                                           llvm::Twine(feature.extent) +
+                                           ", found " +
+                                           describe({call.axis->text, extent}));
     return b.rename(call[0], call.axis->text);
   }
   // roll(x, n): feature d of the result is feature d - n of x.
@@ -415,8 +417,7 @@ Node *ExpressionBuilder::callShift(const CallArguments &call) {
                                 describe(*x.node));
   }
   Operand here{b.place(Op::KeyPosition), call.range};
-  return b.atKey(x.node,
-                 {b.arithmetic(Op::Sub, here, call[1]), call[1].range});
+  return b.atKey(x.node, {b.arithmetic(Op::Sub, here, call[1]), call[1].range});
 }
 
 Node *ExpressionBuilder::getConstantReal(const CallArguments &call,
@@ -454,8 +455,8 @@ Node *ExpressionBuilder::callNorm(const CallArguments &call) {
   Operand square = at(b.dot(x, x, range));
   if (name != "l2norm")
     square.node = b.divide(square, count);
-  Operand root =
-      at(b.realFunction(Op::Sqrt, at(b.arithmetic(Op::Add, square, at(epsilon)))));
+  Operand root = at(
+      b.realFunction(Op::Sqrt, at(b.arithmetic(Op::Add, square, at(epsilon)))));
   return b.arithmetic(Op::Mul, x, at(b.divide(one, root)));
 }
 
@@ -470,8 +471,7 @@ Node *ExpressionBuilder::callRope(const CallArguments &call) {
   if (x.node->isPoison() || theta->isPoison())
     return b.poison();
   if (!(theta->real > 0))
-    return b.error(call.named.at("theta").range,
-                   "expected a positive theta");
+    return b.error(call.named.at("theta").range, "expected a positive theta");
   Operand position = operand(nullptr);
   if (auto given = call.named.find("at"); given != call.named.end()) {
     position = given->second;
@@ -480,7 +480,8 @@ Node *ExpressionBuilder::callRope(const CallArguments &call) {
   } else {
     bool isQuery = x.node->variesOver(VariesQuery);
     if (isQuery == x.node->variesOver(VariesKey))
-      return b.error(x.range, "row has no position of its own; expected 'at ='");
+      return b.error(x.range,
+                     "row has no position of its own; expected 'at ='");
     position.node = resolve(isQuery ? "i" : "j", range);
   }
   const Feature feature = x.node->features.front();
@@ -494,8 +495,8 @@ Node *ExpressionBuilder::callRope(const CallArguments &call) {
   for (int64_t d = 0; d < half; ++d)
     frequencies.push_back(std::pow(theta->real, -double(d) / double(half)));
   Operand row = operand(b.realRow(std::move(frequencies), {}));
-  Operand angle = operand(
-      b.arithmetic(Op::Mul, {b.toReal(position), position.range}, row));
+  Operand angle =
+      operand(b.arithmetic(Op::Mul, {b.toReal(position), position.range}, row));
   Operand c = operand(b.realFunction(Op::Cos, angle));
   Operand s = operand(b.realFunction(Op::Sin, angle));
   Operand low = operand(b.slice(x, 0, half));
@@ -503,9 +504,8 @@ Node *ExpressionBuilder::callRope(const CallArguments &call) {
   auto mul = [&](Operand p, Operand q) {
     return operand(b.arithmetic(Op::Mul, p, q));
   };
-  Operand parts[] = {
-      operand(b.arithmetic(Op::Sub, mul(low, c), mul(high, s))),
-      operand(b.arithmetic(Op::Add, mul(high, c), mul(low, s)))};
+  Operand parts[] = {operand(b.arithmetic(Op::Sub, mul(low, c), mul(high, s))),
+                     operand(b.arithmetic(Op::Add, mul(high, c), mul(low, s)))};
   return b.rename(operand(b.concat(parts, range)), feature.name);
 }
 

@@ -36,11 +36,11 @@ void Declarations::declare() {
 bool Declarations::isFree(const Name &name) {
   if (llvm::is_contained(getPlaceNames(), name.text) ||
       llvm::is_contained(getLeadingAxes(), name.text)) {
-    b.error(name.range, "'" + name.text + "' is the name of a " +
-                            (llvm::is_contained(getPlaceNames(), name.text)
-                                 ? "position"
-                                 : "length") +
-                            " and cannot be declared");
+    b.error(name.range,
+            "'" + name.text + "' is the name of a " +
+                (llvm::is_contained(getPlaceNames(), name.text) ? "position"
+                                                                : "length") +
+                " and cannot be declared");
     return false;
   }
   auto [first, isNew] = names.try_emplace(name.text, name.range);
@@ -75,10 +75,10 @@ Node *Declarations::getOverride(const ParamBinding &binding, Scalar scalar) {
                 (std::isfinite(real) || isInfinity);
   if (isReal && scalar == Scalar::Real)
     return b.real(real);
-  return b.error(binding.name.range,
-                 "param '" + name + "' is given '" + text + "', expected " +
-                     (scalar == Scalar::Integer ? "an integer"
-                                                : "a real number"));
+  return b.error(
+      binding.name.range,
+      "param '" + name + "' is given '" + text + "', expected " +
+          (scalar == Scalar::Integer ? "an integer" : "a real number"));
 }
 
 void Declarations::declareParam(const ParamBinding &binding) {
@@ -113,8 +113,7 @@ void Declarations::declareParam(const ParamBinding &binding) {
       return;
     auto isInside = [&](Node *node) {
       auto get = [](Node *n) {
-        return n->op == Op::Integer ? static_cast<double>(n->integer)
-                                    : n->real;
+        return n->op == Op::Integer ? static_cast<double>(n->integer) : n->real;
       };
       return get(low) <= get(node) && get(node) <= get(high);
     };
@@ -123,7 +122,8 @@ void Declarations::declareParam(const ParamBinding &binding) {
         b.getDiagnostics()
             .error(checked == given ? binding.name.range : binding.value->range,
                    "param '" + name + "' is " + printConstant(*checked) +
-                       ", expected " + printConstant(*low) + " .. " + printConstant(*high))
+                       ", expected " + printConstant(*low) + " .. " +
+                       printConstant(*high))
             .note({binding.low->range.begin, binding.high->range.end},
                   "its range is given here");
         return;
@@ -138,9 +138,9 @@ void Declarations::checkOverrides() {
     known.push_back(entry.first);
   for (const auto &[name, value] : scope.instance.params)
     if (!scope.params.count(name))
-      b.error(definition.name.range,
-              "'" + definition.name.text + "' has no param '" + name + "'" +
-                  support::didYouMean(name, known));
+      b.error(definition.name.range, "'" + definition.name.text +
+                                         "' has no param '" + name + "'" +
+                                         support::didYouMean(name, known));
 }
 
 //===----------------------------------------------------------------------===//
@@ -175,8 +175,8 @@ Declarations::getAxis(const Expr &extent, llvm::ArrayRef<TensorAxis> before) {
       // A matrix over keys, as for pool(): what reads it whole is judged there.
       bool isMatrixOverKeys = word->name == "keys" && before.size() == 1;
       if (!before.empty() && before.back().isFeature && !isMatrixOverKeys) {
-        b.error(extent.range, "axis '" + word->name +
-                                  "' must stand before the feature axes");
+        b.error(extent.range,
+                "axis '" + word->name + "' must stand before the feature axes");
         return std::nullopt;
       }
       if (!before.empty() && !before.back().isFeature &&
@@ -193,8 +193,9 @@ Declarations::getAxis(const Expr &extent, llvm::ArrayRef<TensorAxis> before) {
       return TensorAxis{word->name, false, std::nullopt};
     }
     if (llvm::is_contained(getPlaceNames(), word->name)) {
-      b.error(extent.range, "expected an axis or an extent, found the position '" +
-                                word->name + "'");
+      b.error(extent.range,
+              "expected an axis or an extent, found the position '" +
+                  word->name + "'");
       return std::nullopt;
     }
     if (!scope.params.count(word->name)) {
@@ -318,9 +319,9 @@ void Declarations::setElementTypes() {
     common = query->elementType;
   if (common != ElementType::F32 && common != ElementType::BF16 &&
       common != ElementType::F16)
-    b.error(definition.name.range,
-            "element type of q is " + support::getElementTypeName(common) +
-                ", expected f32, bf16 or f16");
+    b.error(definition.name.range, "element type of q is " +
+                                       support::getElementTypeName(common) +
+                                       ", expected f32, bf16 or f16");
   for (InputTensor *input : withoutType)
     input->elementType = common;
 }

@@ -21,8 +21,8 @@ namespace rapt::frontend {
 using attn::Side;
 
 void loadAttnDialects(MLIRContext &context) {
-  context.loadDialect<attn::AttnDialect, arith::ArithDialect,
-                      func::FuncDialect, math::MathDialect>();
+  context.loadDialect<attn::AttnDialect, arith::ArithDialect, func::FuncDialect,
+                      math::MathDialect>();
 }
 
 namespace {
@@ -44,8 +44,8 @@ class SpecEmitter {
 public:
   SpecEmitter(const Spec &spec, MLIRContext &context,
               support::DiagnosticEngine &diags)
-      : spec(spec), program(const_cast<Program &>(*spec.program)),
-        diags(diags), nodes(program.graph, diags), builder(&context),
+      : spec(spec), program(const_cast<Program &>(*spec.program)), diags(diags),
+        nodes(program.graph, diags), builder(&context),
         location(UnknownLoc::get(&context)) {}
 
   OwningOpRef<ModuleOp> emit();
@@ -72,8 +72,7 @@ private:
   Value getInputRows(const Node *node);
   Value getRows(Node *node, Side side);
   Value getMap(Node *node, Side side);
-  Value emitMap(Node *node, Side side, llvm::StringRef headAxis,
-                Type element);
+  Value emitMap(Node *node, Side side, llvm::StringRef headAxis, Type element);
   void bindCaptures(const RegionPlan &plan, Block &block, unsigned first,
                     RegionContext &context);
 
@@ -118,9 +117,8 @@ void SpecEmitter::createFunction(ModuleOp module) {
   for (const TensorSignature &signature : spec.results)
     results.push_back(getTensorType(signature, builder.getContext()));
   builder.setInsertionPointToEnd(module.getBody());
-  function = func::FuncOp::create(
-      builder, location, spec.name,
-      builder.getFunctionType(arguments, results));
+  function = func::FuncOp::create(builder, location, spec.name,
+                                  builder.getFunctionType(arguments, results));
   function->setAttr(attn::kSpecAttr, builder.getUnitAttr());
   auto getAxes = [&](const TensorSignature &signature) {
     SmallVector<Attribute> names;
@@ -186,7 +184,8 @@ bool SpecEmitter::isOwnRow(const Node *node, Side side) {
   unsigned heads = 0;
   for (unsigned d = 0; d < last; ++d) {
     llvm::StringRef axis = input.axes[d].name;
-    if (input.axes[d].isFeature || node->operands[d] != nodes.getOwnIndex(input, d))
+    if (input.axes[d].isFeature ||
+        node->operands[d] != nodes.getOwnIndex(input, d))
       return false;
     heads += axis == "heads" || axis == "kv_heads" || axis == "groups";
   }
@@ -248,17 +247,16 @@ bool SpecEmitter::planExpansion(Node *node, RegionPlan &plan) {
     return false;
   }
   if (extent() > longest) {
-    nodes.notCompiled(node->place,
-                      "a reduction of " + llvm::Twine(extent()) +
-                          " features that vary over pairs");
+    nodes.notCompiled(node->place, "a reduction of " + llvm::Twine(extent()) +
+                                       " features that vary over pairs");
     return false;
   }
   Operand result{nullptr, node->place};
   for (int64_t d = 0; d < extent(); ++d) {
     auto element = [&](unsigned n) {
-      return Operand{nodes.elementAt(node->operands[n], nodes.integer(d),
-                                     node->place),
-                     node->place};
+      return Operand{
+          nodes.elementAt(node->operands[n], nodes.integer(d), node->place),
+          node->place};
     };
     Operand next = element(0);
     if (node->op == Op::Dot)
@@ -284,15 +282,16 @@ bool SpecEmitter::planPair(Node *node, RegionPlan &plan) {
   if (node->isScalar() && node->hasRows && !isPair) {
     Side side = node->variesOver(VariesKey) ? Side::Keys : Side::Queries;
     Value tensor = getMap(node, side);
-    const Node *position = nodes.place(
-        side == Side::Keys ? Op::KeyPosition : Op::Row);
+    const Node *position =
+        nodes.place(side == Side::Keys ? Op::KeyPosition : Op::Row);
     plan.hoisted[node] = {static_cast<unsigned>(plan.captures.size()),
                           {{}, getHeadAxis(node), position}};
     plan.captures.push_back(tensor);
     return true;
   }
-  bool needsRows = llvm::any_of(
-      node->operands, [](Node *operand) { return operand && !operand->isScalar(); });
+  bool needsRows = llvm::any_of(node->operands, [](Node *operand) {
+    return operand && !operand->isScalar();
+  });
   if (!node->isScalar() || needsRows)
     return planExpansion(node, plan);
   if (node->op == Op::Read)
@@ -354,8 +353,8 @@ Value SpecEmitter::getRows(Node *node, Side side) {
 /// Rows are kept in the type of q, as a plain implementation would; single
 /// numbers (gates, norms, cluster numbers) in f32 or as integers.
 Value SpecEmitter::getMap(Node *node, Side side) {
-  auto key = std::make_pair(static_cast<const Node *>(node),
-                            static_cast<int>(side));
+  auto key =
+      std::make_pair(static_cast<const Node *>(node), static_cast<int>(side));
   if (auto known = maps.find(key); known != maps.end())
     return known->second;
   Type element = getElementType(*node, builder.getContext());
@@ -399,10 +398,10 @@ Value SpecEmitter::emitMap(Node *node, Side side, llvm::StringRef headAxis,
   Value batch = getExtent(program.batchAxis), heads = getExtent(headAxis);
   Value queries = getExtent("queries"), keys = getExtent("keys");
   int64_t width = node->isScalar() ? 1 : node->features.front().extent;
-  auto type = RankedTensorType::get(
-      {getStaticExtent(program.batchAxis), getStaticExtent(headAxis),
-       ShapedType::kDynamic, width},
-      element);
+  auto type = RankedTensorType::get({getStaticExtent(program.batchAxis),
+                                     getStaticExtent(headAxis),
+                                     ShapedType::kDynamic, width},
+                                    element);
   auto op = attn::MapOp::create(builder, location, type, side, batch, heads,
                                 queries, keys, rows, plan.captures);
   llvm::append_range(types, ValueRange(plan.captures).getTypes());
@@ -441,8 +440,7 @@ Value SpecEmitter::emitMap(Node *node, Side side, llvm::StringRef headAxis,
 void SpecEmitter::emitPairRegion(Region &region, Node *node,
                                  const RegionPlan &plan) {
   OpBuilder::InsertionGuard guard(builder);
-  SmallVector<Type> types(attn::AttendOp::kPairPositions,
-                          builder.getI32Type());
+  SmallVector<Type> types(attn::AttendOp::kPairPositions, builder.getI32Type());
   types.append(plan.products.size(), builder.getF32Type());
   llvm::append_range(types, ValueRange(plan.captures).getTypes());
   Block *block = builder.createBlock(
@@ -465,8 +463,7 @@ void SpecEmitter::emitPairRegion(Region &region, Node *node,
 void SpecEmitter::emitSinkRegion(Region &region, Node *node,
                                  const RegionPlan &plan) {
   OpBuilder::InsertionGuard guard(builder);
-  SmallVector<Type> types(attn::AttendOp::kSinkPositions,
-                          builder.getI32Type());
+  SmallVector<Type> types(attn::AttendOp::kSinkPositions, builder.getI32Type());
   llvm::append_range(types, ValueRange(plan.captures).getTypes());
   Block *block = builder.createBlock(
       &region, {}, types, SmallVector<Location>(types.size(), location));
@@ -498,8 +495,8 @@ attn::AttendOp SpecEmitter::emitAttend() {
   Value values = getRows(program.values, Side::Keys);
   Type common = getStorageType(program.elementType, builder.getContext());
   auto valuesType = cast<RankedTensorType>(values.getType());
-  bool isWhole = program.out == program.keySum &&
-                 valuesType.getElementType() == common;
+  bool isWhole =
+      program.out == program.keySum && valuesType.getElementType() == common;
   Type f32 = builder.getF32Type();
   SmallVector<int64_t> shape{getStaticExtent(program.batchAxis),
                              getStaticExtent(program.headAxis),
@@ -535,9 +532,8 @@ OwningOpRef<ModuleOp> SpecEmitter::emit() {
   OwningOpRef<ModuleOp> module = ModuleOp::create(builder, location);
   createFunction(*module);
   // In one order, before what uses them.
-  for (const std::string &axis :
-       {program.batchAxis, program.headAxis, std::string("queries"),
-        std::string("keys")})
+  for (const std::string &axis : {program.batchAxis, program.headAxis,
+                                  std::string("queries"), std::string("keys")})
     getExtent(axis);
   attn::AttendOp attend = emitAttend();
   if (!attend)
@@ -545,7 +541,8 @@ OwningOpRef<ModuleOp> SpecEmitter::emit() {
   sum = attend.getResult();
   Value out = sum;
   Type common = getStorageType(program.elementType, builder.getContext());
-  bool isResult = cast<RankedTensorType>(sum.getType()).getElementType() == common;
+  bool isResult =
+      cast<RankedTensorType>(sum.getType()).getElementType() == common;
   if (program.out != program.keySum || !isResult)
     out = emitMap(program.out, Side::Queries, program.headAxis, common);
   func::ReturnOp::create(builder, location, ValueRange{out, attend.getLse()});

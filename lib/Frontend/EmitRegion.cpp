@@ -98,24 +98,23 @@ Value RegionEmitter::emitAs(const Node *node, Type element, const Node *shape) {
   if (node->op == Op::Integer)
     return emitConstant(IntegerAttr::get(element, node->integer), shape);
   if (node->op == Op::Real)
-    return emitConstant(
-        FloatAttr::get(element, static_cast<float>(node->real)), shape);
+    return emitConstant(FloatAttr::get(element, static_cast<float>(node->real)),
+                        shape);
   if (node->op == Op::Boolean)
     return emitConstant(builder.getBoolAttr(node->integer != 0), shape);
   Value value = emit(node);
   bool isSplat = shape && shape->isRow() && node->isScalar();
   if (value.getType() == element && !isSplat)
     return value;
-  Value &known =
-      converted[{value.getAsOpaquePointer(),
-                 {element.getAsOpaquePointer(),
-                  isSplat ? shape->features.front().extent : -1}}];
+  Value &known = converted[{value.getAsOpaquePointer(),
+                            {element.getAsOpaquePointer(),
+                             isSplat ? shape->features.front().extent : -1}}];
   if (known)
     return known;
   Value result = resize(value, element);
   if (isSplat)
-    result = attn::SplatOp::create(builder, location,
-                                   withShape(element, shape), result);
+    result = attn::SplatOp::create(builder, location, withShape(element, shape),
+                                   result);
   return known = result;
 }
 
@@ -153,7 +152,8 @@ Value RegionEmitter::emitRead(const Node *node) {
       continue;
     indices.push_back(index->op == Op::Share
                           ? emitShare(tensor, dimension, index->name)
-                          : emitAs(index, getElementType(*index, builder.getContext()),
+                          : emitAs(index,
+                                   getElementType(*index, builder.getContext()),
                                    nullptr));
   }
   // Only trailing dimensions can be kept.
@@ -167,7 +167,8 @@ Value RegionEmitter::emitHoisted(const RegionContext::Hoisted &hoisted) {
                    ? emitIndex(0)
                    : emitShare(hoisted.tensor, 1, hoisted.headAxis);
   Value position = context.values.at(hoisted.position);
-  Type element = cast<RankedTensorType>(hoisted.tensor.getType()).getElementType();
+  Type element =
+      cast<RankedTensorType>(hoisted.tensor.getType()).getElementType();
   return attn::ReadOp::create(
       builder, location, element, hoisted.tensor,
       ValueRange{context.batch, head, position, emitIndex(0)});
@@ -208,9 +209,9 @@ Value RegionEmitter::emitNew(const Node *node) {
   case Op::Read:
     return emitRead(node);
   case Op::Length:
-    return attn::LengthOp::create(
-        builder, location, builder.getI32Type(),
-        node->name == "keys" ? attn::Side::Keys : attn::Side::Queries);
+    return attn::LengthOp::create(builder, location, builder.getI32Type(),
+                                  node->name == "keys" ? attn::Side::Keys
+                                                       : attn::Side::Queries);
   case Op::LeadingExtent: {
     auto [tensor, dimension] = context.extents.at(node->name);
     return attn::ExtentOp::create(builder, location, builder.getI32Type(),
@@ -244,8 +245,8 @@ Value RegionEmitter::emitReal(const Node *node) {
   Type f32 = builder.getF32Type();
   if (node->op == Op::RealFromInteger) {
     const Node *operand = node->operands[0];
-    Value value = emitAs(operand, getElementType(*operand, builder.getContext()),
-                         node);
+    Value value =
+        emitAs(operand, getElementType(*operand, builder.getContext()), node);
     return arith::SIToFPOp::create(builder, location, withShape(f32, node),
                                    value);
   }
@@ -347,8 +348,8 @@ Value RegionEmitter::emitInteger(const Node *node) {
                                         emitAs(node->operands[0], f32, node));
     // Conversion is defined only for what fits; a NaN becomes the least.
     auto limit = [&](Interval::Int bound) {
-      return emitConstant(
-          builder.getF32FloatAttr(static_cast<float>(bound)), node);
+      return emitConstant(builder.getF32FloatAttr(static_cast<float>(bound)),
+                          node);
     };
     value = arith::MaxNumFOp::create(builder, location, value,
                                      limit(node->range.low));
@@ -438,9 +439,8 @@ Value RegionEmitter::emitBoolean(const Node *node) {
   }
   Scalar kind = node->operands[0]->scalar;
   Type type = kind == Scalar::Boolean ? i1
-              : kind == Scalar::Real
-                  ? Type(builder.getF32Type())
-                  : getWorkType(node, /*withResult=*/false);
+              : kind == Scalar::Real  ? Type(builder.getF32Type())
+                                      : getWorkType(node, /*withResult=*/false);
   Value a = emitAs(node->operands[0], type, node);
   Value b = emitAs(node->operands[1], type, node);
   Predicates predicates = getPredicates(node->op);
@@ -456,8 +456,8 @@ Value RegionEmitter::emitRows(const Node *node) {
   auto reduce = [&](attn::RowReduction kind) -> Value {
     const Node *row = node->operands[0];
     // A sum may need more bits than its summands.
-    Type element = getElementType(
-        kind == attn::RowReduction::Add ? *node : *row, mlir);
+    Type element =
+        getElementType(kind == attn::RowReduction::Add ? *node : *row, mlir);
     Value value = emitAs(row, element, row);
     return attn::ReduceOp::create(builder, location, result, kind, value);
   };

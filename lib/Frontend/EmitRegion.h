@@ -38,7 +38,8 @@ struct RegionContext {
 };
 
 /// The MLIR type of elements in memory.
-mlir::Type getStorageType(support::ElementType type, mlir::MLIRContext *context);
+mlir::Type getStorageType(support::ElementType type,
+                          mlir::MLIRContext *context);
 /// The type of one element inside a region: f32, i1, or i32 or i64 as wide as
 /// the range needs.
 mlir::Type getElementType(const Node &node, mlir::MLIRContext *context);
@@ -49,8 +50,8 @@ class RegionEmitter {
 public:
   RegionEmitter(mlir::OpBuilder &builder, const support::SourceFile &source,
                 const RegionContext &context, mlir::Location location)
-      : builder(builder), source(source), context(context),
-        location(location) {}
+      : builder(builder), source(source), context(context), location(location) {
+  }
 
   /// The value of a node, of getRegionType(); emitted once.
   mlir::Value emit(const Node *node);

@@ -47,9 +47,8 @@ Node *ExpressionBuilder::buildNode(const Expr &expr) {
         return number->isReal ? b.real(number->real)
                               : b.integer(number->integer);
       })
-      .Case([&](const NameRef *name) {
-        return resolve(name->name, name->range);
-      })
+      .Case(
+          [&](const NameRef *name) { return resolve(name->name, name->range); })
       .Case([&](const Call *call) { return buildCall(*call); })
       .Case([&](const Prefix *prefix) { return buildPrefix(*prefix); })
       .Case([&](const Chain *chain) { return buildChain(*chain); })

@@ -103,8 +103,7 @@ std::string describe(const Node &node) {
   unsigned kind = static_cast<unsigned>(node.scalar);
   if (node.isScalar())
     return one[kind];
-  std::string text =
-      node.isRow() ? "a row of " : "a matrix of ";
+  std::string text = node.isRow() ? "a row of " : "a matrix of ";
   llvm::interleave(
       node.features, [&](const Feature &f) { text += describe(f); },
       [&] { text += " x "; });

@@ -184,6 +184,13 @@ struct Operand {
   SourceRange range;
 };
 
+inline SourceRange cover(SourceRange a, SourceRange b) {
+  return {std::min(a.begin, b.begin), std::max(a.end, b.end)};
+}
+inline bool areIntegers(Operand a, Operand b) {
+  return a.node->scalar == Scalar::Integer && b.node->scalar == Scalar::Integer;
+}
+
 /// "an integer", "a row of 64 (dim) real numbers", ...
 std::string describe(const Node &node);
 std::string describe(const Feature &feature);
@@ -202,14 +209,14 @@ public:
   support::ElementType elementType = support::ElementType::F32;
 
   WeightKind kind = WeightKind::Softmax;
-  double epsilon = 0;      ///< Of a ratio.
-  Node *mask = nullptr;    ///< Boolean.
-  Node *score = nullptr;   ///< Real; the weight itself for WeightKind::Sum.
-  Node *factor = nullptr;  ///< Real, or null.
-  Node *sink = nullptr;    ///< Real per query, or null.
-  Node *values = nullptr;  ///< A row per key.
-  Node *keySum = nullptr;  ///< Stands for the sum of weight * values in `out`.
-  Node *out = nullptr;     ///< A row per query.
+  double epsilon = 0;     ///< Of a ratio.
+  Node *mask = nullptr;   ///< Boolean.
+  Node *score = nullptr;  ///< Real; the weight itself for WeightKind::Sum.
+  Node *factor = nullptr; ///< Real, or null.
+  Node *sink = nullptr;   ///< Real per query, or null.
+  Node *values = nullptr; ///< A row per key.
+  Node *keySum = nullptr; ///< Stands for the sum of weight * values in `out`.
+  Node *out = nullptr;    ///< A row per query.
 
   /// The leading axes that stand for batch and heads; empty if no argument has
   /// one, which is an extent of 1.

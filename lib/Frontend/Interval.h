@@ -47,8 +47,8 @@ inline Interval operator+(Interval a, Interval b) {
 inline Interval operator-(Interval a) { return {-a.high, -a.low}; }
 inline Interval operator-(Interval a, Interval b) { return a + -b; }
 inline Interval operator*(Interval a, Interval b) {
-  auto [low, high] = std::minmax({a.low * b.low, a.low * b.high,
-                                  a.high * b.low, a.high * b.high});
+  auto [low, high] = std::minmax(
+      {a.low * b.low, a.low * b.high, a.high * b.low, a.high * b.high});
   return {low, high};
 }
 

@@ -121,12 +121,11 @@ void PairwiseLoop::collectFactors(Node *node, Factors &factors) {
 Node *PairwiseLoop::multiply(const Factors &factors, SourceRange range) {
   Operand product{nullptr, range};
   for (Node *factor : factors.above)
-    product.node = product.node
-                       ? b.arithmetic(Op::Mul, product, {factor, range})
-                       : factor;
+    product.node =
+        product.node ? b.arithmetic(Op::Mul, product, {factor, range}) : factor;
   for (Node *factor : factors.below)
-    product.node = b.divide(
-        product.node ? product : Operand{b.real(1), range}, {factor, range});
+    product.node = b.divide(product.node ? product : Operand{b.real(1), range},
+                            {factor, range});
   return product.node;
 }
 
@@ -143,8 +142,8 @@ bool PairwiseLoop::splitWeight(Node *weight) {
   } else {
     Node *node = *normal;
     factors.above.erase(normal);
-    program.kind = node->op == Op::KeySoftmax ? WeightKind::Softmax
-                                              : WeightKind::Ratio;
+    program.kind =
+        node->op == Op::KeySoftmax ? WeightKind::Softmax : WeightKind::Ratio;
     program.epsilon = node->real;
     program.score = node->operands[0];
     program.sink = node->operands.size() > 1 ? node->operands[1] : nullptr;

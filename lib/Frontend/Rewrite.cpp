@@ -185,9 +185,9 @@ Node *Builder::elementAt(Node *row, Node *index, SourceRange range) {
   case Op::Rename:
     return elementAt(row->operands.front(), index, range);
   case Op::Slice:
-    return elementAt(
-        row->operands.front(),
-        arithmetic(Op::Add, at, {integer(row->integer), range}), range);
+    return elementAt(row->operands.front(),
+                     arithmetic(Op::Add, at, {integer(row->integer), range}),
+                     range);
   case Op::Concat: {
     if (!isConstant)
       return notCompiled(range, "a computed subscript of joined rows");

@@ -145,10 +145,9 @@ void Analyzer::visitRole(const Role &role) {
                        ? b.toReal(value)
                        : reject("a row per query");
   else if (node->isRow() && node->scalar != Scalar::Boolean)
-    binding.node = b.notCompiled(value.range, llvm::Twine("a ") +
-                                                  spelling(role.role) +
-                                                  " per feature, found " +
-                                                  describe(*node));
+    binding.node = b.notCompiled(value.range,
+                                 llvm::Twine("a ") + spelling(role.role) +
+                                     " per feature, found " + describe(*node));
   else
     binding.node = node->isScalar() && node->scalar != Scalar::Boolean
                        ? b.toReal(value)

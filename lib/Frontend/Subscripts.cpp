@@ -78,8 +78,8 @@ Node *ExpressionBuilder::cut(Operand row, const Subscript &sub) {
 Node *ExpressionBuilder::getAxisIndex(llvm::StringRef axis,
                                       const Subscript &sub) {
   if (sub.kind == Subscript::Kind::Slice) {
-    b.error(sub.range, "only a feature axis can be cut, found axis '" + axis +
-                           "'");
+    b.error(sub.range,
+            "only a feature axis can be cut, found axis '" + axis + "'");
     return nullptr;
   }
   Operand index = build(*sub.first);
@@ -103,8 +103,8 @@ Node *ExpressionBuilder::getAxisIndex(llvm::StringRef axis,
 static std::string describeAxes(llvm::ArrayRef<std::string> axes) {
   if (axes.empty())
     return "no axis";
-  return (axes.size() == 1 ? "one axis (" : std::to_string(axes.size()) +
-                                                " axes (") +
+  return (axes.size() == 1 ? "one axis ("
+                           : std::to_string(axes.size()) + " axes (") +
          llvm::join(axes, ", ") + ")";
 }
 
@@ -114,7 +114,8 @@ static bool reportTooMany(Builder &b, const Suffix &suffix,
     return false;
   b.error(suffix.range,
           "expected at most " + llvm::Twine(axes.size()) +
-              (axes.size() == 1 ? " subscript for " : " subscripts for ") + describeAxes(axes) + ", found " +
+              (axes.size() == 1 ? " subscript for " : " subscripts for ") +
+              describeAxes(axes) + ", found " +
               llvm::Twine(suffix.subscripts.size()));
   return true;
 }
@@ -226,10 +227,9 @@ Operand ExpressionBuilder::subscriptValue(Operand base, const Suffix &suffix) {
         index.node->op == Op::Integer && feature.isKnown() &&
         (index.node->integer < 0 || index.node->integer >= feature.extent);
     if (isOutside)
-      return {b.error(index.range, "subscript " +
-                                       llvm::Twine(index.node->integer) +
-                                       " is not one of the features " +
-                                       describe(feature)),
+      return {b.error(index.range,
+                      "subscript " + llvm::Twine(index.node->integer) +
+                          " is not one of the features " + describe(feature)),
               base.range};
     result.node = b.elementAt(result.node, index.node, sub.range);
     if (!feature.isKnown())

@@ -34,7 +34,8 @@ inline constexpr llvm::StringLiteral kNameAttr = "attn.name";
 /// Attribute on its arguments and results: the names of the dimensions.
 inline constexpr llvm::StringLiteral kAxesAttr = "attn.axes";
 
-/// The names in the `attn.axes` attribute of one argument; empty if it has none.
+/// The names in the `attn.axes` attribute of one argument; empty if it has
+/// none.
 llvm::SmallVector<llvm::StringRef> getArgumentAxes(mlir::func::FuncOp spec,
                                                    unsigned argument);
 

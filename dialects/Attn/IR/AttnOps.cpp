@@ -2,8 +2,8 @@
 // See LICENSE for license information.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// Verifiers, folders and canonical forms of the attn operations. A comment such as
-// `attend_c1` names the constraint of the definition that a check is for.
+// Verifiers, folders and canonical forms of the attn operations. A comment such
+// as `attend_c1` names the constraint of the definition that a check is for.
 
 #include "dialects/Attn/IR/Attn.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -59,8 +59,8 @@ static LogicalResult verifyYieldType(Operation *op, Region &region,
     return success();
   Type found = cast<YieldOp>(region.front().back()).getValue().getType();
   if (found != expected)
-    return op->emitOpError() << name << " region must yield " << expected
-                             << ", got " << found;
+    return op->emitOpError()
+           << name << " region must yield " << expected << ", got " << found;
   return success();
 }
 
@@ -97,8 +97,9 @@ LogicalResult AttendOp::verify() {
     int64_t left = cast<RankedTensorType>(query.getType()).getDimSize(3);
     int64_t right = cast<RankedTensorType>(key.getType()).getDimSize(3);
     if (left != right) // attend_c1
-      return emitOpError() << "queries and keys must have one feature extent, got "
-                           << left << " and " << right;
+      return emitOpError()
+             << "queries and keys must have one feature extent, got " << left
+             << " and " << right;
   }
   // attend_c3
   MLIRContext *context = getContext();
@@ -192,11 +193,9 @@ LogicalResult MapOp::verify() {
   auto result = cast<RankedTensorType>(getResult().getType());
   if (!yielded || yielded.getRank() != 1 || result.getRank() != 4 ||
       yielded.getDimSize(0) != result.getDimSize(3))
-    return emitOpError() << "body must yield a row of the result "
-                         << result << ", got "
-                         << cast<YieldOp>(getBody().front().back())
-                                .getValue()
-                                .getType();
+    return emitOpError()
+           << "body must yield a row of the result " << result << ", got "
+           << cast<YieldOp>(getBody().front().back()).getValue().getType();
   return success();
 }
 
@@ -208,8 +207,9 @@ LogicalResult AxisOp::verify() {
   // axis_c1
   auto spec = (*this)->getParentOfType<func::FuncOp>();
   if (!spec || !findAxis(spec, getName()))
-    return emitOpError() << "names axis \"" << getName()
-                         << "\", which no argument of the enclosing function has";
+    return emitOpError()
+           << "names axis \"" << getName()
+           << "\", which no argument of the enclosing function has";
   return success();
 }
 
@@ -238,7 +238,8 @@ LogicalResult ReadOp::verify() {
   auto tensor = cast<RankedTensorType>(getTensor().getType());
   int64_t indices = getIndices().size();
   if (indices > tensor.getRank())
-    return emitOpError() << "has " << indices << " indices for a tensor of rank "
+    return emitOpError() << "has " << indices
+                         << " indices for a tensor of rank "
                          << tensor.getRank();
   // read_c1, read_c2
   Type element = getRegionElementType(tensor.getElementType());
@@ -256,14 +257,13 @@ LogicalResult ReadOp::verify() {
   return success();
 }
 
-/// Folds a quotient or remainder of constants, or of rows of constants. A divisor
-/// that is not positive has no meaning and is left alone.
+/// Folds a quotient or remainder of constants, or of rows of constants. A
+/// divisor that is not positive has no meaning and is left alone.
 static OpFoldResult
 foldIntegers(ArrayRef<Attribute> operands,
              llvm::function_ref<APInt(const APInt &, const APInt &)> compute) {
   return constFoldBinaryOp<IntegerAttr, APInt, void>(
-      operands,
-      [&](const APInt &a, const APInt &b) -> std::optional<APInt> {
+      operands, [&](const APInt &a, const APInt &b) -> std::optional<APInt> {
         if (!b.isStrictlyPositive())
           return std::nullopt;
         return compute(a, b);
@@ -284,9 +284,9 @@ OpFoldResult FloorDivOp::fold(FoldAdaptor adaptor) {
 OpFoldResult ModOp::fold(FoldAdaptor adaptor) {
   if (matchPattern(getRhs(), m_One()))
     return Builder(getContext()).getZeroAttr(getType());
-  return foldIntegers(adaptor.getOperands(), [](const APInt &a, const APInt &b) {
-    return a - floorDivide(a, b) * b;
-  });
+  return foldIntegers(
+      adaptor.getOperands(),
+      [](const APInt &a, const APInt &b) { return a - floorDivide(a, b) * b; });
 }
 
 /// A dimension of a tensor that an operation names by its number.
@@ -294,8 +294,8 @@ static LogicalResult verifyDimension(Operation *op, Value tensor,
                                      int64_t dimension) {
   int64_t rank = cast<RankedTensorType>(tensor.getType()).getRank();
   if (dimension < 0 || dimension >= rank)
-    return op->emitOpError() << "dimension " << dimension
-                             << " of a tensor of rank " << rank;
+    return op->emitOpError()
+           << "dimension " << dimension << " of a tensor of rank " << rank;
   return success();
 }
 

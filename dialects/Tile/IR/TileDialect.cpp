@@ -52,8 +52,8 @@ Type TileType::parse(AsmParser &parser) {
       parser.parseDimensionList(shape, /*allowDynamic=*/false) ||
       parser.parseType(element) || parser.parseGreater())
     return {};
-  return getChecked([&] { return parser.emitError(loc); },
-                    parser.getContext(), shape, element);
+  return getChecked([&] { return parser.emitError(loc); }, parser.getContext(),
+                    shape, element);
 }
 
 void TileType::print(AsmPrinter &printer) const {

@@ -2,8 +2,8 @@
 // See LICENSE for license information.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// Verifiers of the tile operations. A comment such as `mma_c1` names the constraint of
-// the definition that a check is for.
+// Verifiers of the tile operations. A comment such as `mma_c1` names the
+// constraint of the definition that a check is for.
 
 #include "dialects/Tile/IR/Tile.h"
 #include "mlir/IR/Builders.h"
@@ -24,7 +24,8 @@ static LogicalResult verifyBlock(Operation *op, Region &region, StringRef name,
     return op->emitOpError() << name << " must have one block";
   Block &block = region.front();
   if (!llvm::equal(block.getArgumentTypes(), arguments)) {
-    InFlightDiagnostic diag = op->emitOpError() << name << " must have arguments (";
+    InFlightDiagnostic diag = op->emitOpError()
+                              << name << " must have arguments (";
     llvm::interleaveComma(arguments, diag);
     diag << "), got (";
     llvm::interleaveComma(block.getArgumentTypes(), diag);
@@ -43,8 +44,8 @@ static LogicalResult verifyBlock(Operation *op, Region &region, StringRef name,
   return success();
 }
 
-static LogicalResult verifyOffsets(Operation *op, ViewType view,
-                                   size_t offsets, TileType tile) {
+static LogicalResult verifyOffsets(Operation *op, ViewType view, size_t offsets,
+                                   TileType tile) {
   if (view.getRank() != offsets ||
       view.getRank() != static_cast<unsigned>(tile.getRank()))
     return op->emitOpError()
@@ -63,9 +64,10 @@ static LogicalResult verifyListedRows(Operation *op, ViewType view,
   if (view.getRank() == 2 && isRowOfIntegers(rows) && tile.getRank() == 2 &&
       tile.getShape()[0] == rows.getShape()[0])
     return success();
-  return op->emitOpError() << "needs a view of rank 2 and one row for each of a "
-                              "row of integers, got "
-                           << view << ", " << rows << " and " << tile;
+  return op->emitOpError()
+         << "needs a view of rank 2 and one row for each of a "
+            "row of integers, got "
+         << view << ", " << rows << " and " << tile;
 }
 
 static LogicalResult verifyElementType(Operation *op, TileType source,
@@ -100,8 +102,8 @@ LogicalResult LaunchOp::verify() {
     return emitOpError() << "names no tile.kernel: " << getKernel();
   auto types = kernel.getBody().front().getArgumentTypes();
   if (!llvm::equal(llvm::drop_begin(types, 3), getArgs().getTypes())) {
-    InFlightDiagnostic diag =
-        emitOpError() << "arguments do not match those of the kernel";
+    InFlightDiagnostic diag = emitOpError()
+                              << "arguments do not match those of the kernel";
     diag.attachNote(kernel.getLoc()) << "kernel defined here";
     return diag;
   }
@@ -150,7 +152,8 @@ LogicalResult ForRunsOp::verify() {
   llvm::append_range(arguments, getInits().getTypes());
   if (!llvm::equal(getInits().getTypes(), getResultTypes()))
     return emitOpError() << "results must have the types of the carried values";
-  if (failed(verifyBlock(*this, getFull(), "full", arguments, getResultTypes())))
+  if (failed(
+          verifyBlock(*this, getFull(), "full", arguments, getResultTypes())))
     return failure();
   return verifyBlock(*this, getPartial(), "partial", arguments,
                      getResultTypes());
@@ -166,7 +169,8 @@ LogicalResult WindowOp::verify() {
   if (source.getRank() != result.getRank() + getIndices().size() ||
       source.getElementType() != result.getElementType())
     return emitOpError() << "result must be the source without "
-                         << getIndices().size() << " dimensions, got " << result;
+                         << getIndices().size() << " dimensions, got "
+                         << result;
   return success();
 }
 
@@ -176,8 +180,8 @@ LogicalResult LoadOp::verify() {
                            getResult().getType())))
     return failure();
   // load_c2
-  if (getInBounds() &&
-      static_cast<int64_t>(getInBounds()->size()) != getResult().getType().getRank())
+  if (getInBounds() && static_cast<int64_t>(getInBounds()->size()) !=
+                           getResult().getType().getRank())
     return emitOpError() << "in_bounds must have one entry per dimension, got "
                          << getInBounds()->size() << " for "
                          << getResult().getType();
@@ -266,8 +270,8 @@ LogicalResult MapOp::verify() {
   // map_c1
   if (getDims().size() != getOperands().size())
     return emitOpError() << "dims must have one entry per operand, got "
-                         << getDims().size() << " for "
-                         << getOperands().size() << " operands";
+                         << getDims().size() << " for " << getOperands().size()
+                         << " operands";
   SmallVector<Type> arguments, yields;
   for (auto [index, operand] : llvm::enumerate(getOperands())) {
     auto type = cast<TileType>(operand.getType());
@@ -300,8 +304,8 @@ LogicalResult MmaOp::verify() {
   int64_t kRhs = rhs.getShape()[getRhsTransposed() ? 1 : 0];
   int64_t n = rhs.getShape()[getRhsTransposed() ? 0 : 1];
   if (k != kRhs || result.getShape()[0] != m || result.getShape()[1] != n)
-    return emitOpError() << "operands do not agree: " << m << "x" << k << " times "
-                         << kRhs << "x" << n << " into " << result;
+    return emitOpError() << "operands do not agree: " << m << "x" << k
+                         << " times " << kRhs << "x" << n << " into " << result;
   if (getAccumulator() && getAccumulator().getType() != result)
     return emitOpError() << "accumulator must have type " << result << ", got "
                          << getAccumulator().getType();
@@ -369,7 +373,8 @@ LogicalResult SliceOp::verify() {
   for (int64_t d = 0; d < source.getRank(); ++d) {
     int64_t offset = d == dimension ? static_cast<int64_t>(getOffset()) : 0;
     bool inside = d == dimension
-                      ? offset >= 0 && offset + result.getShape()[d] <= source.getShape()[d]
+                      ? offset >= 0 && offset + result.getShape()[d] <=
+                                           source.getShape()[d]
                       : result.getShape()[d] == source.getShape()[d];
     if (!inside)
       return emitOpError() << "part " << result << " from " << offset
@@ -387,7 +392,8 @@ LogicalResult ConcatOp::verify() {
   for (Value source : getSources()) {
     auto type = cast<TileType>(source.getType());
     if (type.getRank() != result.getRank())
-      return emitOpError() << "sources must have the result's rank, got " << type;
+      return emitOpError() << "sources must have the result's rank, got "
+                           << type;
     for (int64_t d = 0; d < result.getRank(); ++d)
       if (d != dimension && type.getShape()[d] != result.getShape()[d])
         return emitOpError() << "source " << type << " does not fit " << result;

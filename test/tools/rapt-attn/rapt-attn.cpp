@@ -69,8 +69,7 @@ static bool compile(const frontend::File &file,
     llvm::outs().flush();
     diags.print(llvm::errs());
   });
-  std::optional<frontend::Spec> spec =
-      frontend::analyze(file, instance, diags);
+  std::optional<frontend::Spec> spec = frontend::analyze(file, instance, diags);
   if (!spec)
     return false;
   if (signatureOnly) {

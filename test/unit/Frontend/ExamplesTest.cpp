@@ -63,26 +63,26 @@ TEST_F(ExampleTest, SlidingWindow) {
 TEST_F(ExampleTest, Softcap) {
   instance.params = {{"cap", "1.5"}};
   compileExample("softcap");
-  check({.score = [](Pair p) {
-           return 1.5 * std::tanh(p.dot / std::sqrt(8) / 1.5);
-         },
+  check({.score =
+             [](Pair p) { return 1.5 * std::tanh(p.dot / std::sqrt(8) / 1.5); },
          .mask = isCausal});
 }
 
 TEST_F(ExampleTest, Gemma2Local) {
   setLengths(3, 4100);
   compileExample("gemma2_local");
-  check({.score = [](Pair p) {
-           return 50 * std::tanh(p.dot / std::sqrt(8) / 50);
-         },
+  check({.score =
+             [](Pair p) { return 50 * std::tanh(p.dot / std::sqrt(8) / 50); },
          .mask = [](Pair p) { return p.i >= p.j && p.i - p.j < 4096; }});
 }
 
 TEST_F(ExampleTest, Alibi) {
   compileExample("alibi");
-  check({.score = [&](Pair p) {
-           return p.dot / std::sqrt(8) - real("slopes", {p.h}) * (p.i - p.j);
-         },
+  check({.score =
+             [&](Pair p) {
+               return p.dot / std::sqrt(8) -
+                      real("slopes", {p.h}) * (p.i - p.j);
+             },
          .mask = isCausal});
 }
 
@@ -138,16 +138,15 @@ TEST_F(ExampleTest, Duo) {
   compileExample("duo");
   setIntegers("full", {1, 0, 0, 1});
   check({.mask = [&](Pair p) {
-    return p.i >= p.j &&
-           (integer("full", {p.h}) || p.i - p.j < 256 || p.j < 4);
+    return p.i >= p.j && (integer("full", {p.h}) || p.i - p.j < 256 || p.j < 4);
   }});
 }
 
 TEST_F(ExampleTest, Sinks) {
   setLengths(9, 6); // a row with a sink only has an lse
   compileExample("sinks");
-  check({.mask = isCausal,
-         .sink = [&](Pair p) { return real("sink", {p.h}); }});
+  check(
+      {.mask = isCausal, .sink = [&](Pair p) { return real("sink", {p.h}); }});
 }
 
 TEST_F(ExampleTest, SigmoidAttention) {
@@ -193,29 +192,22 @@ TEST_F(ExampleTest, Dropout) {
 TEST_F(ExampleTest, Llama) {
   setLengths(6, 9);
   compileExample("llama");
-  check({.q =
-             [&](int64_t b, int64_t h, int64_t n, int64_t i) {
-               return rope(row("q", {b, h, n}), i, 500000);
-             },
-         .k =
-             [&](int64_t b, int64_t h, int64_t j) {
-               return rope(row("k", {b, h / 2, j}), j, 500000);
-             },
-         .mask = isCausal});
+  check(
+      {.q = [&](int64_t b, int64_t h, int64_t n,
+                int64_t i) { return rope(row("q", {b, h, n}), i, 500000); },
+       .k = [&](int64_t b, int64_t h,
+                int64_t j) { return rope(row("k", {b, h / 2, j}), j, 500000); },
+       .mask = isCausal});
 }
 
 TEST_F(ExampleTest, QkNorm) {
   compileExample("qk_norm");
   // A row of zeros stays one: the epsilon is under the root.
   std::fill(tensors.at("q").data.begin(), tensors.at("q").data.begin() + 32, 0);
-  check({.q =
-             [&](int64_t b, int64_t h, int64_t n, int64_t) {
-               return l2norm(row("q", {b, h, n}));
-             },
-         .k =
-             [&](int64_t b, int64_t h, int64_t j) {
-               return l2norm(row("k", {b, h / 2, j}));
-             },
+  check({.q = [&](int64_t b, int64_t h, int64_t n,
+                  int64_t) { return l2norm(row("q", {b, h, n})); },
+         .k = [&](int64_t b, int64_t h,
+                  int64_t j) { return l2norm(row("k", {b, h / 2, j})); },
          .score = [&](Pair p) { return real("tau", {p.h}) * p.dot; },
          .mask = isCausal});
 }

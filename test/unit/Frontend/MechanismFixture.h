@@ -62,8 +62,8 @@ struct MechanismFixture : testing::Test {
     for (const TensorSignature &argument : spec->arguments)
       named.push_back(tensors.at(argument.name).named());
     auto function = *module->getOps<mlir::func::FuncOp>().begin();
-    auto evaluator = AttnEvaluator::create(function, named,
-                                           reference::Precision::Exact, 2);
+    auto evaluator =
+        AttnEvaluator::create(function, named, reference::Precision::Exact, 2);
     if (!evaluator)
       llvm::report_fatal_error(evaluator.takeError());
     return std::move(*evaluator);
@@ -167,7 +167,8 @@ struct MechanismFixture : testing::Test {
   Row bruteForce(const Formula &formula, RowIndex index) const {
     auto [b, h, number] = index;
     int64_t i = number + keys - queries, g = h * kvHeads / heads;
-    Numbers q = formula.q ? formula.q(b, h, number, i) : row("q", {b, h, number});
+    Numbers q =
+        formula.q ? formula.q(b, h, number, i) : row("q", {b, h, number});
     Row result;
     std::vector<std::pair<double, Numbers>> terms;
     double sum = 0, largest = -INFINITY;
@@ -182,7 +183,8 @@ struct MechanismFixture : testing::Test {
         continue;
       ++result.keptPairs;
       double score = formula.score(pair);
-      double weight = formula.weight == Weight::Softmax ? std::exp(score) : score;
+      double weight =
+          formula.weight == Weight::Softmax ? std::exp(score) : score;
       sum += weight;
       largest = std::max(largest, score);
       for (double &x : v)
@@ -238,8 +240,8 @@ struct MechanismFixture : testing::Test {
 
 /// Rounded down; the remainder is never negative.
 inline int64_t floorDivide(int64_t a, int64_t b) {
-  return static_cast<int64_t>(std::floor(static_cast<double>(a) /
-                                         static_cast<double>(b)));
+  return static_cast<int64_t>(
+      std::floor(static_cast<double>(a) / static_cast<double>(b)));
 }
 inline int64_t modulo(int64_t a, int64_t b) { return ((a % b) + b) % b; }
 

@@ -6,7 +6,8 @@
 // and by a direct interpreter of the same trees. Every number of a program is a
 // small integer or a small multiple of a power of two, so both are exact.
 //
-// RAPT_SEED=n repeats a run; RAPT_NIGHTLY=1 makes many more cases of a new seed.
+// RAPT_SEED=n repeats a run; RAPT_NIGHTLY=1 makes many more cases of a new
+// seed.
 
 #include "MechanismFixture.h"
 #include <cstdlib>
@@ -65,11 +66,10 @@ private:
                    : infix(a, "-", b, [](double x, double y) { return x - y; });
   }
   Tree makeExtremum(const Tree &a, const Tree &b) {
-    return pick(2)
-               ? call("min", a, b,
-                      [](double x, double y) { return std::min(x, y); })
-               : call("max", a, b,
-                      [](double x, double y) { return std::max(x, y); });
+    return pick(2) ? call("min", a, b,
+                          [](double x, double y) { return std::min(x, y); })
+                   : call("max", a, b,
+                          [](double x, double y) { return std::max(x, y); });
   }
   Tree makeSigned(const Tree &x) {
     if (pick(2))
@@ -92,11 +92,11 @@ private:
     if (kind == Kind::Boolean)
       switch (pick(3)) {
       case 0:
-        return {"keep[j]", [&f](const Pair &p) {
-                  return f.integer("keep", {p.b, p.j});
-                }};
+        return {"keep[j]",
+                [&f](const Pair &p) { return f.integer("keep", {p.b, p.j}); }};
       case 1:
-        return {"full", [&f](const Pair &p) { return f.integer("full", {p.h}); }};
+        return {"full",
+                [&f](const Pair &p) { return f.integer("full", {p.h}); }};
       default:
         return {"(i >= j)", [](const Pair &p) { return p.i >= p.j; }};
       }
@@ -130,7 +130,8 @@ private:
       return {pick(2) ? "doc[i]" : "doc[row + keys - queries]",
               [&f](const Pair &p) { return f.integer("doc", {p.b, p.i}); }};
     case 7:
-      return {"doc", [&f](const Pair &p) { return f.integer("doc", {p.b, p.j}); }};
+      return {"doc",
+              [&f](const Pair &p) { return f.integer("doc", {p.b, p.j}); }};
     default: {
       int value = static_cast<int>(pick(24)) - 8;
       return constant(value < 0 ? "(-" + std::to_string(-value) + ")"
@@ -183,7 +184,8 @@ private:
     case 10: {
       Tree x = sub();
       return {"doc[" + x.text + "]", [&f, x](const Pair &p) {
-                return f.integer("doc", {p.b, static_cast<int64_t>(x.value(p))});
+                return f.integer("doc",
+                                 {p.b, static_cast<int64_t>(x.value(p))});
               }};
     }
     default: {
@@ -289,9 +291,8 @@ struct RandomExpressionsTest : MechanismFixture {
       for (int64_t j = 0; j < keys; ++j) {
         Pair pair{index.b, index.h, index.i, index.i + keys - queries, j, 0, 0};
         double expected = mask.value(pair) != 0 ? weight.value(pair) : 0;
-        ASSERT_EQ(row.out[j], expected)
-            << "b " << index.b << ", h " << index.h << ", row " << index.i
-            << ", j " << j;
+        ASSERT_EQ(row.out[j], expected) << "b " << index.b << ", h " << index.h
+                                        << ", row " << index.i << ", j " << j;
       }
   }
 

@@ -61,8 +61,7 @@ TEST_F(SemanticsTest, QueryRowsOfInputs) {
     score = dot(q, k) * gate[1] + w[i, j]
   })");
   check({.score = [&](Pair p) {
-    return p.dot * real("gate", {p.b, p.h, p.row, 1}) +
-           real("w", {p.i, p.j});
+    return p.dot * real("gate", {p.b, p.h, p.row, 1}) + real("w", {p.i, p.j});
   }});
 }
 
@@ -142,8 +141,7 @@ TEST_F(SemanticsTest, ReadsOutsideGiveZero) {
           "mask = d[i] == d[j + 2] | flag[i - 3] | t[h, j - 1] == 2 }");
   check({.mask = [&](Pair p) {
     return integer("d", {p.b, p.i}) == integer("d", {p.b, p.j + 2}) ||
-           integer("flag", {p.b, p.i - 3}) ||
-           integer("t", {p.h, p.j - 1}) == 2;
+           integer("flag", {p.b, p.i - 3}) || integer("t", {p.h, p.j - 1}) == 2;
   }});
 }
 
@@ -244,8 +242,7 @@ TEST_F(SemanticsTest, Normalisations) {
     for (size_t d = 0; d < q.size(); ++d)
       dot += q[d] / std::sqrt(square + 1e-5) * (k[d] - middle) /
              std::sqrt(variance(k) + 0.1);
-    return dot + middle * variance(q) +
-           *std::max_element(k.begin(), k.end()) -
+    return dot + middle * variance(q) + *std::max_element(k.begin(), k.end()) -
            *std::min_element(q.begin(), q.end());
   }});
 }
@@ -301,14 +298,10 @@ TEST_F(SemanticsTest, RopeAtAPosition) {
     }
     return y;
   };
-  check({.q =
-             [&](int64_t b, int64_t h, int64_t n, int64_t) {
-               return turn(row("q", {b, h, n}), n < 2 ? 3 : n);
-             },
-         .k =
-             [&](int64_t b, int64_t h, int64_t j) {
-               return turn(row("k", {b, h / 2, j}), 2 * j);
-             }});
+  check({.q = [&](int64_t b, int64_t h, int64_t n,
+                  int64_t) { return turn(row("q", {b, h, n}), n < 2 ? 3 : n); },
+         .k = [&](int64_t b, int64_t h,
+                  int64_t j) { return turn(row("k", {b, h / 2, j}), 2 * j); }});
 }
 
 TEST_F(SemanticsTest, Activations) {
@@ -324,9 +317,8 @@ TEST_F(SemanticsTest, Activations) {
       silu += k[d] / (1 + std::exp(-k[d]));
       sum += q[d];
     }
-    return result - std::log1p(std::exp(-dot)) +
-           std::log1p(std::exp(4 * dot)) + silu / (1 + std::exp(-sum)) +
-           dot * dot * dot / 50;
+    return result - std::log1p(std::exp(-dot)) + std::log1p(std::exp(4 * dot)) +
+           silu / (1 + std::exp(-sum)) + dot * dot * dot / 50;
   }});
 }
 
@@ -414,8 +406,8 @@ TEST_F(SemanticsTest, OutOfTheWeightedSum) {
     Row sum = bruteForce({}, {1, 3, 4});
     Numbers q = row("q", {1, 3, 4});
     for (size_t e = 0; e < 8; ++e)
-      EXPECT_NEAR(found.out[e],
-                  2 * sum.out[e] / (1 + std::exp(-q[e])) + q[e], 1e-6);
+      EXPECT_NEAR(found.out[e], 2 * sum.out[e] / (1 + std::exp(-q[e])) + q[e],
+                  1e-6);
   }
 }
 
@@ -469,7 +461,8 @@ TEST_F(SemanticsTest, Flamingo) {
 
 TEST_F(SemanticsTest, BucketsOfT5) {
   setLengths(40, 45);
-  compile(R"(attention t5 { param near = 8, far = 30   input bias: f32[heads, 16]
+  compile(
+      R"(attention t5 { param near = 8, far = 30   input bias: f32[heads, 16]
     let d = max(i - j, 0)
     let bucket = where(d < near, d, min(15, near + floor(near * log(real(d) / near) / log(real(far) / near))))
     score = dot(q, k) + bias[bucket]   mask = i >= j })");
@@ -479,9 +472,8 @@ TEST_F(SemanticsTest, BucketsOfT5) {
                double log = std::log(d / 8.0) / std::log(30 / 8.0);
                int64_t bucket =
                    d < 8 ? d
-                         : std::min<int64_t>(
-                               15, 8 + static_cast<int64_t>(
-                                           std::floor(8 * log)));
+                         : std::min<int64_t>(15, 8 + static_cast<int64_t>(
+                                                         std::floor(8 * log)));
                return p.dot + real("bias", {p.h, bucket});
              },
          .mask = isCausal});
@@ -513,9 +505,8 @@ TEST_F(SemanticsTest, SinkSlots) {
                  dot += q[d] * k[d];
                return dot / std::sqrt(8);
              },
-         .mask = [](Pair p) {
-           return p.i >= p.j && (p.i - p.j < 4 || p.j < 2);
-         }});
+         .mask =
+             [](Pair p) { return p.i >= p.j && (p.i - p.j < 4 || p.j < 2); }});
 }
 
 } // namespace
