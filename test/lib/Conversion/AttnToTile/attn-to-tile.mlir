@@ -1,0 +1,153 @@
+// RUN: rapt-opt %s --attn-to-tile --canonicalize --split-input-file | FileCheck %s
+
+#plan = #tile.plan<queries = 16, keys = 32, cpu = <rows = 4, depth = 4, sweep = 4>>
+
+// The forward pass of flash attention: one work item takes 16 queries of one
+// head, walks the runs of keys that the mask may keep, and carries the maximum,
+// the sum and the weighted sum.
+
+// CHECK-LABEL: tile.program @causal
+// CHECK:       ^bb0(%[[Q:.*]]: !tile.view<f32, 4>, %[[K:.*]]: !tile.view<f32, 4>, %[[V:.*]]: !tile.view<f32, 4>, %[[OUT:.*]]: !tile.view<f32, 4>, %[[LSE:.*]]: !tile.view<f32, 3>):
+// CHECK-DAG:     %[[BATCH:.*]] = tile.extent %[[Q]][0]
+// CHECK-DAG:     %[[HEADS:.*]] = tile.extent %[[Q]][1]
+// CHECK-DAG:     %[[QUERIES:.*]] = tile.extent %[[Q]][2]
+// CHECK-DAG:     %[[KEYS:.*]] = tile.extent %[[K]][2]
+// CHECK-DAG:     %[[BLOCKS:.*]] = arith.ceildivui %[[QUERIES]], %c16
+// CHECK:         tile.launch @causal_attend0 items(%[[BATCH]], %[[HEADS]], %[[BLOCKS]]) descending args(%[[BATCH]], %[[HEADS]], %[[QUERIES]], %[[KEYS]], %[[Q]], %[[K]], %[[V]], %[[OUT]], %[[LSE]])
+
+// CHECK-LABEL: tile.kernel @causal_attend0 plan <rows = 4, depth = 4, sweep = 4>
+// CHECK-DAG:     %[[LOWEST:.*]] = arith.constant 0xFF800000 : f32
+// CHECK-DAG:     %[[Q_TILE:.*]] = tile.load %{{.*}} in_bounds [false, true] : <f32, 2> -> <16x8xf32>
+// The classes of the mask: the largest i and the smallest j, and the reverse.
+// CHECK:         %[[RUNS:.*]] = tile.runs %{{.*}} step 32 classify {
+// CHECK:           %[[ANY:.*]] = arith.cmpi sge
+// CHECK:           %[[ALL:.*]] = arith.cmpi sge
+// CHECK:           tile.yield %[[ANY]], %[[ALL]]
+// CHECK:         tile.for_runs %[[RUNS]] carry
+// CHECK-SAME:      -> (!tile.tile<16xf32>, !tile.tile<16xf32>, !tile.tile<16x6xf32>) full {
+// A full run reads inside the keys and does not ask the mask.
+// CHECK-NOT:       arith.cmpi
+// CHECK:           %[[K_TILE:.*]] = tile.load %{{.*}} in_bounds [true, true] : <f32, 2> -> <32x8xf32>
+// CHECK-NOT:       arith.cmpi
+// CHECK:           tile.mma rhs_transposed %[[Q_TILE]], %[[K_TILE]]
+// CHECK-NOT:       arith.cmpi
+// CHECK:           tile.reduce max %{{.*}} along 1 : <16x32xf32> -> <16xf32>
+// CHECK-NOT:       arith.cmpi
+// CHECK:           math.exp2 %{{.*}} {tile.nonpositive}
+// CHECK-NOT:       arith.cmpi
+// CHECK:           tile.reduce add %{{.*}} along 1 : <16x32xf32> -> <16xf32>
+// CHECK-NOT:       arith.cmpi
+// CHECK:           %[[V_TILE:.*]] = tile.load %{{.*}} in_bounds [true, true] : <f32, 2> -> <32x6xf32>
+// CHECK-NOT:       arith.cmpi
+// CHECK:           %[[O:.*]] = tile.mma %{{.*}}, %[[V_TILE]] onto
+// CHECK:           tile.yield %{{.*}}, %{{.*}}, %[[O]]
+// A partial one does both.
+// CHECK:         } partial {
+// CHECK:           tile.load %{{.*}} in_bounds [false, true] : <f32, 2> -> <32x8xf32>
+// CHECK:           arith.cmpi slt
+// CHECK:           %[[MASK:.*]] = arith.cmpi sge
+// CHECK:           arith.select %{{.*}}, %{{.*}}, %[[LOWEST]]
+// CHECK:           tile.load %{{.*}} in_bounds [false, true] : <f32, 2> -> <32x6xf32>
+// CHECK:         tile.store set %{{.*}} : <16x6xf32>, <f32, 2>
+// CHECK:         math.log
+// CHECK:         tile.store set %{{.*}} : <16xf32>, <f32, 1>
+// CHECK:         tile.return
+func.func @causal(%q: tensor<?x?x?x8xf32> {attn.axes = ["batch", "heads", "queries", "dim"], attn.name = "q"},
+    %k: tensor<?x?x?x8xf32> {attn.axes = ["batch", "kv_heads", "keys", "dim"], attn.name = "k"},
+    %v: tensor<?x?x?x6xf32> {attn.axes = ["batch", "kv_heads", "keys", "vdim"], attn.name = "v"})
+    -> (tensor<?x?x?x6xf32>, tensor<?x?x?xf32>) attributes {attn.spec} {
+  %B = attn.axis "batch"
+  %H = attn.axis "heads"
+  %M = attn.axis "queries"
+  %N = attn.axis "keys"
+  %o, %l = attn.attend softmax shape(%B, %H, %M, %N) queries(%q) keys(%k) values(%v) {tile.plan = #plan}
+      : (index, index, index, index, tensor<?x?x?x8xf32>, tensor<?x?x?x8xf32>, tensor<?x?x?x6xf32>)
+      -> (tensor<?x?x?x6xf32>, tensor<?x?x?xf32>) score {
+  ^bb0(%b: i32, %h: i32, %row: i32, %i: i32, %j: i32, %dot: f32):
+    attn.yield %dot : f32
+  } mask {
+  ^bb0(%b: i32, %h: i32, %row: i32, %i: i32, %j: i32, %dot: f32):
+    %m = arith.cmpi sge, %i, %j : i32
+    attn.yield %m : i1
+  }
+  return %o, %l : tensor<?x?x?x6xf32>, tensor<?x?x?xf32>
+}
+
+// -----
+
+#plan = #tile.plan<queries = 16, keys = 32, cpu = <rows = 4, depth = 4, sweep = 4>>
+
+// Without a mask every run but a short one is full. A sum carries one tile and
+// needs no maximum.
+
+// CHECK-LABEL: tile.kernel @sum_attend0
+// CHECK:         %[[RUNS:.*]] = tile.runs %{{.*}} step 32
+// CHECK-NOT:     classify
+// CHECK:         tile.for_runs %[[RUNS]] carry(%{{.*}}) : (!tile.tile<16x6xf32>) -> !tile.tile<16x6xf32> full {
+// CHECK-NOT:     tile.reduce
+// CHECK:         } partial {
+// CHECK-NOT:     tile.reduce
+// CHECK:         %[[END:.*]] = arith.cmpi slt
+// CHECK:         arith.select %[[END]], %{{.*}}, %cst
+// CHECK:         tile.store set %{{.*}} : <16x6xf32>, <f32, 2>
+func.func @sum(%q: tensor<?x?x?x8xf32> {attn.axes = ["batch", "heads", "queries", "dim"], attn.name = "q"},
+    %k: tensor<?x?x?x8xf32> {attn.axes = ["batch", "kv_heads", "keys", "dim"], attn.name = "k"},
+    %v: tensor<?x?x?x6xf32> {attn.axes = ["batch", "kv_heads", "keys", "vdim"], attn.name = "v"})
+    -> (tensor<?x?x?x6xf32>, tensor<?x?x?xf32>) attributes {attn.spec} {
+  %B = attn.axis "batch"
+  %H = attn.axis "heads"
+  %M = attn.axis "queries"
+  %N = attn.axis "keys"
+  %o, %l = attn.attend sum shape(%B, %H, %M, %N) queries(%q) keys(%k) values(%v) {tile.plan = #plan}
+      : (index, index, index, index, tensor<?x?x?x8xf32>, tensor<?x?x?x8xf32>, tensor<?x?x?x6xf32>)
+      -> (tensor<?x?x?x6xf32>, tensor<?x?x?xf32>) score {
+  ^bb0(%b: i32, %h: i32, %row: i32, %i: i32, %j: i32, %dot: f32):
+    attn.yield %dot : f32
+  }
+  return %o, %l : tensor<?x?x?x6xf32>, tensor<?x?x?xf32>
+}
+
+// -----
+
+#plan = #tile.plan<queries = 16, keys = 32, cpu = <rows = 4, depth = 4, sweep = 4>>
+
+// What a map computes goes through a workspace: one launch for it, one for the
+// attend, in this order. Its rows are cut into blocks of 16.
+
+// CHECK-LABEL: tile.program @mapped
+// CHECK:         %[[KEYS:.*]] = tile.extent %arg1[2]
+// CHECK-DAG:     %[[BLOCKS:.*]] = arith.ceildivui %[[KEYS]], %c16
+// CHECK-DAG:     %[[DOUBLED:.*]] = tile.workspace(%{{.*}}, %{{.*}}, %[[KEYS]], %c8) : <f32, 4>
+// CHECK:         tile.launch @mapped_map0 items(%{{.*}}, %{{.*}}, %[[BLOCKS]]) {{.*}}%[[DOUBLED]])
+// CHECK:         tile.launch @mapped_attend1 {{.*}}%[[DOUBLED]],
+
+// CHECK-LABEL: tile.kernel @mapped_map0
+// CHECK-DAG:     %[[ROWS:.*]] = tile.load %{{.*}} in_bounds [false, true] : <bf16, 2> -> <16x8xf32>
+// CHECK:         tile.map(%[[ROWS]], %[[ROWS]]) dims {{\[}}[0, 1], [0, 1]]
+// CHECK:           arith.addf
+// CHECK:         tile.store set %{{.*}} : <16x8xf32>, <f32, 2>
+
+// CHECK-LABEL: tile.kernel @mapped_attend1
+func.func @mapped(%q: tensor<?x?x?x8xbf16> {attn.axes = ["batch", "heads", "queries", "dim"], attn.name = "q"},
+    %k: tensor<?x?x?x8xbf16> {attn.axes = ["batch", "kv_heads", "keys", "dim"], attn.name = "k"},
+    %v: tensor<?x?x?x6xbf16> {attn.axes = ["batch", "kv_heads", "keys", "vdim"], attn.name = "v"})
+    -> (tensor<?x?x?x6xbf16>, tensor<?x?x?xf32>) attributes {attn.spec} {
+  %B = attn.axis "batch"
+  %H = attn.axis "heads"
+  %G = attn.axis "kv_heads"
+  %M = attn.axis "queries"
+  %N = attn.axis "keys"
+  %doubled = attn.map keys shape(%B, %G, %M, %N) rows(%k) {tile.plan = #plan}
+      : (index, index, index, index, tensor<?x?x?x8xbf16>) -> tensor<?x?x?x8xf32> {
+  ^bb0(%b: i32, %h: i32, %row: i32, %i: i32, %x: tensor<8xf32>):
+    %y = arith.addf %x, %x : tensor<8xf32>
+    attn.yield %y : tensor<8xf32>
+  }
+  %o, %l = attn.attend softmax shape(%B, %H, %M, %N) queries(%q) keys(%doubled) values(%v) {tile.plan = #plan}
+      : (index, index, index, index, tensor<?x?x?x8xbf16>, tensor<?x?x?x8xf32>, tensor<?x?x?x6xbf16>)
+      -> (tensor<?x?x?x6xbf16>, tensor<?x?x?xf32>) score {
+  ^bb0(%b: i32, %h: i32, %row: i32, %i: i32, %j: i32, %dot: f32):
+    attn.yield %dot : f32
+  }
+  return %o, %l : tensor<?x?x?x6xbf16>, tensor<?x?x?xf32>
+}
