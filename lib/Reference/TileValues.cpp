@@ -355,9 +355,11 @@ template <typename Real> Error TileOperations<Real>::run(tile::MmaOp op) {
     forEachElement(result.shape,
                    [&](llvm::ArrayRef<int64_t> element, int64_t place) {
                      Real sum = result.cells[place].real;
-                     for (int64_t k = 0; k < depth; ++k)
-                       sum += real(lhs, element[0], k, lhsTransposed) *
-                              real(rhs, k, element[1], rhsTransposed);
+                     for (int64_t k = 0; k < depth; ++k) {
+                       Real a = real(lhs, element[0], k, lhsTransposed);
+                       if (!op.getSkipZeros() || a != 0)
+                         sum += a * real(rhs, k, element[1], rhsTransposed);
+                     }
                      result.cells[place].real = sum;
                    });
   });

@@ -413,16 +413,19 @@ def Tile_MmaOp : Tile_Op<"mma", [Pure]> {
   let summary = "Matrix product, accumulated in f32";
   let description = [{
     result[m, n] = accumulator[m, n] + sum_k lhs[m, k] * rhs[k, n]. With `lhs_transposed` lhs is
-    [k, m], with `rhs_transposed` rhs is [n, k].
+    [k, m], with `rhs_transposed` rhs is [n, k]. With `skip_zeros` terms whose lhs element is 0 are left
+    out, even where rhs is infinite or a NaN: the weight of a masked pair.
 
     - (C1) operands have rank 2 and agree in m, n and k; the accumulator has the result's type.
   }];
   let arguments = (ins Tile_TileType:$lhs, Tile_TileType:$rhs,
                        Optional<Tile_TileType>:$accumulator,
-                       UnitAttr:$lhs_transposed, UnitAttr:$rhs_transposed);
+                       UnitAttr:$lhs_transposed, UnitAttr:$rhs_transposed,
+                       UnitAttr:$skip_zeros);
   let results = (outs Tile_TileType:$result);
   let assemblyFormat = [{
     (`lhs_transposed` $lhs_transposed^)? (`rhs_transposed` $rhs_transposed^)?
+    (`skip_zeros` $skip_zeros^)?
     $lhs `,` $rhs (`onto` $accumulator^)? attr-dict `:` functional-type(operands, results)
   }];
   let hasVerifier = 1;

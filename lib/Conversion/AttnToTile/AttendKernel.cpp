@@ -329,7 +329,8 @@ Value AttendKernel::accumulate(Value weights, Value start, Value accumulator,
   return tile::MmaOp::create(
       builder, scope.location,
       scope.tileType({tq, width}, builder.getF32Type()), weights, values,
-      accumulator, /*lhs_transposed=*/false, /*rhs_transposed=*/false);
+      accumulator, /*lhs_transposed=*/false, /*rhs_transposed=*/false,
+      /*skip_zeros=*/!isFull && !op.getMask().empty());
 }
 
 /// The maximum in the units of exp2: times log2(e) and the factor of the score.
@@ -418,7 +419,8 @@ LogicalResult AttendKernel::emitStep(Block *body, bool isFull) {
     dots.push_back(tile::MmaOp::create(
         builder, scope.location,
         scope.tileType({tq, tk}, builder.getF32Type()), query, keys, Value(),
-        /*lhs_transposed=*/false, /*rhs_transposed=*/true));
+        /*lhs_transposed=*/false, /*rhs_transposed=*/true,
+        /*skip_zeros=*/false));
   }
   Value score, factor, kept;
   if (failed(emitWeights(start, dots, isFull, score, factor, kept)))

@@ -22,6 +22,9 @@ LogicalResult KernelLowering::emitProduct(tile::MmaOp op, Value base,
   bool isDepthFirst =
       isLhsUniform ? op.getLhsTransposed() : !op.getRhsTransposed();
   int64_t depth = typeOf(uniform).getShape()[isDepthFirst ? 0 : 1];
+  if (op.getSkipZeros() && isLhsUniform)
+    return op.emitError() << "zeros of an operand without lanes that are "
+                             "skipped have no lowering to vectors yet";
   int64_t firstRow = 0;
   Value memory =
       resolveRows(isLhsUniform ? op.getRhs() : op.getLhs(), firstRow);
@@ -40,6 +43,11 @@ LogicalResult KernelLowering::emitProduct(tile::MmaOp op, Value base,
   }
   auto step = [&](Value k, SmallVectorImpl<Value> &sums) -> LogicalResult {
     Value lane = loadRow(memory, add(k, firstRow), f32);
+    Value isTerm;
+    if (op.getSkipZeros())
+      isTerm = arith::CmpFOp::create(builder, location,
+                                     arith::CmpFPredicate::UNE, lane,
+                                     zero(vectorOf(f32)));
     for (int64_t slot = 0; slot < count; ++slot) {
       Value row = add(base, slot);
       SmallVector<Value> place{row, k};
@@ -48,8 +56,12 @@ LogicalResult KernelLowering::emitProduct(tile::MmaOp op, Value base,
       FailureOr<Value> element = elementAt(uniform, place);
       if (failed(element))
         return failure();
-      sums[slot] = vector::FMAOp::create(builder, location, broadcast(*element),
-                                         lane, sums[slot]);
+      Value sum = vector::FMAOp::create(builder, location, broadcast(*element),
+                                        lane, sums[slot]);
+      if (isTerm)
+        sum = arith::SelectOp::create(builder, location, isTerm, sum,
+                                      sums[slot]);
+      sums[slot] = sum;
     }
     return success();
   };
