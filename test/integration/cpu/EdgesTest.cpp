@@ -136,6 +136,28 @@ TEST_P(EdgesTest, NotANumberOfAValue) {
   EXPECT_FALSE(std::isnan(results.out.get(5)));
 }
 
+// Whatever a masked pair holds, it adds nothing.
+TEST_P(EdgesTest, MaskedValues) {
+  for (const char *text :
+       {"attention x { mask = i >= j }",
+        "attention x { weight = sigmoid(score) mask = i >= j }",
+        "attention x { weight = normalize(exp(score)) mask = i >= j }",
+        "attention x { weight = softmax(score) * where(j % 2 == 0, 0.5, 2) "
+        "mask = i >= j }"}) {
+    auto kernel = make(text);
+    ASSERT_TRUE(kernel);
+    resize(*kernel, {1, 1, 1, 150, 150}, 15);
+    SpecTensor &values = *kernel->spec().find("v");
+    values.set(101 * 9 + 3, std::nan(""));
+    values.set(103 * 9 + 3, kInfinity);
+    values.set(105 * 9 + 5, -kInfinity);
+    KernelCase::Results results = kernel->run();
+    kernel->compare(results);
+    EXPECT_TRUE(std::isfinite(results.out.get(100 * 9 + 3)));
+    EXPECT_TRUE(std::isnan(results.out.get(101 * 9 + 3)));
+  }
+}
+
 // Scores of infinity and -infinity, and values of infinity.
 TEST_P(EdgesTest, Infinities) {
   auto kernel = make("attention x { mask = i >= j }");
