@@ -532,6 +532,9 @@ LogicalResult KernelLowering::beginLoop(ValueRange inits,
     } else if (isUniform(init)) {
       return emitError(location) << "a carried tile without lanes has no "
                                     "lowering to vectors yet";
+    } else if (isa<tile::DomainType>(init.getType())) {
+      return emitError(location)
+             << "a carried domain has no lowering to vectors yet";
     } else {
       slot.value = scalars.at(init);
     }
