@@ -1,0 +1,48 @@
+# Part of the Rapt project, under the Apache License v2.0 with LLVM Exceptions.
+# See LICENSE for license information.
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
+"""Finds in assembly for x86 the innermost loops that multiply and add most, and
+prints for each how many vector multiply-adds it has and how many references to
+the stack: what does not fit the registers is reloaded in every round.
+
+usage: hot_loops.py COUNT < ASSEMBLY
+"""
+
+import re
+import sys
+
+LABEL = re.compile(r"^(\.?\w+):")
+BRANCH = re.compile(r"^\s+j\w+\s+(\.?\w+)\s*(#.*)?$")
+
+
+def innermostLoops(lines):
+    """Pairs (first, last) of lines from a label to a jump back to it, in which
+    no other such pair lies."""
+    labels, loops = {}, []
+    for number, line in enumerate(lines):
+        if found := LABEL.match(line):
+            labels[found[1]] = number
+        elif (found := BRANCH.match(line)) and found[1] in labels:
+            loops.append((labels[found[1]], number))
+    for first, last in loops:
+        inside = [loop for loop in loops if first <= loop[0] and loop[1] <= last]
+        if inside == [(first, last)]:
+            yield lines[first : last + 1]
+
+
+def main():
+    lines = sys.stdin.read().splitlines()
+    found = []
+    for loop in innermostLoops(lines):
+        products = sum(bool(re.match(r"\s+vfmadd\w+p[sd]\s", line)) for line in loop)
+        # With an index register it is an element of a tile, without a spill.
+        spills = sum(bool(re.search(r"\(%[er]sp\)", line)) for line in loop)
+        found.append((products, spills))
+    found.sort(reverse=True)
+    for products, spills in found[: int(sys.argv[1])]:
+        print(f"{products} multiply-adds, {spills} references to the stack")
+
+
+if __name__ == "__main__":
+    main()
