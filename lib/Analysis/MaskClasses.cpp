@@ -17,8 +17,8 @@ namespace {
 class MaskInterpreter {
 public:
   MaskInterpreter(OpBuilder &builder, Location location,
-                  llvm::DenseMap<Value, Bounds> bounds,
-                  ReadElement readElement, EvaluateShape evaluateShape)
+                  llvm::DenseMap<Value, Bounds> bounds, ReadElement readElement,
+                  EvaluateShape evaluateShape)
       : builder(builder), location(location), known(std::move(bounds)),
         readElement(readElement), evaluateShape(evaluateShape) {}
 
@@ -150,14 +150,12 @@ Bounds MaskInterpreter::floorDivide(Bounds a, Bounds b) {
     return {};
   // A divisor that is not positive has no meaning; it must not trap either.
   Value one = constant(int64_t(1));
-  auto positive = [&](Value value) {
-    return fold<arith::MaxSIOp>(value, one);
-  };
+  auto positive = [&](Value value) { return fold<arith::MaxSIOp>(value, one); };
   Value divisor = positive(b.low);
   if (b.isExact()) {
     Value low = fold<arith::FloorDivSIOp>(a.low, divisor);
-    return {low, a.isExact() ? low
-                             : fold<arith::FloorDivSIOp>(a.high, divisor)};
+    return {low,
+            a.isExact() ? low : fold<arith::FloorDivSIOp>(a.high, divisor)};
   }
   Value other = positive(b.high);
   Value low = fold<arith::MinSIOp>(fold<arith::FloorDivSIOp>(a.low, divisor),
@@ -235,9 +233,9 @@ Bounds MaskInterpreter::interpretCompare(arith::CmpIOp op) {
       auto fails = [&](Bounds c) { return invert(c.high); };
       may = fold<arith::OrIOp>(fold<arith::AndIOp>(a.low, b.low),
                                fold<arith::AndIOp>(fails(a), fails(b)));
-      must = fold<arith::OrIOp>(
-          fold<arith::AndIOp>(a.high, b.high),
-          fold<arith::AndIOp>(invert(a.low), invert(b.low)));
+      must =
+          fold<arith::OrIOp>(fold<arith::AndIOp>(a.high, b.high),
+                             fold<arith::AndIOp>(invert(a.low), invert(b.low)));
     } else {
       may = fold<arith::AndIOp>(compare(Predicate::sle, a.low, b.high),
                                 compare(Predicate::sle, b.low, a.high));
@@ -330,23 +328,21 @@ Bounds MaskInterpreter::interpret(Operation *op) {
         return monotone<arith::MaxSIOp>(operand(0), operand(1), false);
       })
       .Case([&](arith::MulIOp) { return multiply(operand(0), operand(1)); })
-      .Case([&](attn::FloorDivOp) {
-        return floorDivide(operand(0), operand(1));
-      })
+      .Case(
+          [&](attn::FloorDivOp) { return floorDivide(operand(0), operand(1)); })
       .Case([&](attn::ModOp) { return modulo(operand(0), operand(1)); })
       .Case([&](math::AbsIOp) { return absolute(operand(0)); })
       // A wider type has the same value; a narrower one too, because the front
       // end narrows only what fits.
-      .Case<arith::ExtSIOp, arith::TruncIOp>([&](auto) -> Bounds {
-        return isBoolean ? Bounds() : operand(0);
-      })
+      .Case<arith::ExtSIOp, arith::TruncIOp>(
+          [&](auto) -> Bounds { return isBoolean ? Bounds() : operand(0); })
       .Case([&](arith::ExtUIOp op) -> Bounds {
         if (!op.getIn().getType().isInteger(1))
           return {};
         Bounds a = getBoolean(op.getIn());
         auto number = [&](Value value) -> Value {
-          return arith::ExtUIOp::create(builder, location,
-                                        builder.getI64Type(), value);
+          return arith::ExtUIOp::create(builder, location, builder.getI64Type(),
+                                        value);
         };
         // As a number the least value is whether it always holds.
         Value low = number(a.high);

@@ -28,8 +28,8 @@ struct Bounds {
 
 /// Reads an element of a captured tensor at indices that are the same for every
 /// pair (i64); null if the tensor cannot be read there.
-using ReadElement = llvm::function_ref<mlir::Value(
-    mlir::Value tensor, mlir::ValueRange indices)>;
+using ReadElement = llvm::function_ref<mlir::Value(mlir::Value tensor,
+                                                   mlir::ValueRange indices)>;
 
 /// What `attn.length`, `attn.extent` and `attn.share` give, as i64; null for
 /// any other operation.
@@ -44,9 +44,10 @@ struct MaskClass {
 /// Emits, at the insertion point of `builder`, interval arithmetic over `mask`,
 /// the mask region of an attn.attend. `bounds` holds what is known of the
 /// region's arguments. Sound for every mask: `any` is false only if no pair is
-/// kept, `all` true only if every pair is. Exact for conjunctions of comparisons of
-/// sums and differences of positions with constants. What the mask does not
-/// need is not emitted; constants fold when the result is canonicalised.
+/// kept, `all` true only if every pair is. Exact for conjunctions of
+/// comparisons of sums and differences of positions with constants. What the
+/// mask does not need is not emitted; constants fold when the result is
+/// canonicalised.
 ///
 /// Values of the region fit their type for every pair of the sequence (the
 /// front end chooses the type so), hence intervals over a part of it fit 64

@@ -26,8 +26,8 @@ std::unique_ptr<MLIRContext> createContext() {
   registerLoweringDialects(registry);
   registerBuiltinDialectTranslation(registry);
   registerLLVMDialectTranslation(registry);
-  auto context = std::make_unique<MLIRContext>(
-      registry, MLIRContext::Threading::DISABLED);
+  auto context =
+      std::make_unique<MLIRContext>(registry, MLIRContext::Threading::DISABLED);
   context->loadAllAvailableDialects();
   return context;
 }
@@ -60,8 +60,8 @@ llvm::Error lower(ModuleOp module, Stage last,
       module.getContext(), [&](Diagnostic &diagnostic) {
         if (!reports.empty())
           reports += "\n";
-        llvm::raw_string_ostream(reports) << diagnostic.getLocation() << ": "
-                                          << diagnostic;
+        llvm::raw_string_ostream(reports)
+            << diagnostic.getLocation() << ": " << diagnostic;
         return success();
       });
   if (succeeded(passes.run(module)))

@@ -63,9 +63,10 @@ public:
     return llvm::TypeSwitch<Operation *, Error>(op)
         .Case<tile::WindowOp, tile::ExtentOp, tile::LoadOp, tile::StoreOp,
               tile::PackOp, tile::GatherOp, tile::ScatterOp, tile::SplatOp,
-              tile::ConstantOp, tile::PositionsOp, tile::MmaOp, tile::ReduceOp, tile::ScanOp,
-              tile::TransposeOp, tile::SliceOp, tile::ConcatOp, tile::SolveOp,
-              tile::TopOp, tile::SortOp>([&](auto known) { return run(known); })
+              tile::ConstantOp, tile::PositionsOp, tile::MmaOp, tile::ReduceOp,
+              tile::ScanOp, tile::TransposeOp, tile::SliceOp, tile::ConcatOp,
+              tile::SolveOp, tile::TopOp, tile::SortOp>(
+            [&](auto known) { return run(known); })
         .Default([&](Operation *) {
           isKnown = false;
           return Error::success();

@@ -32,9 +32,7 @@ private:
   /// MXCSR: flush results to zero, and count subnormal operands as zeros.
   static constexpr uint64_t kFlush = 0x8040;
   static uint64_t read() { return _mm_getcsr(); }
-  static void write(uint64_t mode) {
-    _mm_setcsr(static_cast<unsigned>(mode));
-  }
+  static void write(uint64_t mode) { _mm_setcsr(static_cast<unsigned>(mode)); }
 #elif defined(__aarch64__)
   static constexpr uint64_t kFlush = uint64_t(1) << 24; ///< FPCR.FZ
   static uint64_t read() {

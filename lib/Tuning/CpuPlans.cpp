@@ -45,9 +45,8 @@ llvm::Expected<CpuBudget> fits(tile::PlanAttr plan, Operation *op,
   // The queries, the accumulator, the scores and, for narrow types, a tile of
   // keys and one of values.
   int64_t widest = getWidestRow(op);
-  budget.stackBytes =
-      4 * (2 * widest * queries + queries * plan.getKeys() +
-           2 * widest * plan.getKeys());
+  budget.stackBytes = 4 * (2 * widest * queries + queries * plan.getKeys() +
+                           2 * widest * plan.getKeys());
   constexpr int64_t mostBytes = int64_t(2) << 20;
   if (budget.stackBytes > mostBytes)
     return llvm::createStringError(
@@ -70,8 +69,8 @@ static tile::PlanAttr choosePlan(Operation *op,
   while (vectors > 1 &&
          2 * 4 * getWidestRow(op) * vectors * lanes > target.l2Bytes / 4)
     vectors /= 2;
-  int64_t rows = std::min<int64_t>(
-      (target.vectorRegisters - 1) / vectors - 1, 12);
+  int64_t rows =
+      std::min<int64_t>((target.vectorRegisters - 1) / vectors - 1, 12);
   rows = rows / 2 * 2;
   auto cpu = tile::CpuPlanAttr::get(context, rows, /*depth=*/8, /*sweep=*/4);
   return tile::PlanAttr::get(context, vectors * lanes, /*keys=*/128, cpu);

@@ -19,6 +19,6 @@ int main(int argc, char **argv) {
   rapt::registerAttnToTilePass();
   rapt::registerTileToVectorPass();
   rapt::registerLowerToLLVMPass();
-  return mlir::asMainReturnCode(mlir::MlirOptMain(
-      argc, argv, "Rapt's passes on MLIR files\n", registry));
+  return mlir::asMainReturnCode(
+      mlir::MlirOptMain(argc, argv, "Rapt's passes on MLIR files\n", registry));
 }

@@ -95,8 +95,7 @@ Value AttendKernel::load(Value view, Value first, int64_t rows, int64_t columns,
 
 void AttendKernel::loadQueries() {
   first = scope.fold<arith::MulIOp>(scope.block, scope.index(tq));
-  Value offset =
-      scope.fold<arith::SubIOp>(scope.keyCount, scope.queryCount);
+  Value offset = scope.fold<arith::SubIOp>(scope.keyCount, scope.queryCount);
   firstPosition = scope.fold<arith::AddIOp>(first, offset);
   Value end = scope.fold<arith::MinSIOp>(
       scope.fold<arith::AddIOp>(first, scope.index(tq)), scope.queryCount);
@@ -115,8 +114,7 @@ void AttendKernel::loadQueries() {
 /// A positive constant factor of the score is taken out: it does not change
 /// which score is the largest.
 void AttendKernel::chooseScale() {
-  unscaledScore =
-      cast<attn::YieldOp>(op.getScore().front().back()).getValue();
+  unscaledScore = cast<attn::YieldOp>(op.getScore().front().back()).getValue();
   // A sink is compared with scores as they are.
   if (!isSoftmax || !op.getSink().empty())
     return;
@@ -180,12 +178,13 @@ LogicalResult AttendKernel::getInitial(SmallVectorImpl<Value> &carried) {
                                           elements[1], nullptr, {});
           Block &block = op.getSink().front();
           isFine = succeeded(copier.copy(block));
-          Value sink = isFine ? copier.lookup(cast<attn::YieldOp>(block.back())
-                                                  .getValue())
-                              : scope.real(0);
-          Value isNone = arith::CmpFOp::create(
-              builder, scope.location, arith::CmpFPredicate::OEQ, sink,
-              scope.real(-kInfinity));
+          Value sink =
+              isFine
+                  ? copier.lookup(cast<attn::YieldOp>(block.back()).getValue())
+                  : scope.real(0);
+          Value isNone = arith::CmpFOp::create(builder, scope.location,
+                                               arith::CmpFPredicate::OEQ, sink,
+                                               scope.real(-kInfinity));
           Value sum = arith::SelectOp::create(builder, scope.location, isNone,
                                               scope.real(0), scope.real(1));
           return {sink, sum};
@@ -203,9 +202,9 @@ LogicalResult AttendKernel::getInitial(SmallVectorImpl<Value> &carried) {
 
 /// The runs of keys, with the classes of the mask.
 Value AttendKernel::emitRuns() {
-  auto runs = tile::RunsOp::create(
-      builder, scope.location, tile::DomainType::get(builder.getContext()),
-      scope.keyCount, tk);
+  auto runs = tile::RunsOp::create(builder, scope.location,
+                                   tile::DomainType::get(builder.getContext()),
+                                   scope.keyCount, tk);
   if (op.getMask().empty())
     return runs;
   OpBuilder::InsertionGuard guard(builder);
@@ -243,14 +242,15 @@ Value AttendKernel::emitRuns() {
     return tile::ReadOp::create(builder, scope.location, element, place.view,
                                 inner);
   };
-  auto shape = [&](Operation *inner, llvm::function_ref<Value(Value)>) -> Value {
+  auto shape = [&](Operation *inner,
+                   llvm::function_ref<Value(Value)>) -> Value {
     Value value = evaluateShape(
         scope, inner, [&](Value tensor) { return places.at(tensor); });
     return value ? scope.toI64(value) : Value();
   };
-  analysis::MaskClass found = analysis::emitMaskClasses(
-      builder, scope.location, op.getMask(), std::move(bounds), readElement,
-      shape);
+  analysis::MaskClass found =
+      analysis::emitMaskClasses(builder, scope.location, op.getMask(),
+                                std::move(bounds), readElement, shape);
   tile::YieldOp::create(builder, scope.location,
                         ValueRange{found.any, found.all});
   return runs;
@@ -266,8 +266,9 @@ Value AttendKernel::emitRuns() {
 LogicalResult AttendKernel::emitWeights(Value start, ArrayRef<Value> dots,
                                         bool isFull, Value &score,
                                         Value &factor, Value &kept) {
-  SmallVector<MapOperand> operands{
-      perQuery(rowTile), perQuery(positionTile), {scope.positions(start, tk), {1}}};
+  SmallVector<MapOperand> operands{perQuery(rowTile),
+                                   perQuery(positionTile),
+                                   {scope.positions(start, tk), {1}}};
   for (Value dot : dots)
     operands.push_back(perPair(dot));
   bool hasFactor = !op.getFactor().empty();
@@ -279,9 +280,8 @@ LogicalResult AttendKernel::emitWeights(Value start, ArrayRef<Value> dots,
       operands, {tq, tk}, types,
       [&](tile::MapOp map, ValueRange elements) -> SmallVector<Value> {
         auto copyRegion = [&](Region &region, Value yielded) -> Value {
-          RegionCopier copier =
-              copierFor(region, map, elements[0], elements[1], elements[2],
-                        elements.drop_front(3));
+          RegionCopier copier = copierFor(region, map, elements[0], elements[1],
+                                          elements[2], elements.drop_front(3));
           if (failed(copier.copy(region.front()))) {
             isFine = false;
             return scope.real(0);
@@ -301,9 +301,9 @@ LogicalResult AttendKernel::emitWeights(Value start, ArrayRef<Value> dots,
             isKept = arith::AndIOp::create(
                 builder, scope.location, isKept,
                 copyRegion(op.getMask(), yieldOf(op.getMask())));
-          value = arith::SelectOp::create(
-              builder, scope.location, isKept, value,
-              scope.real(isSoftmax ? -kInfinity : 0));
+          value =
+              arith::SelectOp::create(builder, scope.location, isKept, value,
+                                      scope.real(isSoftmax ? -kInfinity : 0));
           if (isCounted)
             kept = arith::SelectOp::create(builder, scope.location, isKept,
                                            scope.real(1), scope.real(0));
@@ -326,11 +326,11 @@ LogicalResult AttendKernel::emitWeights(Value start, ArrayRef<Value> dots,
 Value AttendKernel::accumulate(Value weights, Value start, Value accumulator,
                                bool isFull) {
   Value values = load(valueView, start, tk, width, isFull);
-  return tile::MmaOp::create(
-      builder, scope.location,
-      scope.tileType({tq, width}, builder.getF32Type()), weights, values,
-      accumulator, /*lhs_transposed=*/false, /*rhs_transposed=*/false,
-      /*skip_zeros=*/!isFull && !op.getMask().empty());
+  return tile::MmaOp::create(builder, scope.location,
+                             scope.tileType({tq, width}, builder.getF32Type()),
+                             weights, values, accumulator,
+                             /*lhs_transposed=*/false, /*rhs_transposed=*/false,
+                             /*skip_zeros=*/!isFull && !op.getMask().empty());
 }
 
 /// The maximum in the units of exp2: times log2(e) and the factor of the score.
@@ -342,9 +342,9 @@ Value AttendKernel::scaled(Value maximum) {
 /// A row without a pair so far has the maximum -inf, which may not be
 /// subtracted from itself.
 Value AttendKernel::safe(Value maximum) {
-  Value isNone = arith::CmpFOp::create(builder, scope.location,
-                                       arith::CmpFPredicate::OEQ, maximum,
-                                       scope.real(-kInfinity));
+  Value isNone =
+      arith::CmpFOp::create(builder, scope.location, arith::CmpFPredicate::OEQ,
+                            maximum, scope.real(-kInfinity));
   return arith::SelectOp::create(builder, scope.location, isNone, scope.real(0),
                                  maximum);
 }
@@ -385,21 +385,20 @@ void AttendKernel::emitSoftmaxStep(Value start, Value score, Value factor,
   // 2^(m c - mNext c) with both products rounded on their own.
   Value alpha = scope.mapReal(
       {perQuery(m), perQuery(shift)}, {tq}, [&](ValueRange e) -> Value {
-        Value difference = arith::AddFOp::create(builder, scope.location,
-                                                 scaled(e[0]), e[1]);
+        Value difference =
+            arith::AddFOp::create(builder, scope.location, scaled(e[0]), e[1]);
         return powerOfTwo(difference);
       });
-  Value lNext = scope.mapReal(
-      {perQuery(l), perQuery(alpha), perQuery(sum)}, {tq},
-      [&](ValueRange e) -> Value {
-        return math::FmaOp::create(builder, scope.location, e[0], e[1], e[2]);
-      });
+  Value lNext = scope.mapReal({perQuery(l), perQuery(alpha), perQuery(sum)},
+                              {tq}, [&](ValueRange e) -> Value {
+                                return math::FmaOp::create(
+                                    builder, scope.location, e[0], e[1], e[2]);
+                              });
   if (factor)
-    p = scope.mapReal({perPair(p), perPair(factor)}, {tq, tk},
-                      [&](ValueRange e) -> Value {
-                        return arith::MulFOp::create(builder, scope.location,
-                                                     e[0], e[1]);
-                      });
+    p = scope.mapReal(
+        {perPair(p), perPair(factor)}, {tq, tk}, [&](ValueRange e) -> Value {
+          return arith::MulFOp::create(builder, scope.location, e[0], e[1]);
+        });
   Value rescaled = scope.mapReal(
       {perPair(o), perQuery(alpha)}, {tq, width}, [&](ValueRange e) -> Value {
         return arith::MulFOp::create(builder, scope.location, e[0], e[1]);
@@ -417,8 +416,8 @@ LogicalResult AttendKernel::emitStep(Block *body, bool isFull) {
     int64_t dim = cast<tile::TileType>(query.getType()).getShape()[1];
     Value keys = load(view, start, tk, dim, isFull);
     dots.push_back(tile::MmaOp::create(
-        builder, scope.location,
-        scope.tileType({tq, tk}, builder.getF32Type()), query, keys, Value(),
+        builder, scope.location, scope.tileType({tq, tk}, builder.getF32Type()),
+        query, keys, Value(),
         /*lhs_transposed=*/false, /*rhs_transposed=*/true,
         /*skip_zeros=*/false));
   }
@@ -432,14 +431,13 @@ LogicalResult AttendKernel::emitStep(Block *body, bool isFull) {
     auto perQueryType = scope.tileType({tq}, builder.getF32Type());
     if (isRatio) {
       auto add = [&](Value old, Value tile) {
-        Value sum = tile::ReduceOp::create(builder, scope.location,
-                                           perQueryType, tile::Combiner::Add,
-                                           tile, /*dimension=*/1);
-        return scope.mapReal({perQuery(old), perQuery(sum)}, {tq},
-                             [&](ValueRange e) -> Value {
-                               return arith::AddFOp::create(
-                                   builder, scope.location, e[0], e[1]);
-                             });
+        Value sum =
+            tile::ReduceOp::create(builder, scope.location, perQueryType,
+                                   tile::Combiner::Add, tile, /*dimension=*/1);
+        return scope.mapReal(
+            {perQuery(old), perQuery(sum)}, {tq}, [&](ValueRange e) -> Value {
+              return arith::AddFOp::create(builder, scope.location, e[0], e[1]);
+            });
       };
       next.push_back(add(carried[0], score));
       next.push_back(kept ? add(carried[1], kept)
@@ -470,24 +468,24 @@ void AttendKernel::finish(ValueRange carried, Value out, Value lse) {
     Value inverse = scope.mapReal(
         {perQuery(carried[0]), perQuery(carried[1])}, {tq},
         [&](ValueRange e) -> Value {
-          Value isEmpty = arith::CmpFOp::create(
-              builder, scope.location, arith::CmpFPredicate::OEQ, e[1],
-              scope.real(0));
+          Value isEmpty = arith::CmpFOp::create(builder, scope.location,
+                                                arith::CmpFPredicate::OEQ, e[1],
+                                                scope.real(0));
           Value divisor = isSoftmax ? e[1] : e[0];
           if (std::optional<APFloat> epsilon = op.getEpsilon())
-            divisor = arith::AddFOp::create(
-                builder, scope.location, divisor,
-                scope.real(epsilon->convertToDouble()));
+            divisor =
+                arith::AddFOp::create(builder, scope.location, divisor,
+                                      scope.real(epsilon->convertToDouble()));
           Value quotient = arith::DivFOp::create(builder, scope.location,
                                                  scope.real(1), divisor);
           return arith::SelectOp::create(builder, scope.location, isEmpty,
                                          scope.real(0), quotient);
         });
-    result = scope.mapReal(
-        {perPair(result), perQuery(inverse)}, {tq, width},
-        [&](ValueRange e) -> Value {
-          return arith::MulFOp::create(builder, scope.location, e[0], e[1]);
-        });
+    result = scope.mapReal({perPair(result), perQuery(inverse)}, {tq, width},
+                           [&](ValueRange e) -> Value {
+                             return arith::MulFOp::create(
+                                 builder, scope.location, e[0], e[1]);
+                           });
   }
   tile::StoreOp::create(builder, scope.location, tile::StoreMode::Set, result,
                         out, ValueRange{first, scope.index(0)});
@@ -496,14 +494,14 @@ void AttendKernel::finish(ValueRange carried, Value out, Value lse) {
     logSum = scope.mapReal(
         {perQuery(carried[0]), perQuery(carried[1])}, {tq},
         [&](ValueRange e) -> Value {
-          Value natural = arith::MulFOp::create(
-              builder, scope.location, scaled(e[0]), scope.real(kLn2));
+          Value natural = arith::MulFOp::create(builder, scope.location,
+                                                scaled(e[0]), scope.real(kLn2));
           Value log = math::LogOp::create(builder, scope.location, e[1]);
           Value sum =
               arith::AddFOp::create(builder, scope.location, natural, log);
-          Value isEmpty = arith::CmpFOp::create(
-              builder, scope.location, arith::CmpFPredicate::OEQ, e[1],
-              scope.real(0));
+          Value isEmpty = arith::CmpFOp::create(builder, scope.location,
+                                                arith::CmpFPredicate::OEQ, e[1],
+                                                scope.real(0));
           return arith::SelectOp::create(builder, scope.location, isEmpty,
                                          scope.real(-kInfinity), sum);
         });
@@ -521,8 +519,8 @@ LogicalResult AttendKernel::emit(Value out, Value lse) {
     return failure();
   Value runs = emitRuns();
   SmallVector<Type> types(ValueRange(initial).getTypes());
-  auto loop = tile::ForRunsOp::create(builder, scope.location, types, runs,
-                                      initial);
+  auto loop =
+      tile::ForRunsOp::create(builder, scope.location, types, runs, initial);
   for (Region *region : {&loop.getFull(), &loop.getPartial()}) {
     OpBuilder::InsertionGuard guard(builder);
     SmallVector<Type> arguments(2, builder.getIndexType());

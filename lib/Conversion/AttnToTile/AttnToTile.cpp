@@ -37,13 +37,13 @@ private:
   }
 
   /// Creates a kernel and its launch. `rows` many rows are cut into blocks of
-  /// `step`; `operands` are the tensors that the kernel reads, `results` the views
-  /// it writes.
-  LogicalResult launch(
-      Operation *op, llvm::StringRef suffix, tile::PlanAttr plan, Value rows,
-      Value batch, Value heads, Value queries, Value keys, ValueRange operands,
-      ValueRange results,
-      llvm::function_ref<LogicalResult(KernelScope &, ValueRange)> emit);
+  /// `step`; `operands` are the tensors that the kernel reads, `results` the
+  /// views it writes.
+  LogicalResult
+  launch(Operation *op, llvm::StringRef suffix, tile::PlanAttr plan, Value rows,
+         Value batch, Value heads, Value queries, Value keys,
+         ValueRange operands, ValueRange results,
+         llvm::function_ref<LogicalResult(KernelScope &, ValueRange)> emit);
 
   func::FuncOp spec;
   OpBuilder builder;
@@ -63,9 +63,9 @@ LogicalResult ProgramBuilder::build() {
   for (Type type : spec.getResultTypes())
     types.push_back(viewType(type));
   program = tile::ProgramOp::create(builder, spec.getLoc(), spec.getName());
-  Block *body = builder.createBlock(
-      &program.getBody(), {}, types,
-      SmallVector<Location>(types.size(), spec.getLoc()));
+  Block *body =
+      builder.createBlock(&program.getBody(), {}, types,
+                          SmallVector<Location>(types.size(), spec.getLoc()));
   builder.setInsertionPointToEnd(body);
   for (BlockArgument argument : spec.getArguments()) {
     TensorPlace place{body->getArgument(argument.getArgNumber()), {}};
@@ -162,12 +162,13 @@ LogicalResult ProgramBuilder::launch(
   for (Value view : results)
     pass(view);
 
-  std::string name = (spec.getName() + "_" + suffix + std::to_string(kernels++)).str();
-  auto launched = scope.fold<arith::CeilDivUIOp>(
-      rows, scope.index(plan.getQueries()));
+  std::string name =
+      (spec.getName() + "_" + suffix + std::to_string(kernels++)).str();
+  auto launched =
+      scope.fold<arith::CeilDivUIOp>(rows, scope.index(plan.getQueries()));
   OpBuilder::InsertionGuard guard(builder);
-  auto launch = tile::LaunchOp::create(builder, op->getLoc(), name, batch, heads,
-                                       launched, arguments,
+  auto launch = tile::LaunchOp::create(builder, op->getLoc(), name, batch,
+                                       heads, launched, arguments,
                                        /*descending=*/true);
 
   builder.setInsertionPointAfter(program);
@@ -179,9 +180,9 @@ LogicalResult ProgramBuilder::launch(
       tile::KernelOp::create(builder, op->getLoc(), name, plan.getCpu());
   SmallVector<Type> types(3, builder.getIndexType());
   llvm::append_range(types, launch.getArgs().getTypes());
-  Block *block = builder.createBlock(
-      &kernel.getBody(), {}, types,
-      SmallVector<Location>(types.size(), op->getLoc()));
+  Block *block =
+      builder.createBlock(&kernel.getBody(), {}, types,
+                          SmallVector<Location>(types.size(), op->getLoc()));
   KernelScope inside(builder, op->getLoc());
   inside.batch = block->getArgument(0);
   inside.head = block->getArgument(1);
@@ -271,7 +272,8 @@ struct AttnToTile : PassWrapper<AttnToTile, OperationPass<ModuleOp>> {
     return "Turn specs into tile programs";
   }
   void getDependentDialects(DialectRegistry &registry) const override {
-    registry.insert<tile::TileDialect, arith::ArithDialect, math::MathDialect>();
+    registry
+        .insert<tile::TileDialect, arith::ArithDialect, math::MathDialect>();
   }
   void runOnOperation() override {
     SmallVector<func::FuncOp> specs;

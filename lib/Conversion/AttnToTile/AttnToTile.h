@@ -20,8 +20,8 @@ namespace rapt {
 /// plan. Ensures: each is replaced by a tile.program of its name and the
 /// tile.kernels that it launches, one for every loop; results in between live
 /// in workspaces. An attend is the forward pass of FlashAttention (Dao,
-/// arXiv:2307.08691): keys in runs that the mask may keep, a running maximum and
-/// sum. Cost: linear in the size of the spec.
+/// arXiv:2307.08691): keys in runs that the mask may keep, a running maximum
+/// and sum. Cost: linear in the size of the spec.
 std::unique_ptr<mlir::Pass> createAttnToTile();
 
 /// Registers the pass as `attn-to-tile`.

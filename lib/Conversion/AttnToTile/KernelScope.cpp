@@ -86,8 +86,8 @@ tile::MapOp KernelScope::map(ArrayRef<MapOperand> operands,
       dims.push_back(builder.getI64ArrayAttr(operand.dims));
     return builder.getArrayAttr(dims);
   };
-  auto op = tile::MapOp::create(builder, location, results, tiles,
-                                getDims(operands));
+  auto op =
+      tile::MapOp::create(builder, location, results, tiles, getDims(operands));
   OpBuilder::InsertionGuard guard(builder);
   Block *block =
       builder.createBlock(&op.getBody(), {}, arguments,
@@ -133,8 +133,8 @@ Value evaluateShape(KernelScope &scope, Operation *op,
   // The head of a region is that of the item.
   if (auto share = dyn_cast<attn::ShareOp>(op)) {
     TensorPlace place = getPlace(share.getTensor());
-    return scope.share(scope.head, place.view,
-                       place.dims[share.getDimension()], scope.heads);
+    return scope.share(scope.head, place.view, place.dims[share.getDimension()],
+                       scope.heads);
   }
   return nullptr;
 }
@@ -176,7 +176,8 @@ Value RegionCopier::uniform(attn::UniformOp op) {
   constexpr int64_t multipliers[2] = {0xD2511F53, 0xCD9E8D57};
   constexpr int64_t increments[2] = {0x9E3779B9, 0xBB67AE85};
   for (int round = 0; round < 10; ++round) {
-    Value first = scope.fold<arith::MulIOp>(counter[0], constant(multipliers[0]));
+    Value first =
+        scope.fold<arith::MulIOp>(counter[0], constant(multipliers[0]));
     Value second =
         scope.fold<arith::MulIOp>(counter[2], constant(multipliers[1]));
     auto mix = [&](Value product, Value word, Value key) {
@@ -192,8 +193,8 @@ Value RegionCopier::uniform(attn::UniformOp op) {
   Value bits = scope.fold<arith::ShRUIOp>(counter[0], constant(8));
   Value narrow =
       arith::TruncIOp::create(builder, location, builder.getI32Type(), bits);
-  Value number = arith::SIToFPOp::create(builder, location,
-                                         builder.getF32Type(), narrow);
+  Value number =
+      arith::SIToFPOp::create(builder, location, builder.getF32Type(), narrow);
   return arith::MulFOp::create(builder, location, number, scope.real(0x1p-24));
 }
 

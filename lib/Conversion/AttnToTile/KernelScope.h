@@ -83,13 +83,15 @@ public:
 /// becomes arithmetic.
 class RegionCopier {
 public:
-  /// Values of the kernel that are needed above are put before `above`, or at the
-  /// insertion point if it is null.
+  /// Values of the kernel that are needed above are put before `above`, or at
+  /// the insertion point if it is null.
   RegionCopier(KernelScope &scope, mlir::Operation *above)
       : scope(scope), above(above) {}
 
   /// What a value of the region is in the kernel: a scalar.
-  void bind(mlir::Value value, mlir::Value scalar) { mapping.map(value, scalar); }
+  void bind(mlir::Value value, mlir::Value scalar) {
+    mapping.map(value, scalar);
+  }
   /// A captured tensor of the region.
   void bindTensor(mlir::Value argument, TensorPlace place) {
     tensors[argument] = std::move(place);

@@ -78,8 +78,7 @@ void MapKernel::bindArguments() {
   known[block.getArgument(2)] = {number, {0}};
   if (op.getSide() == attn::Side::Queries) {
     Value offset = scope.fold<arith::SubIOp>(scope.keyCount, scope.queryCount);
-    number =
-        scope.positions(scope.fold<arith::AddIOp>(first, offset), rows);
+    number = scope.positions(scope.fold<arith::AddIOp>(first, offset), rows);
   }
   known[block.getArgument(3)] = {number, {0}};
   unsigned next = attn::MapOp::kRowPositions;
@@ -99,9 +98,9 @@ void MapKernel::bindArguments() {
 }
 
 /// A tile.map over the dimensions that any operand has.
-RowValue MapKernel::makeMap(
-    ArrayRef<RowValue> operands, int64_t features, Type element,
-    llvm::function_ref<Value(tile::MapOp, ValueRange)> body) {
+RowValue
+MapKernel::makeMap(ArrayRef<RowValue> operands, int64_t features, Type element,
+                   llvm::function_ref<Value(tile::MapOp, ValueRange)> body) {
   RowValue result;
   result.features = features;
   SmallVector<int64_t> shape;
@@ -121,16 +120,15 @@ RowValue MapKernel::makeMap(
       tile.dims.push_back(llvm::find(result.dims, dim) - result.dims.begin());
     tiles.push_back(tile);
   }
-  auto map = scope.map(tiles, shape, element,
-                       [&](tile::MapOp map, ValueRange elements) {
-                         // Scalars stand where they were among the operands.
-                         SmallVector<Value> all;
-                         unsigned next = 0;
-                         for (const RowValue &operand : operands)
-                           all.push_back(operand.isScalar() ? operand.value
-                                                            : elements[next++]);
-                         return SmallVector<Value>{body(map, all)};
-                       });
+  auto map = scope.map(
+      tiles, shape, element, [&](tile::MapOp map, ValueRange elements) {
+        // Scalars stand where they were among the operands.
+        SmallVector<Value> all;
+        unsigned next = 0;
+        for (const RowValue &operand : operands)
+          all.push_back(operand.isScalar() ? operand.value : elements[next++]);
+        return SmallVector<Value>{body(map, all)};
+      });
   result.value = map.getResult(0);
   return result;
 }
@@ -159,16 +157,15 @@ RowValue MapKernel::elementwise(Operation *op, ArrayRef<RowValue> operands,
 Value MapKernel::materialize(const RowValue &value) {
   if (value.variesOver(0) && value.variesOver(1))
     return value.value;
-  Type element = value.isScalar()
-                     ? value.value.getType()
-                     : cast<tile::TileType>(value.value.getType()).getElementType();
+  Type element =
+      value.isScalar()
+          ? value.value.getType()
+          : cast<tile::TileType>(value.value.getType()).getElementType();
   if (value.isScalar())
     return scope.splat(value.value, {rows, value.features});
-  auto map = scope.map({MapOperand{value.value, value.dims}},
-                       {rows, value.features}, element,
-                       [](tile::MapOp, ValueRange e) {
-                         return SmallVector<Value>{e[0]};
-                       });
+  auto map = scope.map(
+      {MapOperand{value.value, value.dims}}, {rows, value.features}, element,
+      [](tile::MapOp, ValueRange e) { return SmallVector<Value>{e[0]}; });
   return map.getResult(0);
 }
 
@@ -288,8 +285,8 @@ LogicalResult MapKernel::convertConstant(arith::ConstantOp op) {
   int64_t features = getFeatures(op.getType());
   if (elements.isSplat()) {
     auto value = cast<TypedAttr>(elements.getSplatValue<Attribute>());
-    known[op] = {arith::ConstantOp::create(builder, op.getLoc(), value), {},
-                 features};
+    known[op] = {
+        arith::ConstantOp::create(builder, op.getLoc(), value), {}, features};
     return success();
   }
   Value tile = tile::ConstantOp::create(

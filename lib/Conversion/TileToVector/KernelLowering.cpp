@@ -83,9 +83,8 @@ Value KernelLowering::broadcast(Value scalar) {
 }
 
 void KernelLowering::unifyShapes(SmallVectorImpl<Value> &values) {
-  if (llvm::any_of(values, [](Value value) {
-        return isa<VectorType>(value.getType());
-      }))
+  if (llvm::any_of(
+          values, [](Value value) { return isa<VectorType>(value.getType()); }))
     for (Value &value : values)
       value = broadcast(value);
 }
@@ -411,9 +410,8 @@ LogicalResult KernelLowering::flush() {
       continue;
     }
     for (Value result : op->getResults())
-      if (llvm::any_of(result.getUsers(), [&](Operation *user) {
-            return !group.contains(user);
-          }))
+      if (llvm::any_of(result.getUsers(),
+                       [&](Operation *user) { return !group.contains(user); }))
         pending[result] = chooseBuffer(result);
     if (auto map = dyn_cast<tile::MapOp>(op))
       if (failed(hoist(map)))
@@ -525,8 +523,8 @@ LogicalResult KernelLowering::beginLoop(ValueRange inits,
   for (Value init : inits) {
     Carried slot;
     if (isRows(init)) {
-      slot.buffer = allocate({rowCount(init), width},
-                             typeOf(init).getElementType());
+      slot.buffer =
+          allocate({rowCount(init), width}, typeOf(init).getElementType());
       if (failed(fillRows(init, slot.buffer, 0)))
         return failure();
     } else if (isUniform(init)) {
@@ -609,9 +607,9 @@ LogicalResult KernelLowering::lowerFor(tile::ForOp op) {
   SmallVector<Carried> slots;
   if (failed(beginLoop(op.getInits(), slots)))
     return failure();
-  auto loop = scf::ForOp::create(
-      builder, location, scalars.at(op.getLower()), scalars.at(op.getUpper()),
-      scalars.at(op.getStep()), getRegisters(slots));
+  auto loop = scf::ForOp::create(builder, location, scalars.at(op.getLower()),
+                                 scalars.at(op.getUpper()),
+                                 scalars.at(op.getStep()), getRegisters(slots));
   {
     OpBuilder::InsertionGuard guard(builder);
     loop.getBody()->clear();
@@ -655,8 +653,8 @@ LogicalResult KernelLowering::lowerForRuns(tile::ForRunsOp op) {
     return builder.createOrFold<arith::MinSIOp>(location, a, b);
   };
   auto lengthOf = [&](Value start) -> Value {
-    return minimum(index(step), arith::SubIOp::create(builder, location, extent,
-                                                      start));
+    return minimum(index(step),
+                   arith::SubIOp::create(builder, location, extent, start));
   };
   auto emitRun = [&](Region &region, Value start, Value length,
                      ValueRange values,
@@ -667,8 +665,8 @@ LogicalResult KernelLowering::lowerForRuns(tile::ForRunsOp op) {
     return lowerLoopBody(body, 2, slots, values, next);
   };
   /// A loop or a branch: `emit` fills the block at the insertion point.
-  using Emit = llvm::function_ref<LogicalResult(ValueRange,
-                                                SmallVectorImpl<Value> &)>;
+  using Emit =
+      llvm::function_ref<LogicalResult(ValueRange, SmallVectorImpl<Value> &)>;
   auto emitBlock = [&](Block *block, ValueRange values, Emit emit) {
     OpBuilder::InsertionGuard guard(builder);
     block->clear();
@@ -748,9 +746,9 @@ LogicalResult KernelLowering::lowerForRuns(tile::ForRunsOp op) {
       return emitIf(
           any, inside,
           [&](ValueRange kept, SmallVectorImpl<Value> &out) -> LogicalResult {
-            Value isWhole = arith::CmpIOp::create(
-                builder, location, arith::CmpIPredicate::eq, length,
-                index(step));
+            Value isWhole = arith::CmpIOp::create(builder, location,
+                                                  arith::CmpIPredicate::eq,
+                                                  length, index(step));
             Value isFull =
                 arith::AndIOp::create(builder, location, all, isWhole);
             return emitIf(

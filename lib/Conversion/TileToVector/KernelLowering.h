@@ -6,14 +6,14 @@
 /// One tile.kernel to loops over vectors. Internal to the conversion.
 ///
 /// A tile with a dimension along the lanes is *rows*: row r is a vector with
-/// one lane for each index of that dimension. A tile of rank 1 along the lanes is
-/// one vector. Other tiles are *uniform*: read element by element.
+/// one lane for each index of that dimension. A tile of rank 1 along the lanes
+/// is one vector. Other tiles are *uniform*: read element by element.
 ///
 /// Operations on rows with the same number of rows are gathered in a group as
 /// long as each needs only the same row of the others. A group becomes one loop
 /// over blocks of rows in which values stay in registers; only what is used
-/// outside it is stored. For softmax attention that makes three loops: scores and
-/// their maximum, weights and their sum, and the weighted sum.
+/// outside it is stored. For softmax attention that makes three loops: scores
+/// and their maximum, weights and their sum, and the weighted sum.
 
 #ifndef RAPT_LIB_CONVERSION_TILETOVECTOR_KERNELLOWERING_H
 #define RAPT_LIB_CONVERSION_TILETOVECTOR_KERNELLOWERING_H
@@ -114,8 +114,8 @@ private:
   LogicalResult emitRows(Value base, int64_t count,
                          llvm::DenseMap<Operation *, Partial> &partials);
   LogicalResult lowerVectorMap(tile::MapOp op);
-  LogicalResult classify(tile::RunsOp runs, Value first, Value last,
-                         Value &any, Value &all);
+  LogicalResult classify(tile::RunsOp runs, Value first, Value last, Value &any,
+                         Value &all);
 
   // Products and reductions (ProductLowering.cpp).
   LogicalResult emitProduct(tile::MmaOp op, Value base, int64_t count);
@@ -125,8 +125,7 @@ private:
 
   // Values of tiles (TileAccess.cpp).
   mlir::FailureOr<Value> rowAt(Value tile, const Row &row);
-  mlir::FailureOr<Value> elementAt(Value tile,
-                                   llvm::ArrayRef<Value> indices);
+  mlir::FailureOr<Value> elementAt(Value tile, llvm::ArrayRef<Value> indices);
   LogicalResult ensureRows(Value tile);
   LogicalResult ensureElements(Value tile);
   LogicalResult fillRows(Value tile, Value buffer, int64_t offset);

@@ -22,8 +22,7 @@ public:
 
 private:
   unsigned number(Value tile, unsigned dim) {
-    auto [entry, isNew] =
-        numbers.try_emplace({tile, dim}, dimensions.size());
+    auto [entry, isNew] = numbers.try_emplace({tile, dim}, dimensions.size());
     if (isNew) {
       dimensions.push_back({tile, dim});
       classes.insert(entry->second);

@@ -3,8 +3,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 
 // Tiles from and to views. Memory has features next to each other, tiles have
-// queries (or rows) along the lanes: loads and stores transpose square blocks in
-// registers. Offsets of tiles are never negative.
+// queries (or rows) along the lanes: loads and stores transpose square blocks
+// in registers. Offsets of tiles are never negative.
 
 #include "lib/Conversion/TileToVector/KernelLowering.h"
 #include "mlir/IR/Matchers.h"
@@ -68,19 +68,18 @@ Value KernelLowering::narrow(Value vector, Type element) {
                                Attribute(builder.getI32IntegerAttr(value))));
   };
   Value word = arith::BitcastOp::create(builder, location, bits, vector);
-  Value upper =
-      arith::ShRUIOp::create(builder, location, word, constant(16));
+  Value upper = arith::ShRUIOp::create(builder, location, word, constant(16));
   Value isOdd = arith::AndIOp::create(builder, location, upper, constant(1));
-  Value half = arith::AddIOp::create(builder, location, isOdd, constant(0x7FFF));
+  Value half =
+      arith::AddIOp::create(builder, location, isOdd, constant(0x7FFF));
   Value rounded = arith::ShRUIOp::create(
-      builder, location,
-      arith::AddIOp::create(builder, location, word, half), constant(16));
+      builder, location, arith::AddIOp::create(builder, location, word, half),
+      constant(16));
   // A NaN stays a quiet one.
-  Value isNan = arith::CmpFOp::create(builder, location,
-                                      arith::CmpFPredicate::UNO, vector, vector);
+  Value isNan = arith::CmpFOp::create(
+      builder, location, arith::CmpFPredicate::UNO, vector, vector);
   Value quiet = arith::OrIOp::create(builder, location, upper, constant(0x40));
-  rounded =
-      arith::SelectOp::create(builder, location, isNan, quiet, rounded);
+  rounded = arith::SelectOp::create(builder, location, isNan, quiet, rounded);
   Value narrowed = arith::TruncIOp::create(
       builder, location, type.clone(builder.getI16Type()), rounded);
   return arith::BitcastOp::create(builder, location, type.clone(element),
@@ -113,7 +112,8 @@ void KernelLowering::transposeBlock(SmallVectorImpl<Value> &block) {
         high.push_back(c & step ? size + c : c + step);
       }
       block[i] = vector::ShuffleOp::create(builder, location, a, b, low);
-      block[i + step] = vector::ShuffleOp::create(builder, location, a, b, high);
+      block[i + step] =
+          vector::ShuffleOp::create(builder, location, a, b, high);
     }
 }
 
@@ -133,9 +133,8 @@ LogicalResult KernelLowering::lowerWindow(tile::WindowOp op) {
     strides.push_back(builder.getIndexAttr(1));
     if (d < fixed) {
       Value position = scalars.at(op.getIndices()[d]);
-      Value isBelow =
-          arith::CmpIOp::create(builder, location, arith::CmpIPredicate::ult,
-                                position, extent);
+      Value isBelow = arith::CmpIOp::create(
+          builder, location, arith::CmpIPredicate::ult, position, extent);
       isInside = isInside ? Value(arith::AndIOp::create(builder, location,
                                                         isInside, isBelow))
                           : isBelow;
@@ -171,8 +170,7 @@ LogicalResult KernelLowering::lowerLoad(tile::LoadOp op) {
     Value mask = op.isInBounds(0)
                      ? Value()
                      : maskOf(countInside(first, width, extent), width);
-    scalars[op] =
-        loadPart(memory, first, mask, width, tile.getElementType());
+    scalars[op] = loadPart(memory, first, mask, width, tile.getElementType());
     return success();
   }
   if (isRows(op.getResult()))
@@ -211,9 +209,8 @@ LogicalResult KernelLowering::loadTransposed(tile::LoadOp op) {
     for (int64_t k = 0; k < block; ++k) {
       Value row = add(row0, k), read = inside;
       if (!op.isInBounds(0)) {
-        Value isBelow =
-            arith::CmpIOp::create(builder, location, arith::CmpIPredicate::slt,
-                                  row, rowExtent);
+        Value isBelow = arith::CmpIOp::create(
+            builder, location, arith::CmpIPredicate::slt, row, rowExtent);
         read = arith::SelectOp::create(builder, location, isBelow, inside,
                                        index(0));
       }
@@ -260,8 +257,8 @@ LogicalResult KernelLowering::loadRows(tile::LoadOp op) {
   Value columnExtent = builder.createOrFold<memref::DimOp>(location, memory, 1);
   Value inside = countInside(column, width, columnExtent);
   Value buffer = allocate({count, width}, tile.getElementType());
-  auto loop = scf::ForOp::create(builder, location, index(0), index(count),
-                                 index(1));
+  auto loop =
+      scf::ForOp::create(builder, location, index(0), index(count), index(1));
   OpBuilder::InsertionGuard guard(builder);
   builder.setInsertionPointToStart(loop.getBody());
   Value row = builder.createOrFold<arith::AddIOp>(location, firstRow,
@@ -310,24 +307,22 @@ LogicalResult KernelLowering::copyElements(tile::LoadOp op) {
       to.insert(to.begin(), row);
       if (!op.isInBounds(0)) {
         isWhole = false;
-        Value extent =
-            builder.createOrFold<memref::DimOp>(location, memory, 0);
-        Value isBelow =
-            arith::CmpIOp::create(builder, location, arith::CmpIPredicate::slt,
-                                  place, extent);
+        Value extent = builder.createOrFold<memref::DimOp>(location, memory, 0);
+        Value isBelow = arith::CmpIOp::create(
+            builder, location, arith::CmpIPredicate::slt, place, extent);
         inside = arith::SelectOp::create(builder, location, isBelow, inside,
                                          index(0));
       }
     }
-    Value value = loadPart(memory, from,
-                           isWhole ? Value() : maskOf(inside, lanes32), lanes32,
-                           element);
+    Value value =
+        loadPart(memory, from, isWhole ? Value() : maskOf(inside, lanes32),
+                 lanes32, element);
     if (element.isInteger(1))
       value = narrow(value, builder.getI8Type());
     vector::StoreOp::create(builder, location, value, buffer, to);
   };
-  auto rowLoop = scf::ForOp::create(builder, location, index(0), index(rows),
-                                    index(1));
+  auto rowLoop =
+      scf::ForOp::create(builder, location, index(0), index(rows), index(1));
   OpBuilder::InsertionGuard guard(builder);
   builder.setInsertionPointToStart(rowLoop.getBody());
   int64_t whole = columns / lanes32 * lanes32;
@@ -390,8 +385,8 @@ LogicalResult KernelLowering::storeElements(tile::StoreOp op) {
   Type stored = cast<MemRefType>(memory.getType()).getElementType();
   Value vector = vector::FromElementsOp::create(
       builder, location, VectorType::get({1}, (*element).getType()), *element);
-  Value narrowed = vector::ExtractOp::create(builder, location,
-                                             narrow(vector, stored), 0);
+  Value narrowed =
+      vector::ExtractOp::create(builder, location, narrow(vector, stored), 0);
   memref::StoreOp::create(builder, location, narrowed, memory, to);
   return success();
 }
@@ -457,8 +452,8 @@ LogicalResult KernelLowering::storeRows(tile::StoreOp op) {
   Value rowExtent = builder.createOrFold<memref::DimOp>(location, memory, 0);
   Value columnExtent = builder.createOrFold<memref::DimOp>(location, memory, 1);
   Value inside = countInside(column, width, columnExtent);
-  auto loop = scf::ForOp::create(builder, location, index(0), index(count),
-                                 index(1));
+  auto loop =
+      scf::ForOp::create(builder, location, index(0), index(count), index(1));
   OpBuilder::InsertionGuard guard(builder);
   builder.setInsertionPointToStart(loop.getBody());
   FailureOr<Value> value =

@@ -47,16 +47,17 @@ Value makeWords(OpBuilder &builder, Location location, Value address) {
       builder, location, LLVM::LLVMPointerType::get(builder.getContext()),
       address);
   Value one = constant(builder, location, 1);
-  return makeMemRef(builder, location,
-                    MemRefType::get({ShapedType::kDynamic}, builder.getI32Type()),
-                    pointer, one, one);
+  return makeMemRef(
+      builder, location,
+      MemRefType::get({ShapedType::kDynamic}, builder.getI32Type()), pointer,
+      one, one);
 }
 
 Value loadWord(OpBuilder &builder, Location location, Value array,
                int64_t number) {
-  Value place = LLVM::GEPOp::create(builder, location, array.getType(),
-                                    builder.getI64Type(), array,
-                                    ArrayRef<LLVM::GEPArg>{static_cast<int32_t>(number)});
+  Value place = LLVM::GEPOp::create(
+      builder, location, array.getType(), builder.getI64Type(), array,
+      ArrayRef<LLVM::GEPArg>{static_cast<int32_t>(number)});
   return LLVM::LoadOp::create(builder, location, builder.getI64Type(), place);
 }
 

@@ -45,9 +45,9 @@ LogicalResult KernelLowering::emitProduct(tile::MmaOp op, Value base,
     Value lane = loadRow(memory, add(k, firstRow), f32);
     Value isTerm;
     if (op.getSkipZeros())
-      isTerm = arith::CmpFOp::create(builder, location,
-                                     arith::CmpFPredicate::UNE, lane,
-                                     zero(vectorOf(f32)));
+      isTerm =
+          arith::CmpFOp::create(builder, location, arith::CmpFPredicate::UNE,
+                                lane, zero(vectorOf(f32)));
     for (int64_t slot = 0; slot < count; ++slot) {
       Value row = add(base, slot);
       SmallVector<Value> place{row, k};
@@ -59,8 +59,8 @@ LogicalResult KernelLowering::emitProduct(tile::MmaOp op, Value base,
       Value sum = vector::FMAOp::create(builder, location, broadcast(*element),
                                         lane, sums[slot]);
       if (isTerm)
-        sum = arith::SelectOp::create(builder, location, isTerm, sum,
-                                      sums[slot]);
+        sum =
+            arith::SelectOp::create(builder, location, isTerm, sum, sums[slot]);
       sums[slot] = sum;
     }
     return success();
@@ -102,9 +102,9 @@ KernelLowering::Partial KernelLowering::startReduction(tile::ReduceOp op) {
   };
   auto integer = [&](bool isLeast) -> Value {
     unsigned bits = element.getIntOrFloatBitWidth();
-    return constant(IntegerAttr::get(element,
-                                     isLeast ? APInt::getSignedMinValue(bits)
-                                             : APInt::getSignedMaxValue(bits)));
+    return constant(
+        IntegerAttr::get(element, isLeast ? APInt::getSignedMinValue(bits)
+                                          : APInt::getSignedMaxValue(bits)));
   };
   bool isFloat = isa<FloatType>(element);
   switch (op.getKind()) {
@@ -133,14 +133,12 @@ void KernelLowering::reduceRow(tile::ReduceOp op, const Row &row, Value value,
   // a NaN does to a maximum does not matter where it also reaches the sum.
   auto isBeyond = [&](Value a, Value b, bool isMore) -> Value {
     if (isFloat)
-      return arith::CmpFOp::create(builder, location,
-                                   isMore ? arith::CmpFPredicate::OGT
-                                          : arith::CmpFPredicate::OLT,
-                                   a, b);
-    return arith::CmpIOp::create(builder, location,
-                                 isMore ? arith::CmpIPredicate::sgt
-                                        : arith::CmpIPredicate::slt,
-                                 a, b);
+      return arith::CmpFOp::create(
+          builder, location,
+          isMore ? arith::CmpFPredicate::OGT : arith::CmpFPredicate::OLT, a, b);
+    return arith::CmpIOp::create(
+        builder, location,
+        isMore ? arith::CmpIPredicate::sgt : arith::CmpIPredicate::slt, a, b);
   };
   auto select = [&](Value condition, Value a, Value b) -> Value {
     return arith::SelectOp::create(builder, location, condition, a, b);

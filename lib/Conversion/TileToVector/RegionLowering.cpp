@@ -51,9 +51,8 @@ LogicalResult KernelLowering::hoist(tile::MapOp op) {
       dependent.insert(&inner);
       perRow.insert(inner.getResults().begin(), inner.getResults().end());
     }
-  return lowerRegion(op, values, [&](Operation *inner) {
-    return !dependent.contains(inner);
-  });
+  return lowerRegion(
+      op, values, [&](Operation *inner) { return !dependent.contains(inner); });
 }
 
 /// The results of a map in one row.
@@ -121,9 +120,8 @@ KernelLowering::lowerRegionOperation(Operation *op,
     unifyShapes(operands);
   }
   Type element = op->getResult(0).getType();
-  bool isVector = llvm::any_of(operands, [](Value value) {
-    return isa<VectorType>(value.getType());
-  });
+  bool isVector = llvm::any_of(
+      operands, [](Value value) { return isa<VectorType>(value.getType()); });
   OperationState state(op->getLoc(), op->getName());
   state.addOperands(operands);
   state.addTypes(isVector ? Type(vectorOf(element)) : element);
@@ -162,11 +160,10 @@ Value KernelLowering::floorDivide(Value a, Value b) {
     // is at least 2^-31 of itself away from the next integer.
     auto real = [&](Value value) -> Value {
       return arith::SIToFPOp::create(
-          builder, location,
-          cast<VectorType>(type).clone(builder.getF64Type()), value);
+          builder, location, cast<VectorType>(type).clone(builder.getF64Type()),
+          value);
     };
-    Value quotient =
-        arith::DivFOp::create(builder, location, real(a), real(b));
+    Value quotient = arith::DivFOp::create(builder, location, real(a), real(b));
     return arith::FPToSIOp::create(
         builder, location, type,
         math::FloorOp::create(builder, location, quotient));
@@ -207,8 +204,8 @@ Value KernelLowering::fromMemory(Value value, Type stored, Type element) {
     Attribute sixteen = builder.getI32IntegerAttr(16);
     if (auto vector = dyn_cast<VectorType>(bits.getType()))
       sixteen = DenseElementsAttr::get(vector, sixteen);
-    Value shift = arith::ConstantOp::create(builder, location,
-                                            cast<TypedAttr>(sixteen));
+    Value shift =
+        arith::ConstantOp::create(builder, location, cast<TypedAttr>(sixteen));
     bits = arith::ShLIOp::create(builder, location, bits, shift);
     return arith::BitcastOp::create(builder, location,
                                     shaped(builder.getF32Type()), bits);
@@ -224,9 +221,8 @@ Value KernelLowering::readElement(tile::ReadOp op, ArrayRef<Value> indices) {
   auto view = cast<tile::ViewType>(op.getView().getType());
   Value memory = scalars.at(op.getView());
   Type stored = view.getElementType(), element = op.getResult().getType();
-  bool isPerLane = llvm::any_of(indices, [](Value value) {
-    return isa<VectorType>(value.getType());
-  });
+  bool isPerLane = llvm::any_of(
+      indices, [](Value value) { return isa<VectorType>(value.getType()); });
   if (isPerLane)
     return gather(memory, indices, stored, element);
   SmallVector<Value> places;
@@ -238,13 +234,13 @@ Value KernelLowering::readElement(tile::ReadOp op, ArrayRef<Value> indices) {
                                          builder.getIndexType(), place);
     places.push_back(place);
     // As an unsigned number what is below 0 is too large.
-    Value extent =
-        builder.createOrFold<memref::DimOp>(location, memory, d);
+    Value extent = builder.createOrFold<memref::DimOp>(location, memory, d);
     Value isBelow = arith::CmpIOp::create(
         builder, location, arith::CmpIPredicate::ult, place, extent);
-    isInside = isInside ? Value(arith::AndIOp::create(builder, location,
-                                                      isInside, isBelow))
-                        : isBelow;
+    isInside =
+        isInside
+            ? Value(arith::AndIOp::create(builder, location, isInside, isBelow))
+            : isBelow;
   }
   auto load = [&]() -> Value {
     Value value = memref::LoadOp::create(builder, location, memory, places);
@@ -290,11 +286,9 @@ Value KernelLowering::gather(Value memory, ArrayRef<Value> indices, Type stored,
     SmallVector<Value> compared{place, extent}, scaled{place, stride};
     unifyShapes(compared);
     unifyShapes(scaled);
-    Value isBelow =
-        arith::CmpIOp::create(builder, location, arith::CmpIPredicate::ult,
-                              compared[0], compared[1]);
-    Value part =
-        arith::MulIOp::create(builder, location, scaled[0], scaled[1]);
+    Value isBelow = arith::CmpIOp::create(
+        builder, location, arith::CmpIPredicate::ult, compared[0], compared[1]);
+    Value part = arith::MulIOp::create(builder, location, scaled[0], scaled[1]);
     auto combine = [&]<typename Op>(Value a, Value b) -> Value {
       SmallVector<Value> both{a, b};
       unifyShapes(both);
@@ -316,9 +310,9 @@ Value KernelLowering::gather(Value memory, ArrayRef<Value> indices, Type stored,
       metadata.getBaseBuffer(), OpFoldResult(metadata.getOffset()),
       ArrayRef<OpFoldResult>{OpFoldResult(index(1))},
       ArrayRef<OpFoldResult>{OpFoldResult(builder.getIndexAttr(1))});
-  Value value = vector::GatherOp::create(
-      builder, location, vectorOf(stored), base, ValueRange{index(0)}, offset,
-      mask, zero(vectorOf(stored)));
+  Value value = vector::GatherOp::create(builder, location, vectorOf(stored),
+                                         base, ValueRange{index(0)}, offset,
+                                         mask, zero(vectorOf(stored)));
   return fromMemory(value, stored, element);
 }
 
@@ -332,18 +326,17 @@ Value KernelLowering::gatherNarrow(Value memory, Value offset, Value mask,
     return broadcast(arith::ConstantOp::create(
         builder, location, builder.getIntegerAttr(type, value)));
   };
-  Value address = arith::IndexCastOp::create(
-      builder, location, i64,
-      memref::ExtractAlignedPointerAsIndexOp::create(builder, location,
-                                                     memory));
+  Value address =
+      arith::IndexCastOp::create(builder, location, i64,
+                                 memref::ExtractAlignedPointerAsIndexOp::create(
+                                     builder, location, memory));
   Value misplaced = arith::AndIOp::create(
       builder, location, address,
       arith::ConstantOp::create(builder, location,
                                 builder.getI64IntegerAttr(3)));
-  Value aligned =
-      arith::SubIOp::create(builder, location, address, misplaced);
-  Value byte = arith::MulIOp::create(builder, location, offset,
-                                     constant(i64, bits / 8));
+  Value aligned = arith::SubIOp::create(builder, location, address, misplaced);
+  Value byte =
+      arith::MulIOp::create(builder, location, offset, constant(i64, bits / 8));
   byte = arith::AddIOp::create(builder, location, byte, broadcast(misplaced));
   Value word =
       arith::ShRSIOp::create(builder, location, byte, constant(i64, 2));
@@ -358,10 +351,11 @@ Value KernelLowering::gatherNarrow(Value memory, Value offset, Value mask,
       builder, location, words,
       arith::TruncIOp::create(builder, location, vectorOf(i32), shift));
   Type narrowType = builder.getIntegerType(bits);
-  Value value = arith::TruncIOp::create(builder, location,
-                                        vectorOf(narrowType), shifted);
+  Value value =
+      arith::TruncIOp::create(builder, location, vectorOf(narrowType), shifted);
   if (isa<FloatType>(stored))
-    value = arith::BitcastOp::create(builder, location, vectorOf(stored), value);
+    value =
+        arith::BitcastOp::create(builder, location, vectorOf(stored), value);
   return fromMemory(value, stored, element);
 }
 

@@ -13,11 +13,12 @@ using namespace mlir;
 namespace rapt::conversion {
 
 Value KernelLowering::loadRow(Value buffer, Value row, Type element) {
-  Value value = vector::LoadOp::create(builder, location,
-                                       vectorOf(memoryType(element)), buffer,
-                                       ValueRange{row, index(0)});
+  Value value =
+      vector::LoadOp::create(builder, location, vectorOf(memoryType(element)),
+                             buffer, ValueRange{row, index(0)});
   if (element.isInteger(1))
-    value = arith::TruncIOp::create(builder, location, vectorOf(element), value);
+    value =
+        arith::TruncIOp::create(builder, location, vectorOf(element), value);
   return value;
 }
 
@@ -67,7 +68,8 @@ FailureOr<Value> KernelLowering::rowAt(Value tile, const Row &row) {
     return scalars.at(splat.getValue());
   if (auto slice = dyn_cast_or_null<tile::SliceOp>(def))
     return rowAt(slice.getSource(),
-                 {row.base, row.offset + static_cast<int64_t>(slice.getOffset()),
+                 {row.base,
+                  row.offset + static_cast<int64_t>(slice.getOffset()),
                   /*slot=*/-1});
   if (isa_and_nonnull<tile::TransposeOp, tile::PackOp>(def))
     return rowAt(def->getOperand(0), {row.base, row.offset, /*slot=*/-1});
@@ -80,9 +82,9 @@ FailureOr<Value> KernelLowering::elementAt(Value tile,
                                            ArrayRef<Value> indices) {
   Type element = typeOf(tile).getElementType();
   if (auto buffer = buffers.find(tile); buffer != buffers.end())
-    return fromMemory(memref::LoadOp::create(builder, location, buffer->second,
-                                             indices),
-                      element, element);
+    return fromMemory(
+        memref::LoadOp::create(builder, location, buffer->second, indices),
+        element, element);
   auto inner = [&](Value source, ArrayRef<Value> places) {
     return elementAt(source, places);
   };
@@ -186,8 +188,8 @@ LogicalResult KernelLowering::ensureElements(Value tile) {
     return failure();
   Value stored = *value;
   if (element.isInteger(1))
-    stored = arith::ExtUIOp::create(builder, location, builder.getI8Type(),
-                                    stored);
+    stored =
+        arith::ExtUIOp::create(builder, location, builder.getI8Type(), stored);
   memref::StoreOp::create(builder, location, stored, buffer, places);
   buffers[tile] = buffer;
   return success();

@@ -109,8 +109,7 @@ MemRefType ProgramLowering::memoryOf(Value view) {
   if (!strides.empty() && contiguous.contains(view))
     strides.back() = 1;
   return MemRefType::get(
-      shape, element,
-      StridedLayoutAttr::get(builder.getContext(), 0, strides));
+      shape, element, StridedLayoutAttr::get(builder.getContext(), 0, strides));
 }
 
 Value ProgramLowering::bytesOf(tile::WorkspaceOp op) {
@@ -165,10 +164,10 @@ LogicalResult ProgramLowering::copyProgram(Value args, Value memory,
           strides[d] = stride;
           stride = arith::MulIOp::create(builder, location, stride, sizes[d]);
         }
-        values[workspace.getView()] = makeMemRef(
-            builder, location, memoryOf(workspace.getView()),
-            movePointer(builder, location, memory, workspaceEnd), sizes,
-            strides);
+        values[workspace.getView()] =
+            makeMemRef(builder, location, memoryOf(workspace.getView()),
+                       movePointer(builder, location, memory, workspaceEnd),
+                       sizes, strides);
       }
       workspaceEnd = arith::AddIOp::create(builder, location, workspaceEnd,
                                            bytesOf(workspace));
@@ -204,8 +203,8 @@ func::FuncOp ProgramLowering::createFunction(llvm::StringRef suffix,
 }
 
 LogicalResult ProgramLowering::emitWorkspace() {
-  func::FuncOp function = createFunction("_workspace", pointer,
-                                         builder.getI64Type(), false);
+  func::FuncOp function =
+      createFunction("_workspace", pointer, builder.getI64Type(), false);
   if (failed(copyProgram(function.getArgument(0), nullptr, nullptr)))
     return failure();
   func::ReturnOp::create(builder, location, workspaceEnd);
@@ -256,9 +255,9 @@ LogicalResult ProgramLowering::emitLaunch(tile::LaunchOp launch,
     return arith::IndexCastOp::create(builder, location, builder.getIndexType(),
                                       value);
   };
-  auto loop = scf::ForOp::create(builder, location,
-                                 toIndex(entry->getArgument(2)),
-                                 toIndex(entry->getArgument(3)), index(1));
+  auto loop =
+      scf::ForOp::create(builder, location, toIndex(entry->getArgument(2)),
+                         toIndex(entry->getArgument(3)), index(1));
   {
     OpBuilder::InsertionGuard guard(builder);
     builder.setInsertionPointToStart(loop.getBody());
@@ -337,8 +336,7 @@ LogicalResult ProgramLowering::lower() {
   SmallVector<bool> flags;
   for (Value argument : program.getBody().front().getArguments())
     flags.push_back(contiguous.contains(argument));
-  module->setAttr("rapt.launches",
-                  builder.getI64IntegerAttr(launches.size()));
+  module->setAttr("rapt.launches", builder.getI64IntegerAttr(launches.size()));
   module->setAttr("rapt.plan", builder.getStringAttr(plan));
   module->setAttr("rapt.contiguous", builder.getDenseBoolArrayAttr(flags));
   for (tile::LaunchOp launch : launches)

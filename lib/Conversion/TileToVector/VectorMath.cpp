@@ -38,15 +38,16 @@ public:
         DenseElementsAttr::get(cast<ShapedType>(i32()),
                                Attribute(rewriter.getI32IntegerAttr(value))));
   }
-  template <typename Op, typename... Operands> Value make(Operands... operands) {
+  template <typename Op, typename... Operands>
+  Value make(Operands... operands) {
     return Op::create(rewriter, location, operands...);
   }
   Value fma(Value a, Value b, Value c) { return make<math::FmaOp>(a, b, c); }
   Value bits(Value x) { return make<arith::BitcastOp>(i32(), x); }
   Value fromBits(Value x) { return make<arith::BitcastOp>(f32(), x); }
 
-  /// The larger (or smaller) of a bound and x; a NaN in x stays. A compare and a
-  /// select in this order are one instruction on x86.
+  /// The larger (or smaller) of a bound and x; a NaN in x stays. A compare and
+  /// a select in this order are one instruction on x86.
   Value clamp(double bound, arith::CmpFPredicate boundWins, Value x) {
     Value limit = real(bound);
     Value isBeyond = make<arith::CmpFOp>(boundWins, limit, x);
@@ -84,14 +85,15 @@ template <typename Op> struct VectorPattern : OpRewritePattern<Op> {
 };
 
 /// 2^x = 2^n p(x - n), n the nearest integer. p(0) is 1 exactly and x is cut at
-/// -127 and 128: there the exponent that is added to that 1 gives 0 and infinity.
+/// -127 and 128: there the exponent that is added to that 1 gives 0 and
+/// infinity.
 struct ExpandExp2 : VectorPattern<math::Exp2Op> {
   using VectorPattern::VectorPattern;
   Value expand(VectorBuilder &b, math::Exp2Op op) const override {
     // Minimax on [-1/2, 1/2] with p(0) = 1, relative error 9.1e-8.
-    static constexpr double c[] = {1.0,           0.6931469776,
-                                   0.2402224208,  0.05550733747,
-                                   0.009671513054, 0.001326472727};
+    static constexpr double c[] = {
+        1.0,           0.6931469776,   0.2402224208,
+        0.05550733747, 0.009671513054, 0.001326472727};
     Value x = b.clamp(-127, arith::CmpFPredicate::OGT, op.getOperand());
     if (!op->hasAttr(tile::kNonPositiveAttr))
       x = b.clamp(128, arith::CmpFPredicate::OLT, x);
@@ -99,8 +101,7 @@ struct ExpandExp2 : VectorPattern<math::Exp2Op> {
     Value f = b.make<arith::SubFOp>(x, b.dropRounder(rounded));
     Value p = b.polynomial(f, c);
     // The shift leaves nothing of the rounder but n.
-    Value exponent =
-        b.make<arith::ShLIOp>(b.bits(rounded), b.integer(23));
+    Value exponent = b.make<arith::ShLIOp>(b.bits(rounded), b.integer(23));
     return b.fromBits(b.make<arith::AddIOp>(b.bits(p), exponent));
   }
 };
@@ -111,9 +112,8 @@ struct ExpandExp : VectorPattern<math::ExpOp> {
   using VectorPattern::VectorPattern;
   Value expand(VectorBuilder &b, math::ExpOp op) const override {
     // Minimax on [-ln(2)/2, ln(2)/2], relative error 2.0e-9.
-    static constexpr double c[] = {1.0,          1.0,
-                                   0.4999999421, 0.1666643119,
-                                   0.04166800246, 0.008374161723,
+    static constexpr double c[] = {1.0,           1.0,           0.4999999421,
+                                   0.1666643119,  0.04166800246, 0.008374161723,
                                    0.001384364668};
     constexpr double log2E = 1.4426950408889634;
     constexpr double ln2High = 0.693359375, ln2Low = -2.12194440054690583e-4;
@@ -124,8 +124,7 @@ struct ExpandExp : VectorPattern<math::ExpOp> {
     Value r = b.fma(n, b.real(-ln2High), x);
     r = b.fma(n, b.real(-ln2Low), r);
     Value p = b.polynomial(r, c);
-    Value whole = b.make<arith::SubIOp>(b.bits(rounded),
-                                        b.integer(0x4B400000));
+    Value whole = b.make<arith::SubIOp>(b.bits(rounded), b.integer(0x4B400000));
     Value half = b.make<arith::ShRSIOp>(whole, b.integer(1));
     Value rest = b.make<arith::SubIOp>(whole, half);
     auto power = [&](Value exponent) {
@@ -143,7 +142,8 @@ struct ExpandExp : VectorPattern<math::ExpOp> {
 Value expandSinCos(VectorBuilder &b, Value x, int64_t quadrantOffset) {
   Type f64 = b.f64();
   Value wide = b.make<arith::ExtFOp>(f64, x);
-  Value turns = b.make<arith::MulFOp>(wide, b.real(0.63661977236758134308, f64));
+  Value turns =
+      b.make<arith::MulFOp>(wide, b.real(0.63661977236758134308, f64));
   Value n = b.make<math::RoundEvenOp>(turns);
   Value r = b.make<math::FmaOp>(n, b.real(-1.57079632679489661923, f64), wide);
   r = b.make<math::FmaOp>(n, b.real(-6.123233995736766e-17, f64), r);
@@ -156,11 +156,11 @@ Value expandSinCos(VectorBuilder &b, Value x, int64_t quadrantOffset) {
   quadrant = b.make<arith::AddIOp>(quadrant, b.integer(quadrantOffset));
 
   Value z = b.make<arith::MulFOp>(y, y);
-  Value sine = b.polynomial(
-      z, {-1.6666654611e-1, 8.3321608736e-3, -1.9515295891e-4});
+  Value sine =
+      b.polynomial(z, {-1.6666654611e-1, 8.3321608736e-3, -1.9515295891e-4});
   sine = b.fma(b.make<arith::MulFOp>(sine, z), y, y);
-  Value cosine = b.polynomial(z, {4.166664568298827e-2, -1.388731625493765e-3,
-                                  2.443315711809948e-5});
+  Value cosine = b.polynomial(
+      z, {4.166664568298827e-2, -1.388731625493765e-3, 2.443315711809948e-5});
   cosine = b.fma(b.make<arith::MulFOp>(cosine, z), z,
                  b.fma(z, b.real(-0.5), b.real(1)));
   auto hasBit = [&](int64_t bit) {
@@ -193,7 +193,7 @@ void populateVectorMathPatterns(RewritePatternSet &patterns) {
       patterns.getContext());
   populateMathPolynomialApproximationPatterns(patterns, [](StringRef name) {
     static constexpr llvm::StringLiteral approximated[] = {
-        "math.tanh", "math.log", "math.log2", "math.log1p",
+        "math.tanh",  "math.log", "math.log2", "math.log1p",
         "math.expm1", "math.erf", "math.atan", "math.atan2"};
     return llvm::is_contained(approximated, name);
   });

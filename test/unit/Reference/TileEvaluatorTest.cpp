@@ -288,17 +288,19 @@ TEST_F(TileTest, GatherAndScatter) {
             (Numbers{99, 99, 5, 6}));
 }
 
-// The weight 0 of a masked pair must not turn a NaN in its value into one of the
-// sum.
+// The weight 0 of a masked pair must not turn a NaN in its value into one of
+// the sum.
 TEST_F(TileTest, ProductWithSkippedZeros) {
   auto product = [&](const std::string &flag) {
-    return runKernel(R"(
+    return runKernel(
+        R"(
       %a = tile.load %in[%c0, %c0] : !tile.view<f64, 2> -> !tile.tile<1x2xf64>
       %b = tile.load %in[%c1, %c0] : !tile.view<f64, 2> -> !tile.tile<2x2xf64>
-      %r = tile.mma )" + flag +
-                         R"( %a, %b : (!tile.tile<1x2xf64>, !tile.tile<2x2xf64>) -> !tile.tile<1x2xf64>
+      %r = tile.mma )" +
+            flag +
+            R"( %a, %b : (!tile.tile<1x2xf64>, !tile.tile<2x2xf64>) -> !tile.tile<1x2xf64>
       tile.store set %r, %out[%c0, %c0] : !tile.tile<1x2xf64>, !tile.view<f64, 2>)",
-                     1, 2, {0, 2, NAN, INFINITY, 3, 4}, 2);
+        1, 2, {0, 2, NAN, INFINITY, 3, 4}, 2);
   };
   EXPECT_EQ(product("skip_zeros"), (Numbers{6, 8}));
   EXPECT_TRUE(std::isnan(product("")[0]));

@@ -24,7 +24,9 @@ TEST(FlushSubnormals, CountsThemAsZeroWhileItLives) {
 
 TEST(FlushSubnormals, Nests) {
   FlushSubnormals outer;
-  { FlushSubnormals inner; }
+  {
+    FlushSubnormals inner;
+  }
   EXPECT_EQ(multiply(1e-30f, 1e-10f), 0);
 }
 
