@@ -1,0 +1,143 @@
+// Part of the Rapt project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
+// Which plans fit, in both directions: what fits compiles and computes the
+// right thing, what does not says why.
+
+#include "lib/Tuning/CpuPlans.h"
+#include "SpecCase.h"
+#include "dialects/Attn/IR/Attn.h"
+#include "lib/Compiler/Pipeline.h"
+#include "gtest/gtest.h"
+
+using namespace rapt;
+using namespace rapt::testing;
+
+namespace {
+
+struct CpuPlansTest : ::testing::Test {
+  std::unique_ptr<mlir::MLIRContext> context = createContext();
+  target::CpuTarget target;
+
+  CpuPlansTest() {
+    target.name = "test";
+    target.vectorBits = 256;
+    target.vectorRegisters = 16;
+  }
+  std::unique_ptr<SpecCase> make(const char *text, int64_t dim = 64) {
+    SpecSetting setting{.text = text};
+    setting.context = context.get();
+    setting.extents = {{"dim", dim}, {"vdim", dim}};
+    return llvm::cantFail(SpecCase::create(setting));
+  }
+  tile::PlanAttr getPlan(int64_t queries, int64_t keys, int64_t rows) {
+    return tile::PlanAttr::get(
+        context.get(), queries, keys,
+        tile::CpuPlanAttr::get(context.get(), rows, /*depth=*/4, /*sweep=*/4));
+  }
+  /// Empty if the plan fits the only attend of a spec.
+  std::string why(tile::PlanAttr plan, int64_t dim = 64) {
+    auto module = make("attention x { }", dim)->emit();
+    std::string message;
+    module->walk([&](attn::AttendOp op) {
+      auto budget = tuning::fits(plan, op, target);
+      if (!budget)
+        message = llvm::toString(budget.takeError());
+    });
+    return message;
+  }
+};
+
+TEST_F(CpuPlansTest, SaysWhatDoesNotFit) {
+  EXPECT_EQ(why(getPlan(4, 32, 4)),
+            "a tile of 4 queries does not fill vectors of 8: expected a power "
+            "of two of at least 8");
+  EXPECT_EQ(why(getPlan(24, 32, 2)),
+            "a tile of 24 queries does not fill vectors of 8: expected a power "
+            "of two of at least 8");
+  EXPECT_EQ(why(getPlan(16, 32, 7)),
+            "7 rows of 16 queries need 17 vector registers, test has 16");
+  EXPECT_EQ(
+      why(getPlan(8, 65536, 4)),
+      "tiles of 8 queries and 65536 keys need 35655680 bytes of stack, at "
+      "most 2097152 are allowed");
+}
+
+TEST_F(CpuPlansTest, FitsToTheLastRegister) {
+  EXPECT_EQ(why(getPlan(16, 32, 6)), "");
+  EXPECT_EQ(why(getPlan(8, 32, 14)), "");
+  EXPECT_NE(why(getPlan(8, 32, 15)), "");
+  target.vectorRegisters = 32;
+  EXPECT_EQ(why(getPlan(16, 32, 7)), "");
+}
+
+TEST_F(CpuPlansTest, BudgetCountsRegistersAndBytes) {
+  auto module = make("attention x { }")->emit();
+  module->walk([&](attn::AttendOp op) {
+    auto budget = tuning::fits(getPlan(16, 32, 6), op, target);
+    ASSERT_TRUE(static_cast<bool>(budget));
+    EXPECT_EQ(budget->registers, 15); // 2 x 6, 2 of a row, a broadcast
+    // Queries and accumulator, scores, keys and values.
+    EXPECT_EQ(budget->stackBytes, 4 * (2 * 64 * 16 + 16 * 32 + 2 * 64 * 32));
+  });
+}
+
+// Every target and every width of rows gets a plan that fits.
+TEST_F(CpuPlansTest, ChoosesAPlanThatFits) {
+  std::vector<target::CpuTarget> targets(target::getKnownTargets());
+  targets.push_back(target::getHostTarget());
+  for (const target::CpuTarget &known : targets)
+    for (int64_t dim : {1, 5, 64, 128, 511, 512}) {
+      auto module =
+          make("attention x { let k = l2norm(k) mask = i >= j }", dim)->emit();
+      llvm::Error error = tuning::assignPlans(*module, known);
+      EXPECT_FALSE(static_cast<bool>(error))
+          << known.name << " " << dim << " "
+          << llvm::toString(std::move(error));
+      int planned = 0;
+      module->walk([&](mlir::Operation *op) {
+        planned += op->hasAttr(tuning::kPlanAttr);
+      });
+      EXPECT_EQ(planned, 2);
+    }
+}
+
+// A plan that is there stays, and is refused if it does not fit.
+TEST_F(CpuPlansTest, KeepsAPlanOfTheUser) {
+  auto module = make("attention x { }")->emit();
+  tile::PlanAttr plan = getPlan(8, 24, 3);
+  module->walk(
+      [&](attn::AttendOp op) { op->setAttr(tuning::kPlanAttr, plan); });
+  llvm::Error error = tuning::assignPlans(*module, target);
+  EXPECT_FALSE(static_cast<bool>(error));
+  module->walk([&](attn::AttendOp op) {
+    EXPECT_EQ(op->getAttr(tuning::kPlanAttr), plan);
+    op->setAttr(tuning::kPlanAttr, getPlan(16, 24, 9));
+  });
+  EXPECT_EQ(llvm::toString(tuning::assignPlans(*module, target)),
+            "9 rows of 16 queries need 21 vector registers, test has 16");
+}
+
+// What fits goes down the whole road.
+TEST_F(CpuPlansTest, WhatFitsCompiles) {
+  for (int64_t queries : {8, 16, 32, 64})
+    for (int64_t keys : {1, 7, 16, 96})
+      for (int64_t rows : {1, 2, 3, 6, 14}) {
+        tile::PlanAttr plan = getPlan(queries, keys, rows);
+        if (!why(plan, 10).empty())
+          continue;
+        auto module =
+            make("attention x { let v = v * 2 mask = i >= j }", 10)->emit();
+        module->walk([&](mlir::Operation *op) {
+          if (mlir::isa<attn::AttendOp, attn::MapOp>(op))
+            op->setAttr(tuning::kPlanAttr, plan);
+        });
+        llvm::Error error = lower(*module, Stage::LLVM, target);
+        EXPECT_FALSE(static_cast<bool>(error))
+            << queries << " " << keys << " " << rows << ": "
+            << llvm::toString(std::move(error));
+      }
+}
+
+} // namespace
