@@ -18,8 +18,8 @@ namespace rapt::conversion {
 ///   exp2   relative error 2.0e-7 in [-126, 128]; 0 below -127, where results
 ///          would be subnormal; a NaN stays one
 ///   exp    1.1 ulp, with overflow to infinity and gradual underflow
-///   sin    1.6 ulp of the value for |x| < 2^31: the argument is reduced in
-///   f64, cos    because positions times frequencies are large
+///   sin    1.6 ulp of the value for |x| < 2^31: positions times frequencies
+///   cos    are large, and the argument is reduced in f64
 void populateVectorMathPatterns(mlir::RewritePatternSet &patterns);
 
 } // namespace rapt::conversion
