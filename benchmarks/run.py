@@ -16,12 +16,12 @@ scaled_dot_product_attention is timed in the same round on the same shapes.
 """
 
 import argparse
+import importlib.util
 import json
 import pathlib
 import statistics
 import subprocess
 import sys
-import time
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 
@@ -51,29 +51,34 @@ def runRapt(rapt, case, threads):
     return json.loads(result.stdout)
 
 
-def loadTorch():
-    try:
-        import torch
-    except ImportError:
-        return None
-    return torch
+# Runs in a process of its own: idle threads of a library that is loaded here
+# would take time from the next case.
+PEER = """
+import json, statistics, sys, time
+import torch
+causal, dtype, heads, length, dim, threads = json.loads(sys.argv[1])
+torch.set_num_threads(threads)
+kind = {"f32": torch.float32, "bf16": torch.bfloat16}[dtype]
+q, k, v = (torch.randn(1, heads, length, dim).to(kind) for _ in range(3))
+times = []
+for _ in range(10):
+    start = time.perf_counter()
+    torch.nn.functional.scaled_dot_product_attention(q, k, v, is_causal=causal)
+    times.append(1e3 * (time.perf_counter() - start))
+print(statistics.median(times[1:]))
+"""
 
 
-def runTorch(torch, case, threads):
+def runTorch(case, threads):
     """Milliseconds of PyTorch for the two masks it has itself, else None."""
     _, example, dtype, length, dim = case
     if example not in ("full", "causal"):
         return None
-    torch.set_num_threads(threads)
-    kind = {"f32": torch.float32, "bf16": torch.bfloat16}[dtype]
-    q, k, v = (torch.randn(1, HEADS, length, dim).to(kind) for _ in range(3))
-    attend = torch.nn.functional.scaled_dot_product_attention
-    times = []
-    for _ in range(6):
-        start = time.perf_counter()
-        attend(q, k, v, is_causal=example == "causal")
-        times.append(1e3 * (time.perf_counter() - start))
-    return statistics.median(times[1:])
+    words = json.dumps([example == "causal", dtype, HEADS, length, dim, threads])
+    result = subprocess.run(
+        [sys.executable, "-c", PEER, words], stdout=subprocess.PIPE, check=True
+    )
+    return float(result.stdout)
 
 
 def main():
@@ -86,7 +91,7 @@ def main():
     cases = [case for case in CASES if arguments.only in case[0]]
     if not cases:
         sys.exit(f"run.py: no case has '{arguments.only}' in its name")
-    torch = loadTorch()
+    hasTorch = importlib.util.find_spec("torch") is not None
     runs = {}
     for _ in range(arguments.rounds):
         for case in cases:
@@ -94,7 +99,7 @@ def main():
                 key = (case[0], threads)
                 entry = runs.setdefault(key, {"rapt": [], "torch": []})
                 entry["rapt"].append(runRapt(arguments.rapt, case, threads))
-                peer = runTorch(torch, case, threads) if torch else None
+                peer = runTorch(case, threads) if hasTorch else None
                 if peer is not None:
                     entry["torch"].append(peer)
     print("| case | threads | ms | GFLOP/s | of FMA peak | torch ms | speed-up |")

@@ -72,7 +72,8 @@ static tile::PlanAttr choosePlan(Operation *op,
   int64_t rows =
       std::min<int64_t>((target.vectorRegisters - 1) / vectors - 1, 12);
   rows = rows / 2 * 2;
-  auto cpu = tile::CpuPlanAttr::get(context, rows, /*depth=*/8, /*sweep=*/4);
+  int64_t depth = isa<attn::AttendOp>(op) ? 8 : 2;
+  auto cpu = tile::CpuPlanAttr::get(context, rows, depth, /*sweep=*/4);
   return tile::PlanAttr::get(context, vectors * lanes, /*keys=*/128, cpu);
 }
 
