@@ -59,11 +59,43 @@ LogicalResult lowerControlFlow(Operation *module) {
   return applyPartialConversion(module, target, std::move(patterns));
 }
 
+/// Constants of bf16 as those of their bits.
+struct ConvertBF16Constant : OpConversionPattern<arith::ConstantOp> {
+  using OpConversionPattern::OpConversionPattern;
+  LogicalResult
+  matchAndRewrite(arith::ConstantOp op, OpAdaptor adaptor,
+                  ConversionPatternRewriter &rewriter) const override {
+    if (!getElementTypeOrSelf(op.getType()).isBF16())
+      return rewriter.notifyMatchFailure(op, "not a constant of bf16");
+    Type i16 = rewriter.getI16Type();
+    Attribute bits;
+    if (auto elements = dyn_cast<DenseElementsAttr>(op.getValue()))
+      bits = elements.bitcast(i16);
+    else
+      bits = IntegerAttr::get(
+          i16, cast<FloatAttr>(op.getValue()).getValue().bitcastToAPInt());
+    rewriter.replaceOpWithNewOp<LLVM::ConstantOp>(
+        op, getTypeConverter()->convertType(op.getType()), bits);
+    return success();
+  }
+};
+
 LogicalResult convertToLLVM(Operation *module) {
   MLIRContext *context = module->getContext();
   LowerToLLVMOptions options(context);
   LLVMTypeConverter converter(context, options);
+  // Where the machine has no bf16, LLVM moves a vector of it number by number,
+  // with a call that widens or rounds each.
+  Type i16 = IntegerType::get(context, 16);
+  converter.addConversion([=](BFloat16Type) { return i16; });
+  converter.addConversion([=](VectorType type) -> std::optional<Type> {
+    if (type.getElementType().isBF16())
+      return type.clone(i16);
+    return std::nullopt;
+  });
   RewritePatternSet patterns(context);
+  patterns.add<ConvertBF16Constant>(converter, context, /*benefit=*/2);
+  arith::populateExpandBFloat16Patterns(patterns);
   populateVectorToLLVMConversionPatterns(converter, patterns,
                                          /*reassociateFPReductions=*/true,
                                          /*force32BitVectorIndices=*/true);

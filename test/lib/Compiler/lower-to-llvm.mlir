@@ -59,6 +59,28 @@ func.func @numbers(%x: f32) -> f32 {
   return %c : f32
 }
 
+// Numbers of bf16 are bits: not every target moves vectors of them.
+
+// CHECK-LABEL: llvm.func @bits(
+// CHECK-NOT:     bf16
+// CHECK-DAG:     llvm.mlir.constant(dense<16256> : vector<8xi16>)
+// CHECK-DAG:     llvm.intr.masked.load {{.*}} -> vector<8xi16>
+// CHECK-NOT:     bf16
+// CHECK:         llvm.store %{{.*}} : vector<8xi16>
+// CHECK-NOT:     bf16
+// CHECK:         llvm.return %{{.*}} : f32
+func.func @bits(%memory: memref<?xbf16>, %mask: vector<8xi1>) -> f32 {
+  %c0 = arith.constant 0 : index
+  %one = arith.constant dense<1.0> : vector<8xbf16>
+  %x = vector.maskedload %memory[%c0], %mask, %one : memref<?xbf16>, vector<8xi1>, vector<8xbf16> into vector<8xbf16>
+  %wide = arith.extf %x : vector<8xbf16> to vector<8xf32>
+  %narrow = arith.truncf %wide : vector<8xf32> to vector<8xbf16>
+  vector.store %narrow, %memory[%c0] : memref<?xbf16>, vector<8xbf16>
+  %y = memref.load %memory[%c0] : memref<?xbf16>
+  %z = arith.extf %y : bf16 to f32
+  return %z : f32
+}
+
 // Branches of a condition.
 
 // CHECK-LABEL: llvm.func @branch(
