@@ -93,11 +93,21 @@ private:
   // Blocks and groups (KernelLowering.cpp).
   LogicalResult lowerBlock(mlir::Block &block);
   LogicalResult lowerOperation(Operation *op);
-  LogicalResult lowerFor(tile::ForOp op);
-  LogicalResult lowerForRuns(tile::ForRunsOp op);
   LogicalResult lowerConcat(tile::ConcatOp op);
+  LogicalResult lowerVectorMap(tile::MapOp op);
   Value lanePositions(tile::PositionsOp op);
   Value createGlobal(tile::ConstantOp op);
+  bool needsFlush(Operation *op) const;
+  LogicalResult addToGroup(Operation *op, int64_t rows);
+  LogicalResult flush();
+  Value chooseBuffer(Value result);
+  bool isLastUse(Value tile) const;
+  LogicalResult emitRows(Value base, int64_t count,
+                         llvm::DenseMap<Operation *, Partial> &partials);
+
+  // Loops (LoopLowering.cpp).
+  LogicalResult lowerFor(tile::ForOp op);
+  LogicalResult lowerForRuns(tile::ForRunsOp op);
   LogicalResult beginLoop(mlir::ValueRange inits,
                           llvm::SmallVectorImpl<Carried> &slots);
   void bindCarried(mlir::ValueRange tiles, llvm::ArrayRef<Carried> slots,
@@ -106,14 +116,6 @@ private:
                               llvm::ArrayRef<Carried> slots,
                               mlir::ValueRange values,
                               llvm::SmallVectorImpl<Value> &next);
-  bool needsFlush(Operation *op) const;
-  LogicalResult addToGroup(Operation *op, int64_t rows);
-  LogicalResult flush();
-  Value chooseBuffer(Value result);
-  bool isLastUse(Value tile) const;
-  LogicalResult emitRows(Value base, int64_t count,
-                         llvm::DenseMap<Operation *, Partial> &partials);
-  LogicalResult lowerVectorMap(tile::MapOp op);
   LogicalResult classify(tile::RunsOp runs, Value first, Value last, Value &any,
                          Value &all);
 
@@ -144,6 +146,9 @@ private:
   LogicalResult storeTransposed(tile::StoreOp op);
   LogicalResult storeRows(tile::StoreOp op);
   Value countInside(Value first, int64_t count, Value extent);
+  Value countInRow(Value row, Value extent, Value inside);
+  void forParts(int64_t extent, int64_t size,
+                llvm::function_ref<void(Value first, int64_t count)> emit);
   Value maskOf(Value count, int64_t lanes);
   Value narrow(Value vector, Type element);
   void transposeBlock(llvm::SmallVectorImpl<Value> &block);

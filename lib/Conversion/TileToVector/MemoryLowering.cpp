@@ -24,6 +24,29 @@ Value KernelLowering::countInside(Value first, int64_t count, Value extent) {
   return builder.createOrFold<arith::MaxSIOp>(location, rest, index(0));
 }
 
+/// `inside`, or 0 in a row that lies outside.
+Value KernelLowering::countInRow(Value row, Value extent, Value inside) {
+  Value isBelow = arith::CmpIOp::create(builder, location,
+                                        arith::CmpIPredicate::slt, row, extent);
+  return arith::SelectOp::create(builder, location, isBelow, inside, index(0));
+}
+
+/// A loop over [0, extent) in parts of `size`, and what is left.
+void KernelLowering::forParts(
+    int64_t extent, int64_t size,
+    llvm::function_ref<void(Value first, int64_t count)> emit) {
+  int64_t whole = extent / size * size;
+  if (whole > 0) {
+    auto loop = scf::ForOp::create(builder, location, index(0), index(whole),
+                                   index(size));
+    OpBuilder::InsertionGuard guard(builder);
+    builder.setInsertionPointToStart(loop.getBody());
+    emit(loop.getInductionVar(), size);
+  }
+  if (whole < extent)
+    emit(index(whole), extent - whole);
+}
+
 Value KernelLowering::maskOf(Value count, int64_t lanes) {
   return vector::CreateMaskOp::create(
       builder, location, VectorType::get({lanes}, builder.getI1Type()), count);
@@ -208,12 +231,8 @@ LogicalResult KernelLowering::loadTransposed(tile::LoadOp op) {
     SmallVector<Value> rows;
     for (int64_t k = 0; k < block; ++k) {
       Value row = add(row0, k), read = inside;
-      if (!op.isInBounds(0)) {
-        Value isBelow = arith::CmpIOp::create(
-            builder, location, arith::CmpIPredicate::slt, row, rowExtent);
-        read = arith::SelectOp::create(builder, location, isBelow, inside,
-                                       index(0));
-      }
+      if (!op.isInBounds(0))
+        read = countInRow(row, rowExtent, inside);
       bool isWhole = op.isInBounds(0) && op.isInBounds(1) && count == block;
       rows.push_back(loadPart(memory, {row, column},
                               isWhole ? Value() : maskOf(read, block), block,
@@ -232,16 +251,9 @@ LogicalResult KernelLowering::loadTransposed(tile::LoadOp op) {
                                       index(block));
   OpBuilder::InsertionGuard guard(builder);
   builder.setInsertionPointToStart(lanesLoop.getBody());
-  int64_t whole = features / block * block;
-  if (whole > 0) {
-    auto loop = scf::ForOp::create(builder, location, index(0), index(whole),
-                                   index(block));
-    OpBuilder::InsertionGuard inner(builder);
-    builder.setInsertionPointToStart(loop.getBody());
-    emitBlock(loop.getInductionVar(), lanesLoop.getInductionVar(), block);
-  }
-  if (whole < features)
-    emitBlock(index(whole), lanesLoop.getInductionVar(), features - whole);
+  forParts(features, block, [&](Value d, int64_t count) {
+    emitBlock(d, lanesLoop.getInductionVar(), count);
+  });
   buffers[op] = buffer;
   return success();
 }
@@ -263,10 +275,7 @@ LogicalResult KernelLowering::loadRows(tile::LoadOp op) {
   builder.setInsertionPointToStart(loop.getBody());
   Value row = builder.createOrFold<arith::AddIOp>(location, firstRow,
                                                   loop.getInductionVar());
-  Value isBelow = arith::CmpIOp::create(
-      builder, location, arith::CmpIPredicate::slt, row, rowExtent);
-  Value read =
-      arith::SelectOp::create(builder, location, isBelow, inside, index(0));
+  Value read = countInRow(row, rowExtent, inside);
   Value value = loadPart(memory, {row, column}, maskOf(read, width), width,
                          tile.getElementType());
   storeRow(value, buffer, loop.getInductionVar());
@@ -308,10 +317,7 @@ LogicalResult KernelLowering::copyElements(tile::LoadOp op) {
       if (!op.isInBounds(0)) {
         isWhole = false;
         Value extent = builder.createOrFold<memref::DimOp>(location, memory, 0);
-        Value isBelow = arith::CmpIOp::create(
-            builder, location, arith::CmpIPredicate::slt, place, extent);
-        inside = arith::SelectOp::create(builder, location, isBelow, inside,
-                                         index(0));
+        inside = countInRow(place, extent, inside);
       }
     }
     Value value =
@@ -325,16 +331,9 @@ LogicalResult KernelLowering::copyElements(tile::LoadOp op) {
       scf::ForOp::create(builder, location, index(0), index(rows), index(1));
   OpBuilder::InsertionGuard guard(builder);
   builder.setInsertionPointToStart(rowLoop.getBody());
-  int64_t whole = columns / lanes32 * lanes32;
-  if (whole > 0) {
-    auto loop = scf::ForOp::create(builder, location, index(0), index(whole),
-                                   index(lanes32));
-    OpBuilder::InsertionGuard inner(builder);
-    builder.setInsertionPointToStart(loop.getBody());
-    emitPart(rowLoop.getInductionVar(), loop.getInductionVar(), lanes32);
-  }
-  if (whole < columns)
-    emitPart(rowLoop.getInductionVar(), index(whole), columns - whole);
+  forParts(columns, lanes32, [&](Value d, int64_t count) {
+    emitPart(rowLoop.getInductionVar(), d, count);
+  });
   buffers[op] = buffer;
   return success();
 }
@@ -420,10 +419,7 @@ LogicalResult KernelLowering::storeTransposed(tile::StoreOp op) {
     Value inside = countInside(column, count, columnExtent);
     for (int64_t k = 0; k < block; ++k) {
       Value row = add(row0, k);
-      Value isBelow = arith::CmpIOp::create(
-          builder, location, arith::CmpIPredicate::slt, row, rowExtent);
-      Value written =
-          arith::SelectOp::create(builder, location, isBelow, inside, index(0));
+      Value written = countInRow(row, rowExtent, inside);
       storePart(rows[k], memory, {row, column}, maskOf(written, block));
     }
   };
@@ -431,16 +427,9 @@ LogicalResult KernelLowering::storeTransposed(tile::StoreOp op) {
                                       index(block));
   OpBuilder::InsertionGuard guard(builder);
   builder.setInsertionPointToStart(lanesLoop.getBody());
-  int64_t whole = features / block * block;
-  if (whole > 0) {
-    auto loop = scf::ForOp::create(builder, location, index(0), index(whole),
-                                   index(block));
-    OpBuilder::InsertionGuard inner(builder);
-    builder.setInsertionPointToStart(loop.getBody());
-    emitBlock(loop.getInductionVar(), lanesLoop.getInductionVar(), block);
-  }
-  if (whole < features)
-    emitBlock(index(whole), lanesLoop.getInductionVar(), features - whole);
+  forParts(features, block, [&](Value d, int64_t count) {
+    emitBlock(d, lanesLoop.getInductionVar(), count);
+  });
   return success();
 }
 
@@ -462,10 +451,7 @@ LogicalResult KernelLowering::storeRows(tile::StoreOp op) {
     return failure();
   Value row = builder.createOrFold<arith::AddIOp>(location, firstRow,
                                                   loop.getInductionVar());
-  Value isBelow = arith::CmpIOp::create(
-      builder, location, arith::CmpIPredicate::slt, row, rowExtent);
-  Value written =
-      arith::SelectOp::create(builder, location, isBelow, inside, index(0));
+  Value written = countInRow(row, rowExtent, inside);
   storePart(broadcast(*value), memory, {row, column}, maskOf(written, width));
   return success();
 }
