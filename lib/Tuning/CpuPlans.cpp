@@ -73,7 +73,7 @@ static tile::PlanAttr choosePlan(Operation *op,
       std::min<int64_t>((target.vectorRegisters - 1) / vectors - 1, 12);
   rows = rows / 2 * 2;
   int64_t depth = isa<attn::AttendOp>(op) ? 8 : 2;
-  auto cpu = tile::CpuPlanAttr::get(context, rows, depth, /*sweep=*/4);
+  auto cpu = tile::CpuPlanAttr::get(context, rows, depth, /*sweep=*/2);
   return tile::PlanAttr::get(context, vectors * lanes, /*keys=*/128, cpu);
 }
 
