@@ -29,6 +29,9 @@ environment["PATH"] = os.pathsep.join(
 )
 environment["FILECHECK_OPTS"] = "-enable-var-scope --allow-unused-prefixes=false"
 environment["UBSAN_OPTIONS"] = "print_stacktrace=1"
+# LLVM's allocators mark their memory in our instrumented code, but not in the
+# packaged libraries that allocate from the same slabs.
+environment["ASAN_OPTIONS"] = "allow_user_poisoning=0"
 # Tests leave the user's cache of kernels alone.
 environment["XDG_CACHE_HOME"] = os.path.join(config.rapt_tests, "cache")
 environment["PYTHONPATH"] = os.path.join(config.rapt_source, "python")

@@ -18,6 +18,9 @@ config.test_format = lit.formats.GoogleTest(".", "Tests")
 config.test_source_root = os.path.join(config.rapt_tests, config.rapt_suite)
 config.test_exec_root = config.test_source_root
 config.environment["UBSAN_OPTIONS"] = "print_stacktrace=1"
+# LLVM's allocators mark their memory in our instrumented code, but not in the
+# packaged libraries that allocate from the same slabs.
+config.environment["ASAN_OPTIONS"] = "allow_user_poisoning=0"
 config.environment["XDG_CACHE_HOME"] = os.path.join(config.rapt_tests, "cache")
 if os.environ.get("RAPT_TEST_TIER") == "nightly":
     config.environment["RAPT_NIGHTLY"] = "1"
