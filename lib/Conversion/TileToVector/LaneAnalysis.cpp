@@ -20,7 +20,6 @@ public:
   std::vector<std::pair<Value, unsigned>> dimensions;
   llvm::EquivalenceClasses<unsigned> classes;
 
-private:
   unsigned number(Value tile, unsigned dim) {
     auto [entry, isNew] = numbers.try_emplace({tile, dim}, dimensions.size());
     if (isNew) {
@@ -29,6 +28,8 @@ private:
     }
     return entry->second;
   }
+
+private:
   void join(Value a, unsigned dimA, Value b, unsigned dimB) {
     classes.unionSets(number(a, dimA), number(b, dimB));
   }
@@ -111,15 +112,19 @@ FailureOr<LaneAnalysis> LaneAnalysis::compute(tile::KernelOp kernel) {
   DimensionClasses all;
   kernel.walk([&](Operation *op) { all.visit(op); });
   LaneAnalysis result;
-  llvm::DenseMap<unsigned, unsigned> sizes;
+  // The rows of what the kernel writes are what a work item has many of,
+  // whatever the number of features.
+  tile::StoreOp widest;
+  kernel.walk([&](tile::StoreOp store) {
+    auto rank = [](tile::StoreOp op) {
+      return op.getTile().getType().getRank();
+    };
+    if (rank(store) > (widest ? rank(widest) : 0))
+      widest = store;
+  });
   std::optional<unsigned> best;
-  for (unsigned n = 0; n < all.dimensions.size(); ++n)
-    ++sizes[all.classes.getLeaderValue(n)];
-  for (unsigned n = 0; n < all.dimensions.size(); ++n) {
-    unsigned leader = all.classes.getLeaderValue(n);
-    if (!best || sizes[leader] > sizes[*best])
-      best = leader;
-  }
+  if (widest)
+    best = all.classes.getLeaderValue(all.number(widest.getTile(), 0));
   for (unsigned n = 0; best && n < all.dimensions.size(); ++n) {
     if (all.classes.getLeaderValue(n) != *best)
       continue;

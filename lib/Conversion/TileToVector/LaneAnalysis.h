@@ -18,7 +18,8 @@ namespace rapt::conversion {
 
 /// Dimensions that must be the same index (of a map and its operands, of a
 /// product and its operands, of a carried tile and its next value, ...) form a
-/// class. The class that most tiles have is laid along the lanes.
+/// class. That of the first dimension of what the kernel stores, the rows of
+/// its work item, is laid along the lanes.
 class LaneAnalysis {
 public:
   /// Fails, with an error, if a tile would have two dimensions along the lanes.

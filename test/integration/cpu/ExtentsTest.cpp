@@ -62,4 +62,39 @@ INSTANTIATE_TEST_SUITE_P(Cpu, ExtentsTest, ::testing::ValuesIn(getFeatures()),
                                   getTypeName(info.param.type);
                          });
 
+// Maps with tables of features, where there are more tiles of features than of
+// rows.
+const char *const kMaps[] = {
+    "attention x { input w: f32[dim]  let q = q * w  let k = l2norm(k * w) }",
+    "attention x { input u: f32[heads, dim]  let q = rmsnorm(q) + u  let k = "
+    "layernorm(k) }",
+    "attention x { input w: f32[dim]  let q = softmax(q * w)  let k = "
+    "concat(relu(k), w)[0:dim]  mask = i >= j }",
+    "attention x { let q = roll(q, 1) * sum(q)  let k = silu(k) / (1 + "
+    "max(abs(k))) }",
+    "attention x { input w: f32[dim, dim]  let q = matmul(w, q)  let k = "
+    "matmul(w, k) / dim  mask = i >= j }",
+    "attention x { input g: [batch, heads, queries, vdim]  input b: f32[vdim]  "
+    "out = sigmoid(g) * sum(weight * v, over = j) + bias }",
+    "attention x { let v = v * exp(-abs(v))  let k = k / (1 + sqrt(dot(k, k))) "
+    " out = rmsnorm(sum(weight * v, over = j)) }",
+};
+
+struct MapsTest : ::testing::TestWithParam<std::tuple<const char *, int64_t>> {
+};
+
+TEST_P(MapsTest, SameAsReference) {
+  auto [text, dim] = GetParam();
+  SpecSetting setting{.text = text};
+  setting.extents = {{"dim", dim}, {"vdim", dim + 3}};
+  auto kernel = KernelCase::create(setting);
+  ASSERT_TRUE(kernel);
+  resize(*kernel, Lengths{2, 2, 1, 70, 131}, 1);
+  kernel->check();
+}
+
+INSTANTIATE_TEST_SUITE_P(Cpu, MapsTest,
+                         ::testing::Combine(::testing::ValuesIn(kMaps),
+                                            ::testing::Values(2, 33, 80)));
+
 } // namespace
