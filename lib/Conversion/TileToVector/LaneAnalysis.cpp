@@ -125,6 +125,15 @@ FailureOr<LaneAnalysis> LaneAnalysis::compute(tile::KernelOp kernel) {
   std::optional<unsigned> best;
   if (widest)
     best = all.classes.getLeaderValue(all.number(widest.getTile(), 0));
+  // Without a result: the class that most tiles have.
+  llvm::DenseMap<unsigned, unsigned> sizes;
+  for (unsigned n = 0; n < all.dimensions.size(); ++n)
+    ++sizes[all.classes.getLeaderValue(n)];
+  for (unsigned n = 0; !widest && n < all.dimensions.size(); ++n) {
+    unsigned leader = all.classes.getLeaderValue(n);
+    if (!best || sizes[leader] > sizes[*best])
+      best = leader;
+  }
   for (unsigned n = 0; best && n < all.dimensions.size(); ++n) {
     if (all.classes.getLeaderValue(n) != *best)
       continue;

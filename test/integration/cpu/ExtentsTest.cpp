@@ -74,7 +74,8 @@ const char *const kMaps[] = {
     "max(abs(k))) }",
     "attention x { input w: f32[dim, dim]  let q = matmul(w, q)  let k = "
     "matmul(w, k) / dim  mask = i >= j }",
-    "attention x { input g: [batch, heads, queries, vdim]  input b: f32[vdim]  "
+    "attention x { input g: [batch, heads, queries, vdim]  input bias: "
+    "f32[vdim]  "
     "out = sigmoid(g) * sum(weight * v, over = j) + bias }",
     "attention x { let v = v * exp(-abs(v))  let k = k / (1 + sqrt(dot(k, k))) "
     " out = rmsnorm(sum(weight * v, over = j)) }",

@@ -327,7 +327,8 @@ tile.kernel @k plan <rows = 4, depth = 4, sweep = 4> {
   %b = tile.load %in[%c0, %c0] in_bounds [true, true] : <f32, 2> -> <4x8xf32>
   // expected-error @below {{zeros of an operand without lanes that are skipped have no lowering to vectors yet}}
   %s = tile.mma rhs_transposed skip_zeros %b, %a : (!tile.tile<4x8xf32>, !tile.tile<16x8xf32>) -> !tile.tile<4x16xf32>
-  tile.store set %s, %out[%c0, %c0] : <4x16xf32>, <f32, 2>
+  %t = tile.transpose %s : <4x16xf32> -> <16x4xf32>
+  tile.store set %t, %out[%c0, %c0] : <16x4xf32>, <f32, 2>
   tile.return
 }
 
