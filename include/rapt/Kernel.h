@@ -140,7 +140,9 @@ public:
   /// Prefix of the three entries in the object code.
   const std::string &getSymbol() const;
   const std::string &getTarget() const;
-  /// Algorithm and tile sizes, as text.
+  /// The algorithm of each launch, as text.
+  const std::string &getForm() const;
+  /// Lanes and register blocks of each launch, as text.
   const std::string &getPlan() const;
   /// What `rapt compile` writes beside an object, as JSON.
   std::string getManifest() const;

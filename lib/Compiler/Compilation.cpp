@@ -138,17 +138,20 @@ Expected<GeneratedModule> generate(const Compilation &compilation) {
   GeneratedModule generated;
   mlir::Operation *module = *lowered->module;
   auto launches = module->getAttrOfType<mlir::IntegerAttr>("rapt.launches");
+  auto form = module->getAttrOfType<mlir::StringAttr>("rapt.form");
   auto plan = module->getAttrOfType<mlir::StringAttr>("rapt.plan");
   auto contiguous =
       module->getAttrOfType<mlir::DenseBoolArrayAttr>("rapt.contiguous");
   size_t tensors =
       compilation.spec.arguments.size() + compilation.spec.results.size();
-  if (!launches || !plan || !contiguous ||
+  if (!launches || !form || !plan || !contiguous ||
       contiguous.asArrayRef().size() != tensors)
-    return makeError(ErrorCode::Internal,
-                     "the lowered module does not say its launches, its plan "
-                     "and which tensors are contiguous");
+    return makeError(
+        ErrorCode::Internal,
+        "the lowered module does not say its launches, its form, its plan "
+        "and which tensors are contiguous");
   generated.facts.launches = launches.getInt();
+  generated.facts.form = form.str();
   generated.facts.plan = plan.str();
   generated.facts.contiguous.assign(contiguous.asArrayRef().begin(),
                                     contiguous.asArrayRef().end());

@@ -210,6 +210,10 @@ const std::string &Kernel::getSymbol() const {
 const std::string &Kernel::getTarget() const {
   return implementation->manifest.target.name;
 }
+const std::string &Kernel::getForm() const {
+  return implementation->manifest.facts.form;
+}
+
 const std::string &Kernel::getPlan() const {
   return implementation->manifest.facts.plan;
 }

@@ -35,6 +35,7 @@ std::string KernelManifest::print() const {
                                   {"triple", target.triple},
                                   {"cpu", target.cpu},
                                   {"features", target.features}}},
+          {"form", facts.form},
           {"plan", facts.plan},
           {"launches", facts.launches},
           {"stack_bytes", facts.stackBytes}},
@@ -46,19 +47,20 @@ Expected<LoweringFacts> parseLoweringFacts(StringRef manifest) {
   if (!value)
     return value.takeError();
   const json::Object *object = value->getAsObject();
-  std::optional<StringRef> plan;
+  std::optional<StringRef> form, plan;
   std::optional<int64_t> launches, stackBytes;
   const json::Array *contiguous = nullptr;
   if (object) {
+    form = object->getString("form");
     plan = object->getString("plan");
     launches = object->getInteger("launches");
     stackBytes = object->getInteger("stack_bytes");
     contiguous = object->getArray("contiguous");
   }
-  if (!plan || !launches || !stackBytes || !contiguous)
+  if (!form || !plan || !launches || !stackBytes || !contiguous)
     return llvm::createStringError(
-        "manifest lacks plan, launches, stack_bytes or contiguous");
-  LoweringFacts facts{plan->str(), *launches, *stackBytes, {}};
+        "manifest lacks form, plan, launches, stack_bytes or contiguous");
+  LoweringFacts facts{form->str(), plan->str(), *launches, *stackBytes, {}};
   for (const json::Value &flag : *contiguous)
     facts.contiguous.push_back(flag.getAsBoolean().value_or(true));
   return facts;

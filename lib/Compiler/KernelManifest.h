@@ -19,8 +19,8 @@ namespace rapt {
 
 /// What is known only after lowering, and so kept in the cache.
 struct LoweringFacts {
-  /// Algorithm and tile sizes, as text.
-  std::string plan;
+  /// The algorithm of each launch, and what was chosen for it, as text.
+  std::string form, plan;
   int64_t launches = 0;
   /// Stack that one call of NAME_run takes, about.
   int64_t stackBytes = 0;

@@ -82,9 +82,9 @@ llvm::Error assignPlans(ModuleOp module, const target::CpuTarget &target) {
   module.walk([&](Operation *op) {
     if (!isa<attn::AttendOp, attn::MapOp>(op))
       return WalkResult::advance();
-    auto plan = op->getAttrOfType<tile::PlanAttr>(kPlanAttr);
+    auto plan = op->getAttrOfType<tile::PlanAttr>(tile::kPlanAttr);
     if (!plan)
-      op->setAttr(kPlanAttr, plan = choosePlan(op, target));
+      op->setAttr(tile::kPlanAttr, plan = choosePlan(op, target));
     auto budget = fits(plan, op, target);
     if (budget)
       return WalkResult::advance();

@@ -15,9 +15,6 @@
 
 namespace rapt::tuning {
 
-/// The attribute that a plan is attached to an attn operation as.
-inline constexpr llvm::StringLiteral kPlanAttr = "tile.plan";
-
 /// What a plan needs of the machine.
 struct CpuBudget {
   int64_t registers = 0;  ///< Vector registers live in a product.

@@ -13,9 +13,10 @@ namespace rapt::tool {
 
 void printText(const RunReport &report, llvm::raw_ostream &os) {
   os << report.spec << " from " << report.file << '\n';
-  os << "  form     " << report.plan << '\n';
+  os << "  form     " << report.form << '\n';
   os << "  target   " << report.target << ", " << report.dtype << ", "
      << report.threads << (report.threads == 1 ? " thread\n" : " threads\n");
+  os << "  plan     " << report.plan << '\n';
   if (!report.params.empty()) {
     os << "  params  ";
     for (const auto &[name, value] : report.params)

@@ -20,7 +20,7 @@ class raw_ostream;
 namespace rapt::tool {
 
 struct RunReport {
-  std::string spec, file, plan;
+  std::string spec, file, form, plan;
   std::string target; ///< With the CPU it stands for.
   std::string dtype;
   std::vector<std::pair<std::string, std::string>> params;

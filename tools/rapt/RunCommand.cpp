@@ -216,6 +216,7 @@ Expected<Kernel> compileKernel(const RunRequest &request, RunReport &report) {
   for (const std::string &warning : kernel->getWarnings())
     warn(warning);
   report.isFromCache = kernel->isFromCache();
+  report.form = kernel->getForm();
   report.plan = kernel->getPlan();
   return *std::move(kernel);
 }

@@ -28,12 +28,11 @@
 
 namespace rapt::tile {
 
-/// Attribute on an attn operation: its #tile.plan.
+/// Attribute on an attn operation: the plan that its kernel is made by.
 inline constexpr llvm::StringLiteral kPlanAttr = "tile.plan";
 
-} // namespace rapt::tile
-
-namespace rapt::tile {
+/// Attribute on a tile.kernel: which algorithm it is, as text for the user.
+inline constexpr llvm::StringLiteral kFormAttr = "tile.form";
 
 /// Attribute on a math.exp2 in a kernel: the program promises that the argument
 /// exceeds 0 by no more than a rounding, so that nothing overflows.

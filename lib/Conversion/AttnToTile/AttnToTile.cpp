@@ -143,6 +143,17 @@ Value ProgramBuilder::placeOf(Value result) {
                                    sizes);
 }
 
+/// The algorithm of a kernel, as text for the user.
+static std::string describe(Operation *op, tile::PlanAttr plan) {
+  if (auto map = dyn_cast<attn::MapOp>(op))
+    return ("map of rows of " + attn::stringifySide(map.getSide())).str();
+  auto attend = cast<attn::AttendOp>(op);
+  return ("flash forward, " + attn::stringifyReduction(attend.getReduction()) +
+          ", " + llvm::Twine(plan.getQueries()) + " queries by runs of " +
+          llvm::Twine(plan.getKeys()) + " keys")
+      .str();
+}
+
 LogicalResult ProgramBuilder::launch(
     Operation *op, llvm::StringRef suffix, tile::PlanAttr plan, Value rows,
     Value batch, Value heads, Value queries, Value keys, ValueRange operands,
@@ -178,6 +189,7 @@ LogicalResult ProgramBuilder::launch(
       builder.setInsertionPointAfter(next);
   auto kernel =
       tile::KernelOp::create(builder, op->getLoc(), name, plan.getCpu());
+  kernel->setAttr(tile::kFormAttr, builder.getStringAttr(describe(op, plan)));
   SmallVector<Type> types(3, builder.getIndexType());
   llvm::append_range(types, launch.getArgs().getTypes());
   Block *block =
@@ -213,7 +225,7 @@ LogicalResult ProgramBuilder::launch(
 }
 
 static tile::PlanAttr getPlan(Operation *op) {
-  auto plan = op->getAttrOfType<tile::PlanAttr>("tile.plan");
+  auto plan = op->getAttrOfType<tile::PlanAttr>(tile::kPlanAttr);
   if (!plan)
     op->emitOpError() << "has no tile.plan";
   return plan;

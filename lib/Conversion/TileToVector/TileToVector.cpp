@@ -315,21 +315,25 @@ LogicalResult ProgramLowering::emitRun() {
 LogicalResult ProgramLowering::lower() {
   llvm::append_range(launches, program.getBody().getOps<tile::LaunchOp>());
   findContiguous();
-  std::string plan;
+  std::string forms, plan;
   for (auto [n, launch] : llvm::enumerate(launches)) {
     if (failed(emitLaunch(launch, n)))
       return failure();
     auto kernel = SymbolTable::lookupNearestSymbolFrom<tile::KernelOp>(
         module, launch.getKernelAttr());
-    llvm::raw_string_ostream os(plan);
-    if (n > 0)
+    llvm::raw_string_ostream form(forms), os(plan);
+    if (n > 0) {
+      form << "; ";
       os << "; ";
-    llvm::StringRef name = kernel.getSymName();
-    name.consume_front((program.getSymName() + "_").str());
+    }
+    if (auto text = kernel->getAttrOfType<StringAttr>(tile::kFormAttr))
+      form << text.getValue();
+    else
+      form << kernel.getSymName();
     tile::CpuPlanAttr cpu = *kernel.getPlan();
-    os << name << ": " << LaneAnalysis::compute(kernel)->getLanes()
-       << " rows along the lanes, " << cpu.getRows() << " x " << cpu.getDepth()
-       << " register block";
+    os << LaneAnalysis::compute(kernel)->getLanes()
+       << " rows along the lanes, blocks of " << cpu.getRows()
+       << " rows in registers, depth " << cpu.getDepth();
   }
   if (failed(emitWorkspace()) || failed(emitPlan()) || failed(emitRun()))
     return failure();
@@ -337,6 +341,7 @@ LogicalResult ProgramLowering::lower() {
   for (Value argument : program.getBody().front().getArguments())
     flags.push_back(contiguous.contains(argument));
   module->setAttr("rapt.launches", builder.getI64IntegerAttr(launches.size()));
+  module->setAttr("rapt.form", builder.getStringAttr(forms));
   module->setAttr("rapt.plan", builder.getStringAttr(plan));
   module->setAttr("rapt.contiguous", builder.getDenseBoolArrayAttr(flags));
   for (tile::LaunchOp launch : launches)

@@ -76,7 +76,7 @@ llvm::Expected<SpecTensor> getVisits(SpecCase &spec, int64_t queriesPerTile,
   mlir::OwningOpRef<mlir::ModuleOp> module = spec.emit();
   auto cpu = tile::CpuPlanAttr::get(context, 4, 4, 4);
   module->walk([&](attn::AttendOp op) {
-    op->setAttr(tuning::kPlanAttr,
+    op->setAttr(tile::kPlanAttr,
                 tile::PlanAttr::get(context, queriesPerTile, keysPerTile, cpu));
   });
   mlir::PassManager passes(context);

@@ -287,6 +287,7 @@ TEST_F(KernelTest, Manifest) {
   EXPECT_EQ(object.getObject("entries")->getString("run"), "w_run");
   EXPECT_EQ(object.getObject("params")->getString("n"), "4");
   EXPECT_EQ(object.getObject("target")->getString("name"), "host");
+  EXPECT_EQ(object.getString("form"), llvm::StringRef(kernel->getForm()));
   EXPECT_EQ(object.getString("plan"), llvm::StringRef(kernel->getPlan()));
   EXPECT_GE(*object.getInteger("launches"), 1);
   EXPECT_GT(*object.getInteger("stack_bytes"), 0);

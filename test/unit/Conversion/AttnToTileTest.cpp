@@ -35,7 +35,7 @@ mlir::OwningOpRef<mlir::ModuleOp> makeProgram(SpecCase &spec, TileSizes sizes) {
                                     /*sweep=*/4);
   module->walk([&](mlir::Operation *op) {
     if (mlir::isa<attn::AttendOp, attn::MapOp>(op))
-      op->setAttr(tuning::kPlanAttr,
+      op->setAttr(tile::kPlanAttr,
                   tile::PlanAttr::get(context, sizes.queries, sizes.keys, cpu));
   });
   mlir::PassManager passes(context);

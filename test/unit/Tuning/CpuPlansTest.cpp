@@ -97,7 +97,7 @@ TEST_F(CpuPlansTest, ChoosesAPlanThatFits) {
           << llvm::toString(std::move(error));
       int planned = 0;
       module->walk([&](mlir::Operation *op) {
-        planned += op->hasAttr(tuning::kPlanAttr);
+        planned += op->hasAttr(tile::kPlanAttr);
       });
       EXPECT_EQ(planned, 2);
     }
@@ -107,13 +107,12 @@ TEST_F(CpuPlansTest, ChoosesAPlanThatFits) {
 TEST_F(CpuPlansTest, KeepsAPlanOfTheUser) {
   auto module = make("attention x { }")->emit();
   tile::PlanAttr plan = getPlan(8, 24, 3);
-  module->walk(
-      [&](attn::AttendOp op) { op->setAttr(tuning::kPlanAttr, plan); });
+  module->walk([&](attn::AttendOp op) { op->setAttr(tile::kPlanAttr, plan); });
   llvm::Error error = tuning::assignPlans(*module, target);
   EXPECT_FALSE(static_cast<bool>(error));
   module->walk([&](attn::AttendOp op) {
-    EXPECT_EQ(op->getAttr(tuning::kPlanAttr), plan);
-    op->setAttr(tuning::kPlanAttr, getPlan(16, 24, 9));
+    EXPECT_EQ(op->getAttr(tile::kPlanAttr), plan);
+    op->setAttr(tile::kPlanAttr, getPlan(16, 24, 9));
   });
   EXPECT_EQ(llvm::toString(tuning::assignPlans(*module, target)),
             "9 rows of 16 queries need 21 vector registers, test has 16");
@@ -131,7 +130,7 @@ TEST_F(CpuPlansTest, WhatFitsCompiles) {
             make("attention x { let v = v * 2 mask = i >= j }", 10)->emit();
         module->walk([&](mlir::Operation *op) {
           if (mlir::isa<attn::AttendOp, attn::MapOp>(op))
-            op->setAttr(tuning::kPlanAttr, plan);
+            op->setAttr(tile::kPlanAttr, plan);
         });
         llvm::Error error = lower(*module, Stage::LLVM, target);
         EXPECT_FALSE(static_cast<bool>(error))
