@@ -8,8 +8,7 @@
 
 #include "lib/Frontend/EmitAttn.h"
 #include "dialects/Attn/IR/Attn.h"
-#include "lib/Frontend/Builder.h"
-#include "lib/Frontend/EmitRegion.h"
+#include "lib/Frontend/SpecEmitter.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/IR/Verifier.h"
@@ -24,78 +23,6 @@ void loadAttnDialects(MLIRContext &context) {
   context.loadDialect<attn::AttnDialect, arith::ArithDialect, func::FuncDialect,
                       math::MathDialect>();
 }
-
-namespace {
-
-/// What a region needs from outside, found before it is emitted.
-struct RegionPlan {
-  llvm::SmallVector<Node *> products; ///< Of a query row and a key row.
-  llvm::SmallVector<Node *> rows;     ///< Rows of a map at its own place.
-  llvm::SmallVector<Value> captures;
-  llvm::DenseMap<const InputTensor *, unsigned> inputs;
-  llvm::DenseMap<const Node *, std::pair<unsigned, RegionContext::Hoisted>>
-      hoisted;
-  std::map<std::string, std::pair<unsigned, int64_t>> extents;
-  llvm::DenseMap<const Node *, Node *> expanded;
-  llvm::DenseSet<const Node *> visited;
-};
-
-class SpecEmitter {
-public:
-  SpecEmitter(const Spec &spec, MLIRContext &context,
-              support::DiagnosticEngine &diags)
-      : spec(spec), program(const_cast<Program &>(*spec.program)), diags(diags),
-        nodes(program.graph, diags), builder(&context),
-        location(UnknownLoc::get(&context)) {}
-
-  OwningOpRef<ModuleOp> emit();
-
-private:
-  void createFunction(ModuleOp module);
-  Value getExtent(llvm::StringRef axis);
-  Value getArgument(const InputTensor *input);
-  int64_t getStaticExtent(llvm::StringRef axis) const {
-    return axis.empty() ? 1 : ShapedType::kDynamic;
-  }
-
-  // Planning.
-  bool planPair(Node *node, RegionPlan &plan);
-  void planMap(Node *node, Side side, RegionPlan &plan);
-  void capture(const InputTensor *input, RegionPlan &plan);
-  void captureExtent(llvm::StringRef axis, RegionPlan &plan);
-  bool planExpansion(Node *node, RegionPlan &plan);
-  bool isProduct(const Node *node) const;
-  bool isOwnRow(const Node *node, Side side);
-  std::string getHeadAxis(const Node *node) const;
-
-  // Operands.
-  Value getInputRows(const Node *node);
-  Value getRows(Node *node, Side side);
-  Value getMap(Node *node, Side side);
-  Value emitMap(Node *node, Side side, llvm::StringRef headAxis, Type element);
-  void bindCaptures(const RegionPlan &plan, Block &block, unsigned first,
-                    RegionContext &context);
-
-  // The loop.
-  attn::AttendOp emitAttend();
-  void emitPairRegion(Region &region, Node *node, const RegionPlan &plan);
-  void emitSinkRegion(Region &region, Node *node, const RegionPlan &plan);
-  void emitYield(Node *node, const RegionContext &context);
-
-  const Spec &spec;
-  Program &program;
-  support::DiagnosticEngine &diags;
-  Builder nodes;
-  OpBuilder builder;
-  Location location;
-  func::FuncOp function;
-  std::map<std::string, Value> extents;
-  llvm::DenseMap<std::pair<const Node *, int>, Value> maps;
-  llvm::DenseMap<const InputTensor *, Value> unsqueezed;
-  Value sum; ///< The result of the attend.
-};
-
-} // namespace
 
 //===----------------------------------------------------------------------===//
 // Function

@@ -5,7 +5,7 @@
 // Verifiers, folders and canonical forms of the attn operations. A comment such
 // as `attend_c1` names the constraint of the definition that a check is for.
 
-#include "dialects/Attn/IR/Attn.h"
+#include "dialects/Attn/IR/RegionChecks.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/CommonFolders.h"
 #include "mlir/IR/Matchers.h"
@@ -21,8 +21,8 @@ using namespace rapt::attn;
 // Shared checks
 //===----------------------------------------------------------------------===//
 
-/// Rank 4 with a static feature extent.
-static LogicalResult verifyRows(Operation *op, Value operand, StringRef role) {
+LogicalResult rapt::attn::verifyRows(Operation *op, Value operand,
+                                     StringRef role) {
   auto type = cast<RankedTensorType>(operand.getType());
   if (type.getRank() != 4)
     return op->emitOpError() << role << " must have rank 4, got " << type;
@@ -32,9 +32,9 @@ static LogicalResult verifyRows(Operation *op, Value operand, StringRef role) {
   return success();
 }
 
-static LogicalResult verifyRegionArguments(Operation *op, Region &region,
-                                           StringRef name,
-                                           ArrayRef<Type> expected) {
+LogicalResult rapt::attn::verifyRegionArguments(Operation *op, Region &region,
+                                                StringRef name,
+                                                ArrayRef<Type> expected) {
   if (region.empty())
     return success();
   if (!region.hasOneBlock())
@@ -53,25 +53,34 @@ static LogicalResult verifyRegionArguments(Operation *op, Region &region,
   return success();
 }
 
-static LogicalResult verifyYieldType(Operation *op, Region &region,
-                                     StringRef name, Type expected) {
+LogicalResult rapt::attn::verifyYieldType(Operation *op, Region &region,
+                                          StringRef name, Type expected) {
   if (region.empty())
     return success();
-  Type found = cast<YieldOp>(region.front().back()).getValue().getType();
+  auto yield = cast<YieldOp>(region.front().back());
+  if (yield.getValues().size() != 1)
+    return op->emitOpError() << name << " region must yield one value, got "
+                             << yield.getValues().size();
+  Type found = yield.getValue().getType();
   if (found != expected)
     return op->emitOpError()
            << name << " region must yield " << expected << ", got " << found;
   return success();
 }
 
-/// The type a row or element of `type` has inside a region.
-static Type getRegionElementType(Type element) {
+Type rapt::attn::getRegionElementType(Type element) {
   MLIRContext *context = element.getContext();
   if (isa<FloatType>(element))
     return Float32Type::get(context);
   if (element.isInteger(8) || element.isInteger(16))
     return IntegerType::get(context, 32);
   return element;
+}
+
+Type rapt::attn::getRegionRowType(Value operand) {
+  auto type = cast<RankedTensorType>(operand.getType());
+  return RankedTensorType::get({type.getDimSize(3)},
+                               getRegionElementType(type.getElementType()));
 }
 
 //===----------------------------------------------------------------------===//
@@ -179,23 +188,22 @@ LogicalResult MapOp::verify() {
   // map_c2
   llvm::SmallVector<Type> expected(kRowPositions,
                                    IntegerType::get(getContext(), 32));
-  for (Value row : getRows()) {
-    auto type = cast<RankedTensorType>(row.getType());
-    expected.push_back(RankedTensorType::get(
-        {type.getDimSize(3)}, getRegionElementType(type.getElementType())));
-  }
+  for (Value row : getRows())
+    expected.push_back(getRegionRowType(row));
   llvm::append_range(expected, getCaptures().getTypes());
   if (failed(verifyRegionArguments(*this, getBody(), "body", expected)))
     return failure();
   // map_c3
-  auto yielded = dyn_cast<RankedTensorType>(
-      cast<YieldOp>(getBody().front().back()).getValue().getType());
+  auto yield = cast<YieldOp>(getBody().front().back());
+  if (yield.getValues().size() != 1)
+    return emitOpError() << "body region must yield one value, got "
+                         << yield.getValues().size();
+  auto yielded = dyn_cast<RankedTensorType>(yield.getValue().getType());
   auto result = cast<RankedTensorType>(getResult().getType());
   if (!yielded || yielded.getRank() != 1 || result.getRank() != 4 ||
       yielded.getDimSize(0) != result.getDimSize(3))
-    return emitOpError()
-           << "body must yield a row of the result " << result << ", got "
-           << cast<YieldOp>(getBody().front().back()).getValue().getType();
+    return emitOpError() << "body must yield a row of the result " << result
+                         << ", got " << yield.getValue().getType();
   return success();
 }
 
@@ -340,7 +348,8 @@ LogicalResult SplatOp::verify() {
   return success();
 }
 
-static LogicalResult verifyElementType(Operation *op, Value row, Value result) {
+LogicalResult rapt::attn::verifyElementType(Operation *op, Value row,
+                                            Value result) {
   if (getElementTypeOrSelf(row) != getElementTypeOrSelf(result))
     return op->emitOpError() << "needs rows of one element type, got "
                              << row.getType() << " and " << result.getType();

@@ -174,10 +174,17 @@ def Attn_MapOp : Attn_Op<"map", [
 
 def Attn_YieldOp : Attn_Op<"yield", [
     Pure, Terminator, ReturnLike,
-    ParentOneOf<["AttendOp", "MapOp"]>]> {
-  let summary = "The value of a region";
-  let arguments = (ins AnyType:$value);
-  let assemblyFormat = "$value attr-dict `:` type($value)";
+    ParentOneOf<["AttendOp", "MapOp", "ScanOp"]>]> {
+  let summary = "The values of a region";
+  let description = [{
+    How many values there are, and of which types, the enclosing operation says.
+  }];
+  let arguments = (ins Variadic<AnyType>:$values);
+  let assemblyFormat = "$values attr-dict (`:` type($values)^)?";
+  let extraClassDeclaration = [{
+    /// The value of a region that yields one.
+    ::mlir::Value getValue() { return getValues().front(); }
+  }];
 }
 
 //===----------------------------------------------------------------------===//
@@ -323,11 +330,11 @@ def Attn_ReduceOp : Attn_Op<"reduce", [Pure]> {
 }
 
 def Attn_SplatOp : Attn_Op<"splat", [Pure]> {
-  let summary = "A row whose features are all the same scalar";
+  let summary = "A row or matrix whose features are all the same scalar";
   let description = "- (C1) the result has elements of the scalar's type.";
   let hasVerifier = 1;
   let arguments = (ins AnyTypeOf<[F32, I32, I64, I1]>:$value);
-  let results = (outs Attn_Row:$result);
+  let results = (outs AnyTypeOf<[Attn_Row, Attn_Matrix], "row or matrix", "::mlir::RankedTensorType">:$result);
   let assemblyFormat = "$value attr-dict `:` type($value) `->` type($result)";
 }
 
@@ -360,5 +367,7 @@ def Attn_ConcatOp : Attn_Op<"concat", [Pure]> {
   let assemblyFormat = "$rows attr-dict `:` functional-type(operands, results)";
   let hasVerifier = 1;
 }
+
+include "dialects/Attn/IR/ScanOps.td"
 
 #endif // RAPT_DIALECTS_ATTN_IR_ATTNOPS

@@ -1,0 +1,92 @@
+// Part of the Rapt project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
+/// \file
+/// The emission of one definition as operations of the attn dialect; one file
+/// for each kind of operation. Internal to the front end.
+
+#ifndef RAPT_LIB_FRONTEND_SPECEMITTER_H
+#define RAPT_LIB_FRONTEND_SPECEMITTER_H
+
+#include "dialects/Attn/IR/Attn.h"
+#include "lib/Frontend/Builder.h"
+#include "lib/Frontend/EmitRegion.h"
+#include "mlir/IR/BuiltinOps.h"
+#include "mlir/IR/OwningOpRef.h"
+#include "llvm/ADT/DenseSet.h"
+
+namespace rapt::frontend {
+
+/// What a region needs from outside, found before it is emitted.
+struct RegionPlan {
+  llvm::SmallVector<Node *> products; ///< Of a query row and a key row.
+  llvm::SmallVector<Node *> rows;     ///< Rows of a map at its own place.
+  llvm::SmallVector<mlir::Value> captures;
+  llvm::DenseMap<const InputTensor *, unsigned> inputs;
+  llvm::DenseMap<const Node *, std::pair<unsigned, RegionContext::Hoisted>>
+      hoisted;
+  std::map<std::string, std::pair<unsigned, int64_t>> extents;
+  llvm::DenseMap<const Node *, Node *> expanded;
+  llvm::DenseSet<const Node *> visited;
+};
+
+class SpecEmitter {
+public:
+  SpecEmitter(const Spec &spec, mlir::MLIRContext &context,
+              support::DiagnosticEngine &diags)
+      : spec(spec), program(const_cast<Program &>(*spec.program)), diags(diags),
+        nodes(program.graph, diags), builder(&context),
+        location(mlir::UnknownLoc::get(&context)) {}
+
+  mlir::OwningOpRef<mlir::ModuleOp> emit();
+
+private:
+  void createFunction(mlir::ModuleOp module);
+  mlir::Value getExtent(llvm::StringRef axis);
+  mlir::Value getArgument(const InputTensor *input);
+  int64_t getStaticExtent(llvm::StringRef axis) const {
+    return axis.empty() ? 1 : mlir::ShapedType::kDynamic;
+  }
+
+  // Planning.
+  bool planPair(Node *node, RegionPlan &plan);
+  void planMap(Node *node, attn::Side side, RegionPlan &plan);
+  void capture(const InputTensor *input, RegionPlan &plan);
+  void captureExtent(llvm::StringRef axis, RegionPlan &plan);
+  bool planExpansion(Node *node, RegionPlan &plan);
+  bool isProduct(const Node *node) const;
+  bool isOwnRow(const Node *node, attn::Side side);
+  std::string getHeadAxis(const Node *node) const;
+
+  // Operands.
+  mlir::Value getInputRows(const Node *node);
+  mlir::Value getRows(Node *node, attn::Side side);
+  mlir::Value getMap(Node *node, attn::Side side);
+  mlir::Value emitMap(Node *node, attn::Side side, llvm::StringRef headAxis,
+                      mlir::Type element);
+  void bindCaptures(const RegionPlan &plan, mlir::Block &block, unsigned first,
+                    RegionContext &context);
+
+  // The loop.
+  attn::AttendOp emitAttend();
+  void emitPairRegion(mlir::Region &region, Node *node, const RegionPlan &plan);
+  void emitSinkRegion(mlir::Region &region, Node *node, const RegionPlan &plan);
+  void emitYield(Node *node, const RegionContext &context);
+
+  const Spec &spec;
+  Program &program;
+  support::DiagnosticEngine &diags;
+  Builder nodes;
+  mlir::OpBuilder builder;
+  mlir::Location location;
+  mlir::func::FuncOp function;
+  std::map<std::string, mlir::Value> extents;
+  llvm::DenseMap<std::pair<const Node *, int>, mlir::Value> maps;
+  llvm::DenseMap<const InputTensor *, mlir::Value> unsqueezed;
+  mlir::Value sum; ///< The result of the attend.
+};
+
+} // namespace rapt::frontend
+
+#endif // RAPT_LIB_FRONTEND_SPECEMITTER_H
