@@ -98,17 +98,30 @@ KernelManifest makeManifest(const Compilation &compilation) {
 // Lowering
 //===----------------------------------------------------------------------===//
 
-Expected<LoweredModule> lowerTo(Stage last, const Compilation &compilation) {
-  LoweredModule lowered{createContext(), {}};
-  support::DiagnosticEngine diags(compilation.source->file);
-  lowered.module =
-      frontend::emitAttn(compilation.spec, *lowered.context, diags);
-  if (!lowered.module)
+static Expected<LoweredModule> emit(const frontend::Spec &spec,
+                                    const Spec::Source &source) {
+  LoweredModule emitted{createContext(), {}};
+  support::DiagnosticEngine diags(source.file);
+  emitted.module = frontend::emitAttn(spec, *emitted.context, diags);
+  if (!emitted.module)
     return makeError(ErrorCode::NotSupported,
                      StringRef(diags.str()).rtrim('\n'));
-  if (llvm::Error error = lower(*lowered.module, last, compilation.target))
+  return std::move(emitted);
+}
+
+Expected<LoweredModule> lowerTo(Stage last, const Compilation &compilation) {
+  Expected<LoweredModule> lowered = emit(compilation.spec, *compilation.source);
+  if (!lowered)
+    return lowered.takeError();
+  if (llvm::Error error = lower(*lowered->module, last, compilation.target))
     return std::move(error);
-  return std::move(lowered);
+  return lowered;
+}
+
+Expected<LoweredModule> emitForReference(const Compilation &compilation) {
+  frontend::Spec spec = compilation.spec;
+  spec.hasExactReals = true;
+  return emit(spec, *compilation.source);
 }
 
 GeneratedModule::GeneratedModule() = default;

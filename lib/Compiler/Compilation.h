@@ -41,6 +41,10 @@ struct LoweredModule {
 llvm::Expected<LoweredModule> lowerTo(Stage last,
                                       const Compilation &compilation);
 
+/// Emits the definition in the attn dialect for the Reference: its constants
+/// are not rounded to the types of kernels.
+llvm::Expected<LoweredModule> emitForReference(const Compilation &compilation);
+
 /// LLVM IR after the middle end.
 struct GeneratedModule {
   GeneratedModule();

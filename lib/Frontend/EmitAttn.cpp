@@ -457,6 +457,8 @@ OwningOpRef<ModuleOp> SpecEmitter::emit() {
   location = FileLineColLoc::get(builder.getContext(), diags.source().name(),
                                  place.line, place.column);
   OwningOpRef<ModuleOp> module = ModuleOp::create(builder, location);
+  if (spec.hasExactReals)
+    (*module)->setAttr(exactRealsAttr, builder.getUnitAttr());
   createFunction(*module);
   // In one order, before what uses them.
   for (const std::string &axis : {program.batchAxis, program.headAxis,

@@ -6,6 +6,8 @@
 #include "dialects/Attn/IR/Attn.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/IR/BuiltinOps.h"
+#include <cmath>
 
 using namespace mlir;
 
@@ -43,6 +45,15 @@ Type getElementType(const Node &node, MLIRContext *context) {
   }
 }
 
+RegionEmitter::RegionEmitter(OpBuilder &builder,
+                             const support::SourceFile &source,
+                             const RegionContext &context, Location location)
+    : builder(builder), source(source), context(context), location(location) {
+  if (Operation *parent = builder.getInsertionBlock()->getParentOp())
+    if (auto module = parent->getParentOfType<ModuleOp>())
+      hasExactReals = module->hasAttr(exactRealsAttr);
+}
+
 static Type addFeatures(Type element, const Node &node) {
   if (node.isScalar())
     return element;
@@ -78,6 +89,38 @@ Value RegionEmitter::emitConstant(Attribute value, const Node *shape) {
   return known = arith::ConstantOp::create(builder, location, typed);
 }
 
+/// One real for a scalar or for every feature of `shape`, or the features of a
+/// row.
+Value RegionEmitter::emitReals(ArrayRef<double> reals, const Node *shape) {
+  bool isHeld = llvm::all_of(reals, [](double real) {
+    return std::isnan(real) || static_cast<float>(real) == real;
+  });
+  Type element = builder.getF32Type();
+  if (hasExactReals && !isHeld)
+    element = builder.getF64Type();
+  TypedAttr value;
+  if (shape && shape->isRow()) {
+    SmallVector<Attribute> elements;
+    for (double real : reals)
+      elements.push_back(FloatAttr::get(
+          element, element.isF64() ? real : static_cast<float>(real)));
+    value = DenseElementsAttr::get(cast<ShapedType>(withShape(element, shape)),
+                                   elements);
+  } else {
+    value = FloatAttr::get(element, element.isF64()
+                                        ? reals.front()
+                                        : static_cast<float>(reals.front()));
+  }
+  Value &known = converted[{value.getAsOpaquePointer(), {nullptr, 0}}];
+  if (known)
+    return known;
+  known = arith::ConstantOp::create(builder, location, value);
+  if (element.isF64())
+    known = arith::TruncFOp::create(
+        builder, location, withShape(builder.getF32Type(), shape), known);
+  return known;
+}
+
 Value RegionEmitter::emitIndex(int64_t value) {
   return emitConstant(builder.getI32IntegerAttr(value), nullptr);
 }
@@ -98,8 +141,7 @@ Value RegionEmitter::emitAs(const Node *node, Type element, const Node *shape) {
   if (node->op == Op::Integer)
     return emitConstant(IntegerAttr::get(element, node->integer), shape);
   if (node->op == Op::Real)
-    return emitConstant(FloatAttr::get(element, static_cast<float>(node->real)),
-                        shape);
+    return emitReals(node->real, shape);
   if (node->op == Op::Boolean)
     return emitConstant(builder.getBoolAttr(node->integer != 0), shape);
   Value value = emit(node);
@@ -462,13 +504,8 @@ Value RegionEmitter::emitRows(const Node *node) {
     return attn::ReduceOp::create(builder, location, result, kind, value);
   };
   switch (node->op) {
-  case Op::RealRow: {
-    SmallVector<float> values(node->row.begin(), node->row.end());
-    return arith::ConstantOp::create(
-        builder, location,
-        DenseElementsAttr::get(cast<ShapedType>(result),
-                               ArrayRef<float>(values)));
-  }
+  case Op::RealRow:
+    return emitReals(node->row, node);
   case Op::Dot:
     return attn::DotOp::create(builder, location, result, get(0), get(1));
   case Op::MatVec:

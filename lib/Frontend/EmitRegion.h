@@ -46,12 +46,14 @@ mlir::Type getElementType(const Node &node, mlir::MLIRContext *context);
 /// That, or a row of it.
 mlir::Type getRegionType(const Node &node, mlir::MLIRContext *context);
 
+/// A module with this attribute is for the Reference: its real constants are
+/// not rounded to f32, see Spec::hasExactReals.
+inline constexpr llvm::StringLiteral exactRealsAttr = "attn.exact_reals";
+
 class RegionEmitter {
 public:
   RegionEmitter(mlir::OpBuilder &builder, const support::SourceFile &source,
-                const RegionContext &context, mlir::Location location)
-      : builder(builder), source(source), context(context), location(location) {
-  }
+                const RegionContext &context, mlir::Location location);
 
   /// The value of a node, of getRegionType(); emitted once.
   mlir::Value emit(const Node *node);
@@ -68,6 +70,7 @@ private:
   mlir::Value emitRows(const Node *node);
   mlir::Value emitLog2Floor(const Node *node);
   mlir::Value emitConstant(mlir::Attribute value, const Node *shape);
+  mlir::Value emitReals(llvm::ArrayRef<double> reals, const Node *shape);
   mlir::Value emitIndex(int64_t value);
   /// `node` with elements of `element`, as a row if `shape` is one.
   mlir::Value emitAs(const Node *node, mlir::Type element, const Node *shape);
@@ -80,6 +83,7 @@ private:
   const support::SourceFile &source;
   const RegionContext &context;
   mlir::Location location; ///< Of what is emitted now.
+  bool hasExactReals = false;
   llvm::DenseMap<const Node *, mlir::Value> emitted;
   /// Conversions and constants, so that each is there once.
   std::map<std::pair<const void *, std::pair<const void *, int64_t>>,

@@ -64,6 +64,10 @@ struct Spec {
   std::vector<std::string> missingExtents;
   /// Every param with the value it has.
   std::map<std::string, std::string> params;
+  /// Whether emitAttn() keeps real constants as they are, for the Reference:
+  /// one that f32 does not hold becomes an f64 constant cut by arith.truncf.
+  /// Else each is rounded to f32 once, as kernels want it.
+  bool hasExactReals = false;
 
   std::shared_ptr<const Program> program;
 };

@@ -28,16 +28,17 @@ static Error makeError(Operation *op, const llvm::Twine &message) {
                                  op->getName().getStringRef() + ": " + message);
 }
 
-/// A type whose values fit cells: f32, integers and rows or matrices of them.
+/// A type whose values fit cells: f32, f64 (of exact constants), integers and
+/// rows or matrices of them.
 static Error checkType(Operation *op, Type type) {
   if (auto tensor = dyn_cast<RankedTensorType>(type);
       tensor && (!tensor.hasStaticShape() || tensor.getNumElements() == 0))
     return makeError(op, "a value without elements or without a static shape");
   Type element = getElementTypeOrSelf(type);
-  if (element.isF32() || element.isIndex() ||
+  if (element.isF32() || element.isF64() || element.isIndex() ||
       (element.isSignlessInteger() && element.getIntOrFloatBitWidth() <= 64))
     return Error::success();
-  return makeError(op, "element type is neither f32 nor an integer");
+  return makeError(op, "element type is neither f32, f64 nor an integer");
 }
 
 class RegionCompiler {
@@ -139,6 +140,11 @@ private:
             })
             .Case([&](attn::SliceOp slice) {
               instruction.operands[0] += slice.getOffset();
+              return set(Opcode::Copy);
+            })
+            .Case([&](arith::TruncFOp) {
+              // A constant that f32 does not hold: a double for the exact
+              // evaluation, rounded already for the other one.
               return set(Opcode::Copy);
             })
             .Case([&](attn::DotOp dot) {

@@ -2,7 +2,7 @@
 # See LICENSE for license information.
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 
-"""Every example is used by a test."""
+"""Every example is used by a test: test/oracles/NAME.py, or one that names it."""
 
 import re
 
@@ -20,6 +20,8 @@ def check(root, paths):
         example = re.fullmatch(r"examples/([\w-]+\.attn)", path)
         if not example:
             continue
+        if f"test/oracles/{example[1].removesuffix('.attn')}.py" in paths:
+            continue
         name = re.compile(r"(?<![\w-])" + re.escape(example[1]))
         if not any("examples" in test and name.search(test) for test in tests):
             problems.append(f"{path}: no test runs it")
@@ -34,6 +36,7 @@ SAMPLES = [
         },
         [],
     ),
+    ({"examples/full.attn": "", "test/oracles/full.py": "# RUN: %oracle %s"}, []),
     (
         {
             "examples/full.attn": "",

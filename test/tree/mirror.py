@@ -9,7 +9,7 @@ import pathlib
 import tree
 
 # Folders of test that mirror nothing.
-OWN = {"integration", "fuzz", "docs", "tree"}
+OWN = {"integration", "fuzz", "docs", "tree", "oracles"}
 
 
 def folders(paths):

@@ -13,6 +13,7 @@
 #include "llvm/Support/Path.h"
 #include <algorithm>
 #include <cstdlib>
+#include <set>
 
 namespace rapt::testing {
 
@@ -237,6 +238,7 @@ SpecSetting getExample(llvm::StringRef name) {
   static const std::map<std::string, std::map<std::string, std::string>> small =
       {{"sliding_window", {{"window", "24"}, {"sinks", "3"}}},
        {"strided", {{"s", "20"}}},
+       {"flash", {{"chunk", "20"}}},
        {"natten2d", {{"w", "9"}, {"r", "2"}}},
        {"mla", {{"nope", "7"}, {"rotary", "6"}, {"latent", "9"}}}};
   auto found = small.find(name.str());
@@ -246,12 +248,17 @@ SpecSetting getExample(llvm::StringRef name) {
 }
 
 std::vector<std::string> getExampleNames() {
+  // A score near zero is squared: the error rule bounds no row whose scores are
+  // all such.
+  static const std::set<std::string> unbounded = {"flash", "rebased"};
   std::vector<std::string> names;
   std::error_code error;
   for (llvm::sys::fs::directory_iterator it(RAPT_EXAMPLES, error), end;
        it != end && !error; it.increment(error))
     if (llvm::sys::path::extension(it->path()) == ".attn")
-      names.push_back(llvm::sys::path::stem(it->path()).str());
+      if (std::string name = llvm::sys::path::stem(it->path()).str();
+          !unbounded.count(name))
+        names.push_back(name);
   std::sort(names.begin(), names.end());
   return names;
 }

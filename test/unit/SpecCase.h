@@ -98,7 +98,7 @@ private:
 /// An example of `examples/` by its name without `.attn`, with params so small
 /// that every part of its mask has borders inside the shapes of tests.
 SpecSetting getExample(llvm::StringRef name);
-/// The names of all of them.
+/// The names of those that kernels are tested with.
 std::vector<std::string> getExampleNames();
 
 /// A number from the environment, e.g. the seed of RAPT_SEED.

@@ -20,6 +20,7 @@ struct Command {
 };
 
 const Command &getRunCommand();
+const Command &getCheckCommand();
 const Command &getCompileCommand();
 const Command &getTargetsCommand();
 

@@ -101,6 +101,18 @@ Expected<int64_t> CommandLine::getInteger(StringRef flag, int64_t byDefault,
   return value;
 }
 
+Expected<unsigned> CommandLine::getThreads() const {
+  constexpr int64_t maxThreads = 1024;
+  auto threads = getInteger("--threads", 0, 1);
+  if (!threads)
+    return threads.takeError();
+  if (*threads > maxThreads)
+    return usageError("option '--threads' expects at most " +
+                      llvm::Twine(maxThreads) + ", found '" +
+                      llvm::Twine(*threads) + "'");
+  return static_cast<unsigned>(*threads);
+}
+
 Expected<std::pair<std::string, std::string>>
 splitAssignment(StringRef flag, StringRef form, StringRef text) {
   auto [name, value] = text.split('=');

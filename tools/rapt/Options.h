@@ -69,6 +69,8 @@ public:
   /// An integer of at least `minimum`.
   llvm::Expected<int64_t> getInteger(llvm::StringRef flag, int64_t byDefault,
                                      int64_t minimum) const;
+  /// The value of --threads, at most 1024; 0 if it is not given.
+  llvm::Expected<unsigned> getThreads() const;
 
 private:
   std::string file;

@@ -7,21 +7,15 @@
 #include "lib/Compiler/ElementTypes.h"
 #include "lib/Runtime/KernelCache.h"
 #include "lib/Runtime/ThreadPool.h"
-#include "lib/Support/Diagnostics.h"
-#include "lib/Support/NumpyFile.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "tools/rapt/Commands.h"
-#include "tools/rapt/HostTensor.h"
-#include "tools/rapt/OutputFile.h"
 #include "tools/rapt/PeakMeter.h"
 #include "tools/rapt/Report.h"
-#include "tools/rapt/SpecOptions.h"
+#include "tools/rapt/SpecTensors.h"
 #include "tools/rapt/UsefulWork.h"
 #include "llvm/ADT/STLExtras.h"
-#include "llvm/ADT/StringExtras.h"
 #include "llvm/ADT/StringSwitch.h"
 #include "llvm/Support/FileSystem.h"
-#include "llvm/Support/Path.h"
 #include "llvm/Support/raw_ostream.h"
 #include <chrono>
 
@@ -38,31 +32,19 @@ namespace {
 
 struct RunRequest {
   RequestedSpec requested;
-  std::map<std::string, std::string> inputs, outputs;
-  Layout layout = Layout::HeadsFirst;
+  TensorOptions tensors;
   RowSelection selection = RowSelection::Sample;
-  uint64_t seed = 0;
-  int64_t threads = 0, repeats = 0;
+  unsigned threads = 0;
+  int64_t repeats = 0;
   bool isJson = false;
 };
 
 Expected<RunRequest> parseRequest(const CommandLine &line) {
   RunRequest request;
-  if (llvm::Error error = addAssignments("--in", "NAME=FILE",
-                                         line.getAll("--in"), request.inputs))
-    return std::move(error);
-  if (llvm::Error error = addAssignments("--out", "NAME=FILE",
-                                         line.getAll("--out"), request.outputs))
-    return std::move(error);
-  for (const auto &[name, path] : request.outputs)
-    if (name != "out" && name != "lse")
-      return usageError("option '--out' expects out or lse, found '" + name +
-                        "'");
-  StringRef layout = line.get("--layout").value_or("bhnd");
-  if (layout != "bhnd" && layout != "bnhd")
-    return usageError("option '--layout' expects bhnd or bnhd, found '" +
-                      layout + "'");
-  request.layout = layout == "bnhd" ? Layout::TokensFirst : Layout::HeadsFirst;
+  auto tensors = parseTensorOptions(line);
+  if (!tensors)
+    return tensors.takeError();
+  request.tensors = std::move(*tensors);
   StringRef check = line.get("--check").value_or("sample");
   auto selection = llvm::StringSwitch<std::optional<RowSelection>>(check)
                        .Case("sample", RowSelection::Sample)
@@ -73,23 +55,12 @@ Expected<RunRequest> parseRequest(const CommandLine &line) {
     return usageError("option '--check' expects sample, all or none, found '" +
                       check + "'");
   request.selection = *selection;
-  auto seed = line.getInteger("--seed", 0, 0);
-  auto threads = line.getInteger("--threads", 0, 1);
+  auto threads = line.getThreads();
+  if (!threads)
+    return threads.takeError();
   auto repeats = line.getInteger("--repeats", 9, 1);
-  for (auto *number : {&seed, &threads, &repeats})
-    if (!*number) {
-      llvm::Error error = number->takeError();
-      for (auto *other : {&seed, &threads, &repeats})
-        if (other != number)
-          llvm::consumeError(other->takeError());
-      return std::move(error);
-    }
-  constexpr int64_t maxThreads = 1024;
-  if (*threads > maxThreads)
-    return usageError("option '--threads' expects at most " +
-                      llvm::Twine(maxThreads) + ", found '" +
-                      llvm::Twine(*threads) + "'");
-  request.seed = *seed;
+  if (!repeats)
+    return repeats.takeError();
   request.threads = *threads;
   request.repeats = *repeats;
   request.isJson = line.has("--json");
@@ -102,76 +73,6 @@ Expected<RunRequest> parseRequest(const CommandLine &line) {
   if (auto directory = line.get("--cache-dir"))
     request.requested.options.cacheDirectory = directory->str();
   return request;
-}
-
-//===----------------------------------------------------------------------===//
-// Tensors
-//===----------------------------------------------------------------------===//
-
-/// The tensors that --in names; their extents go to `extents`.
-Expected<std::vector<HostTensor>> readInputs(const RunRequest &request,
-                                             AxisExtents &extents) {
-  auto spec =
-      analyze(request.requested.spec.getSource(), request.requested.options);
-  if (!spec)
-    return spec.takeError();
-  llvm::SmallVector<StringRef> names;
-  for (const frontend::TensorSignature &argument : spec->arguments)
-    names.push_back(argument.name);
-  for (const auto &[name, path] : request.inputs)
-    if (!llvm::is_contained(names, name))
-      return usageError("option '--in' gives '" + name + "', but '" +
-                        spec->name + "' reads " + llvm::join(names, ", ") +
-                        support::didYouMean(name, names));
-  std::vector<HostTensor> tensors;
-  for (const frontend::TensorSignature &argument : spec->arguments) {
-    auto path = request.inputs.find(argument.name);
-    if (path == request.inputs.end())
-      continue;
-    auto tensor = readTensor(argument, path->second, request.layout);
-    if (!tensor)
-      return tensor.takeError();
-    if (llvm::Error error = extents.setTensor(argument, tensor->getSizes()))
-      return std::move(error);
-    tensors.push_back(std::move(*tensor));
-  }
-  return tensors;
-}
-
-/// The other arguments at random, in the order of the signature.
-llvm::Error addRandom(const RunRequest &request, const frontend::Spec &spec,
-                      const AxisExtents &extents,
-                      std::vector<HostTensor> &tensors) {
-  int64_t positions = extents.get("keys").value_or(1);
-  for (const frontend::TensorSignature &argument : spec.arguments) {
-    if (request.inputs.count(argument.name))
-      continue;
-    auto sizes = extents.getSizes(argument);
-    if (!sizes)
-      return sizes.takeError();
-    auto tensor = HostTensor::create(argument, *sizes, request.layout);
-    if (!tensor)
-      return tensor.takeError();
-    fillRandom(*tensor, argument, positions, request.seed);
-    tensors.push_back(std::move(*tensor));
-  }
-  return llvm::Error::success();
-}
-
-Expected<std::vector<HostTensor>> makeResults(const RunRequest &request,
-                                              const frontend::Spec &spec,
-                                              const AxisExtents &extents) {
-  std::vector<HostTensor> results;
-  for (const frontend::TensorSignature &result : spec.results) {
-    auto sizes = extents.getSizes(result);
-    if (!sizes)
-      return sizes.takeError();
-    auto tensor = HostTensor::create(result, *sizes, request.layout);
-    if (!tensor)
-      return tensor.takeError();
-    results.push_back(std::move(*tensor));
-  }
-  return results;
 }
 
 //===----------------------------------------------------------------------===//
@@ -264,7 +165,7 @@ llvm::Error judge(const RunRequest &request, const Compilation &compilation,
                   const AxisExtents &extents,
                   const std::vector<HostTensor> &tensors,
                   const std::vector<HostTensor> &results, RunReport &report) {
-  auto emitted = lowerTo(Stage::Attn, compilation);
+  auto emitted = emitForReference(compilation);
   if (!emitted)
     return emitted.takeError();
   auto function = *emitted->module->getOps<mlir::func::FuncOp>().begin();
@@ -289,7 +190,7 @@ llvm::Error judge(const RunRequest &request, const Compilation &compilation,
     return plain.takeError();
   auto rows = reference::selectRows(request.selection, exact->getBatch(),
                                     exact->getHeads(), exact->getQueries(),
-                                    request.seed);
+                                    request.tensors.seed);
   reference::TensorView lse = results[1].getReferenceView();
   auto check =
       reference::checkResult(*exact, *plain, results[0].getReferenceView(),
@@ -298,53 +199,6 @@ llvm::Error judge(const RunRequest &request, const Compilation &compilation,
     return check.takeError();
   report.check = std::move(*check);
   return llvm::Error::success();
-}
-
-/// Fails early where writeResults() will not be able to write.
-llvm::Error checkOutputs(const RunRequest &request) {
-  for (const auto &[name, path] : request.outputs) {
-    StringRef folder = llvm::sys::path::parent_path(path);
-    if (std::error_code code = llvm::sys::fs::access(
-            folder.empty() ? "." : folder, llvm::sys::fs::AccessMode::Write))
-      return llvm::createStringError(path +
-                                     ": cannot write: " + code.message());
-  }
-  return llvm::Error::success();
-}
-
-llvm::Error writeResults(const RunRequest &request,
-                         const std::vector<HostTensor> &results) {
-  OutputFiles files;
-  for (const HostTensor &result : results)
-    if (auto path = request.outputs.find(result.getName());
-        path != request.outputs.end())
-      if (llvm::Error error = files.add(path->second, [&](StringRef temporary) {
-            return support::writeNumpyFile(temporary, result.getType(),
-                                           result.getMemorySizes(),
-                                           result.getData());
-          }))
-        return error;
-  return files.keep();
-}
-
-/// The axes of all tensors: those of the language in its order, then others.
-std::vector<std::pair<std::string, int64_t>>
-getShape(const frontend::Spec &spec, const AxisExtents &extents) {
-  std::map<std::string, int64_t> known;
-  for (const auto *signatures : {&spec.arguments, &spec.results})
-    for (const frontend::TensorSignature &tensor : *signatures)
-      for (const frontend::TensorAxis &axis : tensor.axes)
-        if (auto extent = axis.extent ? axis.extent : extents.get(axis.name))
-          if (!llvm::all_of(axis.name, llvm::isDigit))
-            known.try_emplace(axis.name, *extent);
-  std::vector<std::pair<std::string, int64_t>> shape;
-  for (StringRef axis : getLanguageAxes())
-    if (auto found = known.find(axis.str()); found != known.end()) {
-      shape.push_back(*found);
-      known.erase(found);
-    }
-  shape.insert(shape.end(), known.begin(), known.end());
-  return shape;
 }
 
 void describeRun(const RunRequest &request, const CommandLine &line,
@@ -366,10 +220,10 @@ llvm::Error execute(const CommandLine &line) {
   auto request = parseRequest(line);
   if (!request)
     return request.takeError();
-  if (llvm::Error error = checkOutputs(*request))
+  if (llvm::Error error = checkOutputs(request->tensors))
     return error;
   AxisExtents extents;
-  auto tensors = readInputs(*request, extents);
+  auto tensors = readInputs(request->tensors, request->requested, extents);
   if (!tensors)
     return tensors.takeError();
   auto spec = chooseExtents(request->requested, extents);
@@ -385,9 +239,9 @@ llvm::Error execute(const CommandLine &line) {
   auto kernel = compileKernel(*request, report);
   if (!kernel)
     return kernel.takeError();
-  if (llvm::Error error = addRandom(*request, *spec, extents, *tensors))
+  if (llvm::Error error = addRandom(request->tensors, *spec, extents, *tensors))
     return error;
-  auto results = makeResults(*request, *spec, extents);
+  auto results = makeResults(request->tensors, *spec, extents);
   if (!results)
     return results.takeError();
   if (llvm::Error error =
@@ -403,25 +257,19 @@ llvm::Error execute(const CommandLine &line) {
   llvm::outs().flush();
   if (report.check && !report.check->passed)
     return llvm::createStringError("check failed: " + report.check->message);
-  return writeResults(*request, *results);
+  return writeResults(request->tensors, *results);
 }
 
 } // namespace
 
 const Command &getRunCommand() {
   static const std::vector<OptionRow> options = [] {
-    std::vector<OptionRow> rows = {
-        {"--in", "NAME=FILE",
-         "Read a tensor from a .npy file; the others are random", true},
-        {"--out", "NAME=FILE", "Write out or lse to a .npy file", true}};
+    std::vector<OptionRow> rows = getTensorOptionRows();
     for (const OptionRow &row : getSpecOptionRows())
       rows.push_back(row);
     rows.insert(rows.end(),
                 {{"--threads", "N", "Threads; one per core"},
                  {"--repeats", "N", "Timed runs, after one that warms up; 9"},
-                 {"--seed", "N", "Of the random tensors; 0"},
-                 {"--layout", "bhnd|bnhd",
-                  "Order of heads and tokens in memory and in files; bhnd"},
                  {"--check", "sample|all|none",
                   "Rows of each head to compare with the Reference;\n"
                   "sample: the first 64, the last 64 and 128 random ones"},

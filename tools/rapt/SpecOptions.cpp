@@ -136,8 +136,8 @@ static Error addShape(const RequestedSpec &requested,
   return Error::success();
 }
 
-static void addDefaults(const frontend::Spec &spec, AxisExtents &extents) {
-  constexpr int64_t heads = 8, length = 2048, width = 64;
+static void addDefaults(const frontend::Spec &spec,
+                        const DefaultExtents &defaults, AxisExtents &extents) {
   auto byDefault = [&](StringRef axis, int64_t value) {
     extents.setDefault(axis, value);
     return *extents.get(axis);
@@ -147,26 +147,27 @@ static void addDefaults(const frontend::Spec &spec, AxisExtents &extents) {
   int64_t shared = 1;
   for (StringRef axis : {"kv_heads", "groups"})
     if (auto extent = extents.get(axis); extent && *extent > 0)
-      shared = heads % *extent == 0 ? shared : *extent;
-  int64_t chosen = byDefault("heads", std::max(heads, shared));
+      shared = defaults.heads % *extent == 0 ? shared : *extent;
+  int64_t chosen = byDefault("heads", std::max(defaults.heads, shared));
   byDefault("groups", byDefault("kv_heads", chosen));
-  byDefault("queries", extents.get("keys").value_or(length));
+  byDefault("queries", extents.get("keys").value_or(defaults.length));
   byDefault("keys", *extents.get("queries"));
-  int64_t dim = byDefault("dim", width);
+  int64_t dim = byDefault("dim", defaults.width);
   byDefault("vdim", dim);
   for (const std::string &axis : spec.missingExtents)
-    byDefault(axis, width);
+    byDefault(axis, defaults.width);
 }
 
 Expected<frontend::Spec> chooseExtents(RequestedSpec &requested,
-                                       AxisExtents &extents) {
+                                       AxisExtents &extents,
+                                       const DefaultExtents &defaults) {
   CompileOptions &options = requested.options;
   auto spec = analyze(requested.spec.getSource(), options);
   if (!spec)
     return spec.takeError();
   if (Error error = addShape(requested, *spec, extents))
     return std::move(error);
-  addDefaults(*spec, extents);
+  addDefaults(*spec, defaults, extents);
   if (Error error = extents.check())
     return std::move(error);
   // Only feature axes: a length does not belong to a kernel.

@@ -3,7 +3,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 
 /// \file
-/// The options that say what is compiled, the same for `run` and `compile`.
+/// The options that say what is compiled, the same for `run`, `check` and
+/// `compile`.
 
 #ifndef RAPT_TOOLS_RAPT_SPECOPTIONS_H
 #define RAPT_TOOLS_RAPT_SPECOPTIONS_H
@@ -30,12 +31,19 @@ llvm::Expected<RequestedSpec> loadSpec(const CommandLine &line);
 /// always give them.
 llvm::ArrayRef<llvm::StringRef> getLanguageAxes();
 
+/// What an axis without an extent gets.
+struct DefaultExtents {
+  int64_t heads = 8, length = 2048, width = 64;
+};
+
 /// Adds the extents of --shape to those that tensors have given, and a default
-/// for every axis that still has none: a small problem of today's usual sizes.
+/// for every axis that still has none: by default a small problem of today's
+/// usual sizes.
 /// Fills `options.extents` and returns the definition, complete. Fails on a
 /// name that is no axis.
-llvm::Expected<frontend::Spec> chooseExtents(RequestedSpec &requested,
-                                             AxisExtents &extents);
+llvm::Expected<frontend::Spec>
+chooseExtents(RequestedSpec &requested, AxisExtents &extents,
+              const DefaultExtents &defaults = {});
 
 } // namespace rapt::tool
 

@@ -2,7 +2,8 @@
 // See LICENSE for license information.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 
-// The user's tool: rapt run, rapt compile, rapt targets.
+// The user's tool: rapt run, rapt check, rapt compile, rapt
+// targets.
 
 #include "lib/Compiler/BuildId.h"
 #include "lib/Compiler/CodedError.h"
@@ -23,7 +24,8 @@ void warn(const llvm::Twine &message) {
 namespace {
 
 llvm::SmallVector<const Command *> getCommands() {
-  return {&getRunCommand(), &getCompileCommand(), &getTargetsCommand()};
+  return {&getRunCommand(), &getCheckCommand(), &getCompileCommand(),
+          &getTargetsCommand()};
 }
 
 const Command *findCommand(StringRef name) {

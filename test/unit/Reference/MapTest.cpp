@@ -313,8 +313,9 @@ TEST_F(BindingTest, UnknownOperations) {
     %x = arith.truncf %dot : f32 to bf16
     %s = arith.extf %x : bf16 to f32
     attn.yield %s : f32)";
-  EXPECT_EQ(getError(getSpec()), "the Reference cannot evaluate arith.truncf: "
-                                 "element type is neither f32 nor an integer");
+  EXPECT_EQ(getError(getSpec()),
+            "the Reference cannot evaluate arith.truncf: "
+            "element type is neither f32, f64 nor an integer");
   std::string text = getSpec(R"(
       %o = arith.negf %q : tensor<?x?x?x3xf32>
       return %o : tensor<?x?x?x3xf32>)",

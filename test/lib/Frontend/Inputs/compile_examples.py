@@ -10,11 +10,15 @@ import re
 import subprocess
 import sys
 
-EXTENTS = ["--extent=dim=64", "--extent=vdim=48"]
+# Of every axis that some example names.
+EXTENTS = {"dim": 64, "vdim": 48}
+OTHER = 32
+LEADING = {"batch", "heads", "kv_heads", "groups", "queries", "keys"}
 
 
 def emit(*arguments):
-    command = ["rapt-attn", *EXTENTS, *map(str, arguments)]
+    command = ["rapt-attn", *map(str, arguments)]
+    command += [f"--extent={axis}={extent}" for axis, extent in EXTENTS.items()]
     return subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True).stdout
 
 
@@ -22,12 +26,19 @@ examples, design = map(pathlib.Path, sys.argv[1:])
 designed = re.findall(r"^attention (\w+)", design.read_text(), re.MULTILINE)
 paths = sorted(examples.glob("*.attn"))
 for path in paths:
+    for declared in re.findall(r"^ *input [^[]*\[([^]]*)]", path.read_text(), re.M):
+        for axis in re.findall(r"[a-z]\w*", declared):
+            if axis not in LEADING:
+                EXTENTS.setdefault(axis, OTHER)
+for path in paths:
     program = emit(path)
     if f"func.func @{path.stem}(" not in program:
         sys.exit(f"{path.name} does not define {path.stem}")
     if path.stem not in designed:
-        print(path.stem)
+        print(f"{path.stem}: not in the design")
     elif program != emit(design, f"--definition={path.stem}"):
         sys.exit(f"{path.name} differs from the design")
+    else:
+        print(f"{path.stem}: as designed")
 if len(paths) < 20:
     sys.exit(f"found {len(paths)} examples only")

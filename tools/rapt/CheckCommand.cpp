@@ -1,0 +1,311 @@
+// Part of the Rapt project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
+// `rapt check`: what a spec means, without compiling anything.
+
+#include "lib/Compiler/CodedError.h"
+#include "lib/Compiler/Compilation.h"
+#include "lib/Compiler/ElementTypes.h"
+#include "lib/Reference/Check.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "tools/rapt/Commands.h"
+#include "tools/rapt/SpecTensors.h"
+#include "llvm/ADT/STLExtras.h"
+#include "llvm/Support/Format.h"
+#include "llvm/Support/FormatVariadic.h"
+#include "llvm/Support/JSON.h"
+#include "llvm/Support/raw_ostream.h"
+#include <cmath>
+
+using llvm::Expected;
+using llvm::StringRef;
+using rapt::support::ElementType;
+
+namespace rapt::tool {
+
+using llvm::Error;
+namespace {
+
+/// What is said about a tensor.
+struct TensorSummary {
+  std::string name, type;
+  std::vector<std::pair<std::string, int64_t>> axes;
+  std::string source; ///< A file or `random`; empty for a result.
+};
+
+/// The numbers of a result. Infinite ones count in the range, NaNs do not.
+struct ResultSummary : TensorSummary {
+  double smallest = 0, largest = 0, norm = 0;
+  int64_t numbers = 0; ///< That are no NaN.
+  int64_t nans = 0;
+};
+
+struct CheckSummary {
+  std::string spec, file, type;
+  std::vector<std::pair<std::string, std::string>> params;
+  std::vector<std::pair<std::string, int64_t>> shape;
+  std::vector<TensorSummary> arguments;
+  std::vector<ResultSummary> results;
+};
+
+TensorSummary describeTensor(const frontend::TensorSignature &signature,
+                             const HostTensor &tensor, StringRef source) {
+  TensorSummary summary;
+  summary.name = tensor.getName();
+  summary.type = support::getElementTypeName(tensor.getType()).str();
+  for (auto [axis, size] : llvm::zip(signature.axes, tensor.getSizes()))
+    summary.axes.emplace_back(axis.name, size);
+  summary.source = source.str();
+  return summary;
+}
+
+/// Of the elements of a float tensor; the norm is that of its finite ones.
+ResultSummary describeResult(const frontend::TensorSignature &signature,
+                             const HostTensor &tensor) {
+  ResultSummary summary{describeTensor(signature, tensor, "")};
+  double squares = 0;
+  for (int64_t n = 0; n < tensor.getElementCount(); ++n) {
+    double value = support::loadReal(tensor.getType(), tensor.getData(), n);
+    if (std::isnan(value)) {
+      ++summary.nans;
+      continue;
+    }
+    bool isFirst = summary.numbers++ == 0;
+    summary.smallest = isFirst ? value : std::min(summary.smallest, value);
+    summary.largest = isFirst ? value : std::max(summary.largest, value);
+    if (std::isfinite(value))
+      squares += value * value;
+  }
+  summary.norm = std::sqrt(squares);
+  return summary;
+}
+
+//===----------------------------------------------------------------------===//
+// Evaluation
+//===----------------------------------------------------------------------===//
+
+/// Fills `results` (out and lse, f64) with the Reference's numbers. Returns
+/// whether the spec has a log-sum-exp.
+Expected<bool> evaluate(const Compilation &compilation,
+                        const std::vector<HostTensor> &tensors,
+                        const std::vector<HostTensor> &results,
+                        unsigned threads) {
+  auto emitted = emitForReference(compilation);
+  if (!emitted)
+    return emitted.takeError();
+  auto function = *emitted->module->getOps<mlir::func::FuncOp>().begin();
+  std::vector<reference::NamedTensor> named;
+  for (const HostTensor &tensor : tensors)
+    named.push_back({tensor.getName(), tensor.getReferenceView()});
+  auto evaluator = reference::AttnEvaluator::create(
+      function, named, reference::Precision::Exact, threads);
+  if (!evaluator)
+    return evaluator.takeError();
+  auto indices = reference::selectRows(
+      reference::RowSelection::All, evaluator->getBatch(),
+      evaluator->getHeads(), evaluator->getQueries(), /*seed=*/0);
+  std::vector<reference::Row> rows = evaluator->evaluateRows(indices);
+  const HostTensor &out = results[0], &lse = results[1];
+  int64_t features = out.getSizes().back();
+  for (auto [number, row] : llvm::enumerate(rows)) {
+    for (auto [feature, value] : llvm::enumerate(row.out))
+      support::storeReal(ElementType::F64, out.getData(),
+                         out.getOffset(number * features + feature), value);
+    support::storeReal(ElementType::F64, lse.getData(), number, row.lse);
+  }
+  return evaluator->hasLse();
+}
+
+//===----------------------------------------------------------------------===//
+// Printing
+//===----------------------------------------------------------------------===//
+
+std::string describeAxes(const TensorSummary &tensor) {
+  std::string text = "[";
+  for (const auto &[axis, size] : tensor.axes) {
+    text += text.size() > 1 ? ", " : "";
+    // An axis named by its number says everything.
+    std::string number = std::to_string(size);
+    text += axis == number ? number : axis + "=" + number;
+  }
+  return text + "]";
+}
+
+void printText(const CheckSummary &summary, llvm::raw_ostream &os) {
+  os << summary.spec << " from " << summary.file << ", evaluated in f64\n";
+  if (!summary.params.empty()) {
+    os << "  params ";
+    for (const auto &[name, value] : summary.params)
+      os << ' ' << name << '=' << value;
+    os << '\n';
+  }
+  size_t width = 6;
+  for (const TensorSummary &tensor : summary.arguments)
+    width = std::max(width, tensor.name.size());
+  auto begin = [&](const TensorSummary &tensor) -> llvm::raw_ostream & {
+    return os << "  " << llvm::left_justify(tensor.name, width) << "  "
+              << tensor.type << describeAxes(tensor);
+  };
+  for (const TensorSummary &tensor : summary.arguments)
+    begin(tensor) << ", " << tensor.source << '\n';
+  for (const ResultSummary &result : summary.results) {
+    begin(result);
+    if (result.numbers)
+      os << llvm::formatv(", {0} .. {1}, norm {2}",
+                          llvm::format("%.6g", result.smallest),
+                          llvm::format("%.6g", result.largest),
+                          llvm::format("%.6g", result.norm));
+    if (result.nans)
+      os << ", " << result.nans << " NaN";
+    os << '\n';
+  }
+}
+
+/// Seventeen digits, so that equal text means equal numbers; null for what JSON
+/// has no number for.
+void printNumber(llvm::json::OStream &json, StringRef name, double value) {
+  json.attributeBegin(name);
+  if (std::isfinite(value))
+    json.rawValue(llvm::formatv("{0}", llvm::format("%.17g", value)).str());
+  else
+    json.value(nullptr);
+  json.attributeEnd();
+}
+
+void printTensor(llvm::json::OStream &json, const TensorSummary &tensor) {
+  json.attribute("name", tensor.name);
+  json.attribute("dtype", tensor.type);
+  json.attributeArray("axes", [&] {
+    for (const auto &[axis, size] : tensor.axes)
+      json.value(axis);
+  });
+  json.attributeArray("sizes", [&] {
+    for (const auto &[axis, size] : tensor.axes)
+      json.value(size);
+  });
+}
+
+void printJson(const CheckSummary &summary, llvm::raw_ostream &os) {
+  llvm::json::OStream json(os);
+  json.object([&] {
+    json.attribute("spec", summary.spec);
+    json.attributeObject("params", [&] {
+      for (const auto &[name, value] : summary.params)
+        json.attribute(name, value);
+    });
+    json.attributeObject("shape", [&] {
+      for (const auto &[axis, extent] : summary.shape)
+        json.attribute(axis, extent);
+    });
+    json.attribute("dtype", summary.type);
+    json.attributeArray("arguments", [&] {
+      for (const TensorSummary &tensor : summary.arguments)
+        json.object([&] {
+          printTensor(json, tensor);
+          json.attribute("source", tensor.source);
+        });
+    });
+    json.attributeArray("results", [&] {
+      for (const ResultSummary &result : summary.results)
+        json.object([&] {
+          printTensor(json, result);
+          printNumber(json, "min", result.numbers ? result.smallest : NAN);
+          printNumber(json, "max", result.numbers ? result.largest : NAN);
+          printNumber(json, "norm", result.norm);
+          json.attribute("nan", result.nans);
+        });
+    });
+  });
+  os << '\n';
+}
+
+//===----------------------------------------------------------------------===//
+// The command
+//===----------------------------------------------------------------------===//
+
+Error check(const CommandLine &line) {
+  auto options = parseTensorOptions(line);
+  if (!options)
+    return options.takeError();
+  auto threads = line.getThreads();
+  if (!threads)
+    return threads.takeError();
+  auto requested = loadSpec(line);
+  if (!requested)
+    return requested.takeError();
+  if (Error error = checkOutputs(*options))
+    return error;
+  AxisExtents extents;
+  auto tensors = readInputs(*options, *requested, extents);
+  if (!tensors)
+    return tensors.takeError();
+  auto spec = chooseExtents(*requested, extents,
+                            {.heads = 2, .length = 128, .width = 16});
+  if (!spec)
+    return spec.takeError();
+  auto compilation = prepare(requested->spec.getSource(), requested->options);
+  if (!compilation)
+    return compilation.takeError();
+  if (Error error = addRandom(*options, *spec, extents, *tensors))
+    return error;
+  auto results = makeResults(*options, *spec, extents, ElementType::F64);
+  if (!results)
+    return results.takeError();
+  auto hasLse = evaluate(*compilation, *tensors, *results, *threads);
+  if (!hasLse)
+    return hasLse.takeError();
+  if (!*hasLse && options->outputs.count("lse"))
+    return usageError("option '--out' gives 'lse', but '" + spec->name +
+                      "' has no log-sum-exp");
+
+  CheckSummary summary{spec->name,
+                       line.getFile().str(),
+                       describe(requested->options.dtype),
+                       {spec->params.begin(), spec->params.end()},
+                       getShape(*spec, extents),
+                       {},
+                       {}};
+  for (const frontend::TensorSignature &argument : spec->arguments) {
+    auto tensor = llvm::find_if(*tensors, [&](const HostTensor &tensor) {
+      return tensor.getName() == argument.name;
+    });
+    auto file = options->inputs.find(argument.name);
+    summary.arguments.push_back(describeTensor(
+        argument, *tensor,
+        file == options->inputs.end() ? "random" : StringRef(file->second)));
+  }
+  for (auto [signature, result] : llvm::zip(spec->results, *results))
+    if (*hasLse || result.getName() != "lse")
+      summary.results.push_back(describeResult(signature, result));
+  if (line.has("--json"))
+    printJson(summary, llvm::outs());
+  else
+    printText(summary, llvm::outs());
+  llvm::outs().flush();
+  return writeResults(*options, *results);
+}
+
+} // namespace
+
+const Command &getCheckCommand() {
+  static const std::vector<OptionRow> options = [] {
+    std::vector<OptionRow> rows = getTensorOptionRows();
+    for (const OptionRow &row : getSpecOptionRows())
+      if (row.flag != "--target")
+        rows.push_back(row);
+    rows.insert(rows.end(), {{"--threads", "N", "Threads; one per core"},
+                             {"--json", "", "Print one line of JSON"},
+                             {"--help", "", "Print this text"}});
+    return rows;
+  }();
+  static const Command command{
+      {"check", "FILE [options]",
+       "Check a spec and evaluate it literally in f64, without compiling it",
+       options,
+       /*takesFile=*/true},
+      check};
+  return command;
+}
+
+} // namespace rapt::tool
