@@ -6,6 +6,7 @@
 #include "lib/Codegen/Codegen.h"
 #include "lib/Compiler/BuildId.h"
 #include "lib/Compiler/CodedError.h"
+#include "lib/Compiler/NotLowered.h"
 #include "lib/Frontend/EmitAttn.h"
 #include "lib/Frontend/Printer.h"
 #include "lib/Support/Diagnostics.h"
@@ -113,6 +114,10 @@ Expected<LoweredModule> lowerTo(Stage last, const Compilation &compilation) {
   Expected<LoweredModule> lowered = emit(compilation.spec, *compilation.source);
   if (!lowered)
     return lowered.takeError();
+  if (last != Stage::Attn)
+    if (llvm::Error error =
+            expectLowerable(*lowered->module, compilation.source->file))
+      return std::move(error);
   if (llvm::Error error = lower(*lowered->module, last, compilation.target))
     return std::move(error);
   return lowered;

@@ -5,8 +5,9 @@
 #include "lib/Compiler/NotLowered.h"
 #include "dialects/Attn/IR/Attn.h"
 #include "lib/Compiler/CodedError.h"
+#include "lib/Support/Diagnostics.h"
+#include "llvm/ADT/StringExtras.h"
 #include "llvm/ADT/TypeSwitch.h"
-#include "llvm/Support/raw_ostream.h"
 
 using namespace mlir;
 
@@ -20,9 +21,10 @@ static llvm::StringRef getConstruct(Operation *op) {
       .Default([](Operation *) { return ""; });
 }
 
-llvm::Error expectLowerable(ModuleOp module) {
+llvm::Error expectLowerable(ModuleOp module,
+                            const support::SourceFile &source) {
   Operation *first = nullptr;
-  module.walk([&](Operation *op) {
+  module.walk<WalkOrder::PreOrder>([&](Operation *op) {
     if (getConstruct(op).empty())
       return WalkResult::advance();
     first = op;
@@ -30,14 +32,20 @@ llvm::Error expectLowerable(ModuleOp module) {
   });
   if (!first)
     return llvm::Error::success();
-  std::string text;
-  llvm::raw_string_ostream os(text);
-  if (auto place = first->getLoc()->findInstanceOf<FileLineColLoc>())
-    os << place.getFilename().getValue() << ':' << place.getLine() << ':'
-       << place.getColumn() << ": ";
-  os << "not compiled yet: " << getConstruct(first)
-     << "; rapt check evaluates it";
-  return makeError(ErrorCode::NotSupported, text);
+  support::SourceRange range;
+  if (auto place = first->getLoc()->findInstanceOf<FileLineColLoc>()) {
+    range.begin = source.offset({place.getLine(), place.getColumn()});
+    llvm::StringRef word =
+        source.text().drop_front(range.begin).take_while([](char c) {
+          return llvm::isAlnum(c) || c == '_';
+        });
+    range.end = range.begin + static_cast<uint32_t>(word.size());
+  }
+  support::DiagnosticEngine diags(source);
+  diags.error(range, "not compiled yet: " + getConstruct(first) +
+                         "; 'rapt check' evaluates it");
+  return makeError(ErrorCode::NotSupported,
+                   llvm::StringRef(diags.str()).rtrim('\n'));
 }
 
 } // namespace rapt

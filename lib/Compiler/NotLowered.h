@@ -8,14 +8,17 @@
 #ifndef RAPT_LIB_COMPILER_NOTLOWERED_H
 #define RAPT_LIB_COMPILER_NOTLOWERED_H
 
+#include "lib/Support/SourceFile.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "llvm/Support/Error.h"
 
 namespace rapt {
 
 /// Fails, with ErrorCode::NotSupported, at the first operation that no edge
-/// lowers; says its place and the construct of the language that it stands for.
-llvm::Error expectLowerable(mlir::ModuleOp module);
+/// lowers; shows its place in the text that the module was emitted from, and
+/// says which construct of the language it stands for.
+llvm::Error expectLowerable(mlir::ModuleOp module,
+                            const support::SourceFile &source);
 
 } // namespace rapt
 

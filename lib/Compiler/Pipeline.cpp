@@ -6,7 +6,6 @@
 #include "dialects/Attn/IR/Attn.h"
 #include "dialects/Tile/IR/Tile.h"
 #include "lib/Compiler/LowerToLLVM.h"
-#include "lib/Compiler/NotLowered.h"
 #include "lib/Conversion/AttnToTile/AttnToTile.h"
 #include "lib/Conversion/TileToVector/TileToVector.h"
 #include "lib/Tuning/CpuPlans.h"
@@ -37,8 +36,6 @@ llvm::Error lower(ModuleOp module, Stage last,
                   const target::CpuTarget &target) {
   if (last == Stage::Attn)
     return llvm::Error::success();
-  if (llvm::Error error = expectLowerable(module))
-    return error;
   if (llvm::Error error = tuning::assignPlans(module, target))
     return error;
   PassManager passes(module.getContext(), ModuleOp::getOperationName());

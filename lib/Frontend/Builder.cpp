@@ -18,7 +18,9 @@ static constexpr unsigned maxDepth = 1500, maxNodes = 50000;
 // Errors
 //===----------------------------------------------------------------------===//
 
-Node *Builder::poison() { return graph.intern({}); }
+Node *Builder::poison() {
+  return isSettling ? deferred(Scalar::Real, {}, {}) : graph.intern({});
+}
 
 Node *Builder::error(SourceRange range, const llvm::Twine &message) {
   diags.error(range, message);
@@ -261,15 +263,20 @@ bool Builder::matchFeatures(Operand a, Operand b, Feature &common) {
 bool Builder::unify(llvm::ArrayRef<Operand> operands,
                     llvm::SmallVectorImpl<Feature> &features) {
   const Operand *first = nullptr;
-  for (const Operand &operand : operands) {
+  for (const Operand &operand : operands)
     if (operand.node->isPoison())
       return false;
-    if (operand.node->isScalar())
-      continue;
-    if (!operand.node->isRow()) {
+  for (const Operand &operand : operands)
+    if (operand.node->features.size() > 2) {
       notCompiled(operand.range, "arithmetic on " + describe(*operand.node));
       return false;
     }
+  for (const Operand &operand : operands)
+    if (operand.node->isMatrix())
+      return unifyMatrices(operand, operands, features);
+  for (const Operand &operand : operands) {
+    if (operand.node->isScalar())
+      continue;
     if (!first) {
       first = &operand;
       features.assign(operand.node->features.begin(),
@@ -280,6 +287,57 @@ bool Builder::unify(llvm::ArrayRef<Operand> operands,
     if (!matchFeatures(*first, operand, common))
       return false;
     features.front() = common;
+  }
+  return true;
+}
+
+/// A matrix meets matrices axis by axis, and rows along the axis that they
+/// name.
+bool Builder::unifyMatrices(Operand matrix, llvm::ArrayRef<Operand> operands,
+                            llvm::SmallVectorImpl<Feature> &features) {
+  features.assign(matrix.node->features.begin(), matrix.node->features.end());
+  auto merge = [&](Feature &common, Operand other, const Feature &own) {
+    bool differs =
+        (!common.name.empty() && !own.name.empty() &&
+         common.name != own.name) ||
+        (common.isKnown() && own.isKnown() && common.extent != own.extent);
+    if (differs) {
+      diags
+          .error(other.range, "expected features " + describe(common) +
+                                  ", found " + describe(own))
+          .note(matrix.range, "to match " + describe(*matrix.node));
+      return false;
+    }
+    if (common.name.empty())
+      common.name = own.name;
+    common.extent = std::max(common.extent, own.extent);
+    return true;
+  };
+  for (const Operand &operand : operands) {
+    const Node &node = *operand.node;
+    if (node.isMatrix())
+      for (auto [common, own] : llvm::zip(features, node.features))
+        if (!merge(common, operand, own))
+          return false;
+  }
+  Node all = *matrix.node;
+  all.features.assign(features.begin(), features.end());
+  for (const Operand &operand : operands) {
+    const Node &node = *operand.node;
+    if (!node.isRow())
+      continue;
+    std::optional<unsigned> along = findAlong(all, node.features.front());
+    if (!along) {
+      diags
+          .error(operand.range,
+                 "a row of " + describe(node.features.front()) +
+                     " does not say along which axis of the matrix it runs; "
+                     "name it with as(x, name)")
+          .note(matrix.range, "the other operand is " + describe(*matrix.node));
+      return false;
+    }
+    if (!merge(features[*along], operand, node.features.front()))
+      return false;
   }
   return true;
 }

@@ -85,6 +85,8 @@ public:
 
   Node *dot(Operand a, Operand b, SourceRange range);
   Node *matVec(Operand matrix, Operand row, SourceRange range);
+  Node *vecMat(Operand row, Operand matrix, SourceRange range);
+  Node *outer(Operand a, Operand b, SourceRange range);
   /// ReduceAdd, ReduceMax, ReduceMin, ReduceArgmax.
   Node *reduce(Op op, Operand row);
   /// Features [begin, end).
@@ -97,6 +99,17 @@ public:
   bool expectInteger(Operand a, const llvm::Twine &what);
   bool expectBoolean(Operand a);
   bool expectNumber(Operand a);
+
+  //===--------------------------------------------------------------------===//
+  // The loop over time
+  //===--------------------------------------------------------------------===//
+
+  /// The state `name` before this step.
+  Node *state(llvm::StringRef name, llvm::ArrayRef<Feature> features);
+  Node *cumSum(Operand x, SourceRange range);
+  /// For a builder whose diagnostics nobody reads: while the shapes of states
+  /// are not known, what does not fit is a number of which nothing is known.
+  void setSettling() { isSettling = true; }
 
   //===--------------------------------------------------------------------===//
   // The pairwise loop
@@ -121,6 +134,7 @@ public:
   Node *remake(Node copy, SourceRange range) {
     return make(std::move(copy), range);
   }
+  Node *readAt(Node *running, Operand index);
   /// `node` with every RoleValue of `role` replaced.
   Node *replaceRole(Node *node, RoleKind role, Node *value);
 
@@ -135,6 +149,8 @@ private:
   bool unify(llvm::ArrayRef<Operand> operands,
              llvm::SmallVectorImpl<Feature> &features);
   bool matchFeatures(Operand a, Operand b, Feature &common);
+  bool unifyMatrices(Operand matrix, llvm::ArrayRef<Operand> operands,
+                     llvm::SmallVectorImpl<Feature> &features);
   Node *foldReal(Op op, llvm::ArrayRef<Operand> operands, SourceRange range);
   Node *foldInteger(Op op, llvm::ArrayRef<Operand> operands, SourceRange range);
   bool checkDivisor(Operand divisor);
@@ -146,6 +162,7 @@ private:
   support::DiagnosticEngine &diags;
   bool isTooLarge = false;
   bool saidNotCompiled = false;
+  bool isSettling = false;
 };
 
 } // namespace rapt::frontend

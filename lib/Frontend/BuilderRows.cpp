@@ -9,10 +9,11 @@
 namespace rapt::frontend {
 
 Node *Builder::dot(Operand a, Operand b, SourceRange range) {
-  if (b.node->features.size() > 1 || a.node->features.size() > 1) {
-    Operand matrix = b.node->features.size() > 1 ? b : a;
-    return notCompiled(matrix.range, "dot with " + describe(*matrix.node));
-  }
+  if (b.node->isMatrix())
+    return vecMat(a, b, range);
+  if (a.node->isMatrix())
+    return error(a.range, "expected a row, found " + describe(*a.node) +
+                              "; matmul(M, row) takes a matrix first");
   bool isFine = expectRow(a);
   if (!expectRow(b) || !isFine)
     return poison();
@@ -39,8 +40,6 @@ Node *Builder::matVec(Operand matrix, Operand row, SourceRange range) {
     return notCompiled(row.range, "matmul of two matrices");
   if (!expectRow(row))
     return poison();
-  if (matrix.node->op != Op::Read)
-    return notCompiled(matrix.range, "matmul by a computed matrix");
   if (matrix.node->scalar != Scalar::Real)
     return error(matrix.range, "expected a matrix of real numbers, found " +
                                    describe(*matrix.node));
@@ -55,6 +54,62 @@ Node *Builder::matVec(Operand matrix, Operand row, SourceRange range) {
   node.scalar = Scalar::Real;
   node.features.push_back(matrix.node->features.front());
   node.operands = {matrix.node, toReal(row)};
+  return make(std::move(node), range);
+}
+
+Node *Builder::vecMat(Operand row, Operand matrix, SourceRange range) {
+  if (!expectRow(row))
+    return poison();
+  // The first axis of the matrix is contracted.
+  Node first = *matrix.node;
+  first.features.pop_back();
+  Feature common;
+  if (!matchFeatures(row, {&first, matrix.range}, common))
+    return poison();
+  Node node;
+  node.op = Op::VecMat;
+  node.scalar = Scalar::Real;
+  node.features.push_back(matrix.node->features.back());
+  node.operands = {toReal(row), toReal(matrix)};
+  return make(std::move(node), range);
+}
+
+Node *Builder::outer(Operand a, Operand b, SourceRange range) {
+  bool isFine = expectRow(a);
+  if (!expectRow(b) || !isFine)
+    return poison();
+  Node node;
+  node.op = Op::Outer;
+  node.scalar = Scalar::Real;
+  node.features = {a.node->features.front(), b.node->features.front()};
+  node.operands = {toReal(a), toReal(b)};
+  return make(std::move(node), range);
+}
+
+Node *Builder::state(llvm::StringRef name, llvm::ArrayRef<Feature> features) {
+  Node node;
+  node.op = Op::State;
+  node.scalar = Scalar::Real;
+  node.name = name.str();
+  node.features.assign(features.begin(), features.end());
+  return graph.intern(std::move(node));
+}
+
+Node *Builder::cumSum(Operand x, SourceRange range) {
+  x.node = toReal(x);
+  if (x.node->isPoison())
+    return poison();
+  if (!x.node->variesOver(VariesKey) || x.node->variesOver(VariesQuery))
+    return error(x.range, "expected what varies over keys and not over "
+                          "queries, found " +
+                              describe(*x.node));
+  if (x.node->isMatrix())
+    return notCompiled(x.range, "cumsum of " + describe(*x.node));
+  Node node;
+  node.op = Op::CumSum;
+  node.scalar = Scalar::Real;
+  node.features = x.node->features;
+  node.operands = {x.node};
   return make(std::move(node), range);
 }
 

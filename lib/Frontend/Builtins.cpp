@@ -66,10 +66,10 @@ llvm::ArrayRef<ExpressionBuilder::Builtin> ExpressionBuilder::getBuiltins() {
       {"normalize", 1, 1, {"eps"}, &E::callSoftmax},
       {"rope", 1, 1, {"theta", "at"}, &E::callRope},
       {"uniform", 1, 1, {}, &E::callUniform},
-      {"outer", 2, 2, {}, nullptr},
-      {"cumsum", 1, 1, {}, nullptr},
+      {"outer", 2, 2, {}, &E::callProduct},
+      {"cumsum", 1, 1, {}, &E::callCumSum},
+      {"hold", 2, 2, {}, &E::callHold},
       {"rank", 1, 1, {}, nullptr},
-      {"hold", 2, 2, {}, nullptr},
       {"pool", 1, 3, {"stride", "over"}, nullptr},
       {"regroup", 2, 2, {}, nullptr},
       {"merge", 1, any, {}, nullptr},
@@ -129,10 +129,14 @@ bool ExpressionBuilder::collectArguments(const Call &call,
   for (const Argument &argument : call.arguments) {
     auto *word = llvm::dyn_cast<NameRef>(argument.value.get());
     if (!argument.name) {
-      // as(x, name): the second argument is the name of an axis.
-      if (function == "as" && arguments.size() == 1) {
+      // as(x, name): the second argument is the name of an axis; of hold(S, n)
+      // the first is that of a state.
+      bool isAxis = function == "as" && arguments.size() == 1;
+      bool isState = function == "hold" && !arguments.axis;
+      if (isAxis || isState) {
         if (!word) {
-          b.error(argument.range, "expected the name of a feature axis");
+          b.error(argument.range, isAxis ? "expected the name of a feature axis"
+                                         : "expected the name of a state");
           return false;
         }
         arguments.axis = Name{word->name, word->range};
@@ -369,6 +373,8 @@ Node *ExpressionBuilder::callSoftmax(const CallArguments &call) {
 //===----------------------------------------------------------------------===//
 
 Node *ExpressionBuilder::callProduct(const CallArguments &call) {
+  if (call.callee.text == "outer")
+    return b.outer(call[0], call[1], call.range);
   return call.callee.text == "dot" ? b.dot(call[0], call[1], call.range)
                                    : b.matVec(call[0], call[1], call.range);
 }

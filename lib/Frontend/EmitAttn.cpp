@@ -72,6 +72,8 @@ Value SpecEmitter::getExtent(llvm::StringRef axis) {
     return extent;
   if (axis.empty())
     return extent = arith::ConstantIndexOp::create(builder, location, 1);
+  if (axis == "queries" && program.queriesAreKeys)
+    return extent = getExtent("keys");
   return extent = attn::AxisOp::create(builder, location,
                                        builder.getIndexType(), axis);
 }
@@ -205,6 +207,10 @@ bool SpecEmitter::planPair(Node *node, RegionPlan &plan) {
     plan.products.push_back(node);
     return true;
   }
+  if (node->isRunning() && node->isScalar()) {
+    captureRunning(node, plan);
+    return node->op == Op::CumSum || planPair(node->operands[1], plan);
+  }
   bool isPair = (node->varies & VariesPair) == VariesPair;
   if (node->isScalar() && node->hasRows && !isPair) {
     Side side = node->variesOver(VariesKey) ? Side::Keys : Side::Queries;
@@ -234,8 +240,15 @@ void SpecEmitter::planMap(Node *node, Side side, RegionPlan &plan) {
     return;
   if (node->op == Op::LeadingExtent)
     captureExtent(node->name, plan);
-  if (node == program.keySum || isOwnRow(node, side)) {
+  if (node == program.keySum || isOwnRow(node, side) ||
+      scanned.contains(node)) {
     plan.rows.push_back(node);
+    return;
+  }
+  if (node->isRunning()) {
+    captureRunning(node, plan);
+    if (node->op == Op::At)
+      planMap(node->operands[1], side, plan);
     return;
   }
   if (node->op == Op::Read)
@@ -319,8 +332,11 @@ Value SpecEmitter::emitMap(Node *node, Side side, llvm::StringRef headAxis,
   SmallVector<Value> rows;
   SmallVector<Type> types(attn::MapOp::kRowPositions, builder.getI32Type());
   for (Node *row : plan.rows) {
-    rows.push_back(row == program.keySum ? sum : getInputRows(row));
-    types.push_back(getRegionType(*row, builder.getContext()));
+    auto result = scanned.find(row);
+    rows.push_back(row == program.keySum     ? sum
+                   : result != scanned.end() ? result->second
+                                             : getInputRows(row));
+    types.push_back(getRegionRowType(*row));
   }
   Value batch = getExtent(program.batchAxis), heads = getExtent(headAxis);
   Value queries = getExtent("queries"), keys = getExtent("keys");
@@ -346,10 +362,13 @@ Value SpecEmitter::emitMap(Node *node, Side side, llvm::StringRef headAxis,
   } else {
     context.values[nodes.place(Op::Row)] = block->getArgument(2);
     context.values[nodes.place(Op::QueryPosition)] = block->getArgument(3);
+    // Beside a loop over time both sides are at one place.
+    if (!program.states.empty())
+      context.values[nodes.place(Op::KeyPosition)] = block->getArgument(3);
   }
   unsigned next = attn::MapOp::kRowPositions;
   for (Node *row : plan.rows)
-    context.values[row] = block->getArgument(next++);
+    bindRow(row, block->getArgument(next++), context);
   bindCaptures(plan, *block, next, context);
   RegionEmitter emitter(builder, diags.source(), context, location);
   Value value = emitter.emit(node);
@@ -452,6 +471,16 @@ attn::AttendOp SpecEmitter::emitAttend() {
   return op;
 }
 
+bool SpecEmitter::isValid(ModuleOp module) {
+  if (diags.hasErrors())
+    return false;
+  if (succeeded(verify(module)))
+    return true;
+  diags.error(program.nameRange, "internal error: the attn program of '" +
+                                     spec.name + "' is not valid");
+  return false;
+}
+
 OwningOpRef<ModuleOp> SpecEmitter::emit() {
   support::LineColumn place = diags.source().place(program.nameRange.begin);
   location = FileLineColLoc::get(builder.getContext(), diags.source().name(),
@@ -464,6 +493,8 @@ OwningOpRef<ModuleOp> SpecEmitter::emit() {
   for (const std::string &axis : {program.batchAxis, program.headAxis,
                                   std::string("queries"), std::string("keys")})
     getExtent(axis);
+  if (!program.states.empty())
+    return emitScans() && isValid(*module) ? std::move(module) : nullptr;
   attn::AttendOp attend = emitAttend();
   if (!attend)
     return nullptr;
@@ -475,14 +506,7 @@ OwningOpRef<ModuleOp> SpecEmitter::emit() {
   if (program.out != program.keySum || !isResult)
     out = emitMap(program.out, Side::Queries, program.headAxis, common);
   func::ReturnOp::create(builder, location, ValueRange{out, attend.getLse()});
-  if (diags.hasErrors())
-    return nullptr;
-  if (failed(verify(*module))) {
-    diags.error(program.nameRange, "internal error: the attn program of '" +
-                                       spec.name + "' is not valid");
-    return nullptr;
-  }
-  return module;
+  return isValid(*module) ? std::move(module) : nullptr;
 }
 
 OwningOpRef<ModuleOp> emitAttn(const Spec &spec, MLIRContext &context,

@@ -76,16 +76,14 @@ Type RegionEmitter::withShape(Type element, const Node *shape) {
 }
 
 Value RegionEmitter::emitConstant(Attribute value, const Node *shape) {
-  Value &known = converted[{value.getAsOpaquePointer(),
-                            {nullptr, shape && shape->isRow()
-                                          ? shape->features.front().extent
-                                          : -1}}];
+  auto typed = cast<TypedAttr>(value);
+  Type type = withShape(typed.getType(), shape);
+  Value &known =
+      converted[{value.getAsOpaquePointer(), {type.getAsOpaquePointer(), -1}}];
   if (known)
     return known;
-  auto typed = cast<TypedAttr>(value);
-  if (shape && shape->isRow())
-    typed = DenseElementsAttr::get(
-        cast<ShapedType>(withShape(typed.getType(), shape)), value);
+  if (auto shaped = dyn_cast<ShapedType>(type))
+    typed = DenseElementsAttr::get(shaped, value);
   return known = arith::ConstantOp::create(builder, location, typed);
 }
 
@@ -99,7 +97,7 @@ Value RegionEmitter::emitReals(ArrayRef<double> reals, const Node *shape) {
   if (hasExactReals && !isHeld)
     element = builder.getF64Type();
   TypedAttr value;
-  if (shape && shape->isRow()) {
+  if (shape && !shape->isScalar()) {
     SmallVector<Attribute> elements;
     for (double real : reals)
       elements.push_back(FloatAttr::get(
@@ -145,18 +143,21 @@ Value RegionEmitter::emitAs(const Node *node, Type element, const Node *shape) {
   if (node->op == Op::Boolean)
     return emitConstant(builder.getBoolAttr(node->integer != 0), shape);
   Value value = emit(node);
-  bool isSplat = shape && shape->isRow() && node->isScalar();
+  Type type = withShape(element, shape ? shape : node);
+  bool isSplat = shape && !shape->isScalar() && node->isScalar();
+  bool isSpread = shape && shape->isMatrix() && node->isRow();
+  int64_t along = isSpread ? *findAlong(*shape, node->features.front()) : -1;
   if (value.getType() == element && !isSplat)
     return value;
   Value &known = converted[{value.getAsOpaquePointer(),
-                            {element.getAsOpaquePointer(),
-                             isSplat ? shape->features.front().extent : -1}}];
+                            {type.getAsOpaquePointer(), along}}];
   if (known)
     return known;
   Value result = resize(value, element);
   if (isSplat)
-    result = attn::SplatOp::create(builder, location, withShape(element, shape),
-                                   result);
+    result = attn::SplatOp::create(builder, location, type, result);
+  if (isSpread)
+    result = attn::SpreadOp::create(builder, location, type, result, along);
   return known = result;
 }
 
@@ -204,16 +205,17 @@ Value RegionEmitter::emitRead(const Node *node) {
                               tensor, indices);
 }
 
-Value RegionEmitter::emitHoisted(const RegionContext::Hoisted &hoisted) {
+Value RegionEmitter::emitHoisted(const Node *node,
+                                 const RegionContext::Hoisted &hoisted) {
   Value head = hoisted.headAxis.empty()
                    ? emitIndex(0)
                    : emitShare(hoisted.tensor, 1, hoisted.headAxis);
-  Value position = context.values.at(hoisted.position);
-  Type element =
-      cast<RankedTensorType>(hoisted.tensor.getType()).getElementType();
-  return attn::ReadOp::create(
-      builder, location, element, hoisted.tensor,
-      ValueRange{context.batch, head, position, emitIndex(0)});
+  SmallVector<Value> indices{context.batch, head, emit(hoisted.position)};
+  if (node->isScalar())
+    indices.push_back(emitIndex(0));
+  return attn::ReadOp::create(builder, location,
+                              getRegionType(*node, builder.getContext()),
+                              hoisted.tensor, indices);
 }
 
 //===----------------------------------------------------------------------===//
@@ -239,7 +241,7 @@ Value RegionEmitter::emitNew(const Node *node) {
     return bound->second;
   if (auto hoisted = context.hoisted.find(node);
       hoisted != context.hoisted.end())
-    return emitHoisted(hoisted->second);
+    return emitHoisted(node, hoisted->second);
   if (auto expanded = context.expanded.find(node);
       expanded != context.expanded.end())
     return emit(expanded->second);
@@ -262,6 +264,8 @@ Value RegionEmitter::emitNew(const Node *node) {
   case Op::RealRow:
   case Op::Dot:
   case Op::MatVec:
+  case Op::VecMat:
+  case Op::Outer:
   case Op::ReduceAdd:
   case Op::ReduceMax:
   case Op::ReduceMin:
@@ -510,6 +514,10 @@ Value RegionEmitter::emitRows(const Node *node) {
     return attn::DotOp::create(builder, location, result, get(0), get(1));
   case Op::MatVec:
     return attn::MatVecOp::create(builder, location, result, get(0), get(1));
+  case Op::VecMat:
+    return attn::VecMatOp::create(builder, location, result, get(0), get(1));
+  case Op::Outer:
+    return attn::OuterOp::create(builder, location, result, get(0), get(1));
   case Op::ReduceAdd:
     return reduce(attn::RowReduction::Add);
   case Op::ReduceMax:

@@ -21,11 +21,12 @@ struct RegionContext {
   llvm::DenseMap<const Node *, mlir::Value> values;
   /// Captured inputs.
   llvm::DenseMap<const InputTensor *, mlir::Value> inputs;
-  /// A scalar that is computed once per row, and captured.
+  /// A scalar that is computed once per row, or what runs over the keys, and
+  /// captured.
   struct Hoisted {
-    mlir::Value tensor; ///< [B, H or Hk or 1, L, 1]
+    mlir::Value tensor; ///< [B, H or Hk or 1, L, features or 1]
     std::string headAxis;
-    const Node *position = nullptr; ///< Row or KeyPosition.
+    const Node *position = nullptr; ///< The row at which it is read.
   };
   llvm::DenseMap<const Node *, Hoisted> hoisted;
   /// A dimension of a captured input that has the extent of a leading axis.
@@ -57,11 +58,15 @@ public:
 
   /// The value of a node, of getRegionType(); emitted once.
   mlir::Value emit(const Node *node);
+  /// `node` with elements of `element` and the feature axes of `shape`, if that
+  /// is not null.
+  mlir::Value emitAs(const Node *node, mlir::Type element, const Node *shape);
 
 private:
   mlir::Value emitNew(const Node *node);
   mlir::Value emitRead(const Node *node);
-  mlir::Value emitHoisted(const RegionContext::Hoisted &hoisted);
+  mlir::Value emitHoisted(const Node *node,
+                          const RegionContext::Hoisted &hoisted);
   mlir::Value emitShare(mlir::Value tensor, int64_t dimension,
                         llvm::StringRef axis);
   mlir::Value emitReal(const Node *node);
@@ -72,8 +77,6 @@ private:
   mlir::Value emitConstant(mlir::Attribute value, const Node *shape);
   mlir::Value emitReals(llvm::ArrayRef<double> reals, const Node *shape);
   mlir::Value emitIndex(int64_t value);
-  /// `node` with elements of `element`, as a row if `shape` is one.
-  mlir::Value emitAs(const Node *node, mlir::Type element, const Node *shape);
   mlir::Value resize(mlir::Value value, mlir::Type element);
   /// The wider of the integer types of result and operands.
   mlir::Type getWorkType(const Node *node, bool withResult);

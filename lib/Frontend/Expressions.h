@@ -12,8 +12,8 @@
 
 namespace rapt::frontend {
 
-/// The arguments of one call, evaluated. `over` and the name in as(x, name) are
-/// names of axes and stay text.
+/// The arguments of one call, evaluated. `over`, the axis in as(x, name) and
+/// the state in hold(name, n) are names and stay text.
 struct CallArguments {
   SourceRange range; ///< Of the call.
   Name callee;
@@ -80,6 +80,9 @@ private:
   Node *callSoftmax(const CallArguments &call);
   Node *callRope(const CallArguments &call);
   Node *callUniform(const CallArguments &call);
+  // Of the sequence (Recurrences.cpp).
+  Node *callHold(const CallArguments &call);
+  Node *callCumSum(const CallArguments &call);
   /// The number of features of a row, as a real.
   Node *getFeatureCount(Operand row);
   Node *getConstantReal(const CallArguments &call, const std::string &name,

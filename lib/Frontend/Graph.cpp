@@ -37,6 +37,8 @@ static uint8_t getOwnPlaces(const Node &node) {
     return VariesQuery;
   case Op::KeyPosition:
     return VariesKey;
+  case Op::State:
+    return VariesBatch | VariesHead | VariesKey;
   case Op::RoleValue:
     return VariesBatch | VariesHead | VariesPair;
   default:
@@ -57,6 +59,11 @@ Node *Graph::intern(Node node) {
   }
   if (node.op == Op::KeySum)
     node.varies &= ~VariesKey;
+  if (node.op == Op::At) {
+    // The key that it is computed for is not the one it is read at.
+    const Node *running = node.operands[0], *index = node.operands[1];
+    node.varies = (running->varies & ~VariesKey) | index->varies;
+  }
 
   auto number = [&](const std::string &name) {
     return names.try_emplace(name, names.size()).first->second;
@@ -85,6 +92,32 @@ Node *Graph::intern(Node node) {
     entry->second = &nodes.back();
   }
   return entry->second;
+}
+
+std::optional<unsigned> findAlong(const Node &matrix, const Feature &feature) {
+  std::optional<unsigned> found;
+  auto match = [&](llvm::function_ref<bool(const Feature &)> isMatch) {
+    unsigned count = 0;
+    for (auto [d, own] : llvm::enumerate(matrix.features))
+      if (isMatch(own)) {
+        found = d;
+        ++count;
+      }
+    if (count > 1)
+      found = std::nullopt;
+    return count > 0;
+  };
+  auto hasOtherExtent = [&](const Feature &own) {
+    return own.isKnown() && feature.isKnown() && own.extent != feature.extent;
+  };
+  if (!feature.name.empty() && match([&](const Feature &own) {
+        return own.name == feature.name && !hasOtherExtent(own);
+      }))
+    return found;
+  match([&](const Feature &own) {
+    return (own.name.empty() || feature.name.empty()) && !hasOtherExtent(own);
+  });
+  return found;
 }
 
 std::string describe(const Feature &feature) {

@@ -65,6 +65,10 @@ enum class Op : uint8_t {
   Deferred,
   /// operands[d] is the index into dimension d of `input`, null if it is kept.
   Read,
+  // The loop over time.
+  State,  ///< `name`: the state before this step.
+  CumSum, ///< Sum of the operand over this key and those before it.
+  At,     ///< operands: a CumSum, and the key at which it is read.
   // The pairwise loop.
   RoleValue, ///< mask, score or weight, by `integer`.
   KeySoftmax,
@@ -114,6 +118,8 @@ enum class Op : uint8_t {
   // Rows.
   Dot,
   MatVec,
+  VecMat,
+  Outer,
   ReduceAdd,
   ReduceMax,
   ReduceMin,
@@ -158,6 +164,9 @@ struct Node {
   bool isPoison() const { return scalar == Scalar::Poison; }
   bool isScalar() const { return features.empty(); }
   bool isRow() const { return features.size() == 1; }
+  bool isMatrix() const { return features.size() == 2; }
+  /// Computed for all keys before it is read at any.
+  bool isRunning() const { return op == Op::CumSum || op == Op::At; }
   bool isConstant() const {
     return op == Op::Boolean || op == Op::Integer || op == Op::Real;
   }
@@ -191,6 +200,10 @@ inline bool areIntegers(Operand a, Operand b) {
   return a.node->scalar == Scalar::Integer && b.node->scalar == Scalar::Integer;
 }
 
+/// The dimension of a matrix along which a row with this feature axis runs: by
+/// name, or by extent where one has none; nothing if none or both match.
+std::optional<unsigned> findAlong(const Node &matrix, const Feature &feature);
+
 /// "an integer", "a row of 64 (dim) real numbers", ...
 std::string describe(const Node &node);
 std::string describe(const Feature &feature);
@@ -200,7 +213,18 @@ std::string printConstant(const Node &node);
 /// How the weights of one query come from its scores.
 enum class WeightKind : uint8_t { Softmax, Ratio, Sum };
 
-/// A checked definition: one pairwise loop, and what is made of its result.
+/// What a `state` statement carries from one step to the next.
+struct RecurrentState {
+  std::string name;
+  SourceRange range;       ///< Of the name where it is first given.
+  Node *before = nullptr;  ///< Op::State, of the type of the state.
+  Node *initial = nullptr; ///< May lack feature axes: the same for all of them.
+  Node *after = nullptr;
+  bool isReverse = false;
+};
+
+/// A checked definition: one pairwise loop or one loop over time, and what is
+/// made of its result.
 class Program {
 public:
   Graph graph;
@@ -217,6 +241,11 @@ public:
   Node *values = nullptr; ///< A row per key.
   Node *keySum = nullptr; ///< Stands for the sum of weight * values in `out`.
   Node *out = nullptr;    ///< A row per query.
+
+  /// The loop over time instead, if there are states.
+  std::vector<RecurrentState> states;
+  /// No input has queries: they are the keys.
+  bool queriesAreKeys = false;
 
   /// The leading axes that stand for batch and heads; empty if no argument has
   /// one, which is an extent of 1.

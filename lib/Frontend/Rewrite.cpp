@@ -97,6 +97,14 @@ Node *Builder::rebuild(const Node *node, llvm::ArrayRef<Node *> operands) {
 Node *Builder::rewrite(Node *node, Replacement &replaced) {
   if (auto known = replaced.find(node); known != replaced.end())
     return known->second;
+  // What runs over the keys is the same at every place, only read elsewhere.
+  if (node->isRunning()) {
+    Operand index{place(Op::KeyPosition), node->place};
+    if (node->op == Op::At)
+      index.node = node->operands[1];
+    index.node = rewrite(index.node, replaced);
+    return replaced[node] = readAt(node, index);
+  }
   llvm::SmallVector<Node *> operands;
   bool isChanged = false;
   for (Node *operand : node->operands) {
@@ -109,6 +117,19 @@ Node *Builder::rewrite(Node *node, Replacement &replaced) {
     result = floor({result, node->place});
   replaced[node] = result;
   return result;
+}
+
+/// A running value at another key; zero outside the sequence.
+Node *Builder::readAt(Node *node, Operand index) {
+  Node *running = node->op == Op::At ? node->operands[0] : node;
+  if (index.node->op == Op::KeyPosition)
+    return running;
+  if (index.node->isPoison())
+    return poison();
+  Node result = *running;
+  result.op = Op::At;
+  result.operands = {running, index.node};
+  return make(std::move(result), index.range);
 }
 
 Node *Builder::replaceRole(Node *node, RoleKind role, Node *value) {
@@ -125,9 +146,14 @@ Node *Builder::atKey(Node *node, Operand index) {
     if (replaceRole(node, role, poison())->isPoison())
       return notCompiled(index.range,
                          llvm::Twine(spelling(role)) + " of another key");
+  bool readsState = false;
+  walk(node, [&](Node *below) { readsState |= below->op == Op::State; });
+  if (readsState)
+    return error(index.range, "a state has one value at a time, the present "
+                              "one; expected no subscript");
   Replacement replaced{{place(Op::KeyPosition), index.node}};
   Node *value = rewrite(node, replaced);
-  if (value->isPoison())
+  if (value->isPoison() || node->isRunning())
     return value;
 
   // Outside the sequence a value is zero. An input over keys reads as zero by
@@ -200,7 +226,19 @@ Node *Builder::elementAt(Node *row, Node *index, SourceRange range) {
     }
     return poison();
   }
+  case Op::CumSum:
+    return cumSum({elementAt(row->operands[0], index, range), range}, range);
+  case Op::At: {
+    Node *running = elementAt(row->operands[0], index, range);
+    return running->isPoison() ? running
+                               : readAt(running, {row->operands[1], range});
+  }
+  case Op::State:
+  case Op::VecMat:
+    return notCompiled(range, "a subscript of " + describe(*row));
   case Op::MatVec: {
+    if (row->operands[0]->op != Op::Read)
+      return notCompiled(range, "a subscript of " + describe(*row));
     Node matrix = *row->operands[0];
     // The first kept dimension is the index of the result.
     *llvm::find(matrix.operands, nullptr) = index;

@@ -12,6 +12,8 @@
 
 namespace rapt::frontend {
 
+class Recurrences;
+
 struct Binding {
   Node *node = nullptr;
   SourceRange range; ///< Where the name was given.
@@ -25,7 +27,7 @@ struct Scope {
   const Instance &instance;
 
   std::map<std::string, Binding> params;
-  /// `let` names in force, and states and branches, which are poison.
+  /// `let` names and states in force, and branches, which are poison.
   std::map<std::string, Binding> lets;
   /// Roles given so far.
   std::map<RoleKind, Binding> roles;
@@ -33,6 +35,8 @@ struct Scope {
   std::map<std::string, SourceRange> allLets;
   /// Feature axes that inputs name.
   std::map<std::string, SourceRange> features;
+  /// The states of the definition; null if there is none.
+  Recurrences *recurrences = nullptr;
 
   /// Extent of a feature axis, -1 if it is not known.
   int64_t getExtent(const std::string &feature) const {

@@ -9,6 +9,7 @@
 #include "lib/Frontend/Declarations.h"
 #include "lib/Frontend/Expressions.h"
 #include "lib/Frontend/PairwiseLoop.h"
+#include "lib/Frontend/Recurrences.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/StringExtras.h"
 
@@ -24,7 +25,8 @@ public:
       : definition(definition), diags(diags),
         program(std::make_shared<Program>()), scope(*program, instance),
         b(program->graph, diags), declarations(definition, scope, b),
-        expressions(b, scope) {
+        expressions(b, scope),
+        recurrences(definition.statements, scope, b, expressions) {
     program->nameRange = definition.name.range;
   }
 
@@ -35,6 +37,7 @@ private:
   void visit(const Statement &statement);
   bool checkStatements();
   void visitRole(const Role &role);
+  llvm::SmallVector<Node *> getRoots() const;
   void chooseAxes(llvm::ArrayRef<const InputTensor *> arguments);
   void checkWidths(llvm::ArrayRef<Node *> roots);
   std::optional<Spec> makeSpec();
@@ -47,6 +50,7 @@ private:
   Builder b;
   Declarations declarations;
   ExpressionBuilder expressions;
+  Recurrences recurrences;
 };
 } // namespace
 
@@ -54,14 +58,12 @@ private:
 // Statements
 //===----------------------------------------------------------------------===//
 
-/// States and branches have no value yet: their names are poison, so that what
-/// uses them is not reported a second time.
+/// Branches have no value yet: their names are poison, so that what uses them
+/// is not reported a second time.
 void Analyzer::collectNames(llvm::ArrayRef<StatementPtr> statements) {
   for (const StatementPtr &statement : statements) {
     if (auto *let = llvm::dyn_cast<Let>(statement.get()))
       scope.allLets.try_emplace(let->name.text, let->name.range);
-    if (auto *state = llvm::dyn_cast<State>(statement.get()))
-      scope.lets[state->name.text] = {b.poison(), state->name.range};
     if (auto *branch = llvm::dyn_cast<Branch>(statement.get()))
       scope.lets[branch->name.text] = {b.poison(), branch->name.range};
     if (auto *repeat = llvm::dyn_cast<Repeat>(statement.get()))
@@ -77,7 +79,12 @@ void Analyzer::visit(const Statement &statement) {
   case Statement::Kind::Let: {
     auto &let = llvm::cast<Let>(statement);
     Node *value = expressions.build(*let.value).node;
-    scope.lets[let.name.text] = {value, let.name.range};
+    if (recurrences.isState(let.name.text))
+      b.error(let.name.range, "'" + let.name.text +
+                                  "' is a state; expected 'state " +
+                                  let.name.text + " = ...'");
+    else
+      scope.lets[let.name.text] = {value, let.name.range};
     return;
   }
   case Statement::Kind::Role:
@@ -88,7 +95,9 @@ void Analyzer::visit(const Statement &statement) {
     return;
   }
   case Statement::Kind::State:
+    return recurrences.visit(llvm::cast<State>(statement));
   case Statement::Kind::Repeat:
+    return recurrences.visit(llvm::cast<Repeat>(statement));
   case Statement::Kind::Branch:
     return;
   }
@@ -100,10 +109,6 @@ bool Analyzer::checkStatements() {
     switch (statement.kind) {
     case Statement::Kind::Carry:
       return "carry";
-    case Statement::Kind::State:
-      return "state";
-    case Statement::Kind::Repeat:
-      return "repeat";
     case Statement::Kind::Branch:
       return "branch";
     default:
@@ -159,6 +164,18 @@ void Analyzer::visitRole(const Role &role) {
 // Signature
 //===----------------------------------------------------------------------===//
 
+/// Every expression of the loop and of what is made of its result.
+llvm::SmallVector<Node *> Analyzer::getRoots() const {
+  llvm::SmallVector<Node *> roots;
+  for (Node *root : {program->mask, program->score, program->factor,
+                     program->sink, program->values, program->out})
+    if (root)
+      roots.push_back(root);
+  for (const RecurrentState &state : program->states)
+    roots.append({state.initial, state.after});
+  return roots;
+}
+
 /// Which axes are the batch and the heads of the result, and whether the
 /// lengths of both sides are known.
 void Analyzer::chooseAxes(llvm::ArrayRef<const InputTensor *> arguments) {
@@ -174,12 +191,12 @@ void Analyzer::chooseAxes(llvm::ArrayRef<const InputTensor *> arguments) {
   for (StringRef axis : {"heads", "kv_heads", "groups"})
     if (program->headAxis.empty() && has(axis))
       program->headAxis = axis.str();
+  program->queriesAreKeys = !program->states.empty() && !has("queries");
   for (StringRef axis : {"queries", "keys"})
-    if (!has(axis))
+    if (!has(axis) && !(axis == "queries" && program->queriesAreKeys))
       b.error(definition.name.range,
               "no input that is read has the axis '" + axis + "'");
-  for (Node *root : {program->mask, program->score, program->factor,
-                     program->sink, program->values, program->out})
+  for (Node *root : getRoots())
     walk(root, [&](Node *node) {
       if (node->op == Op::LeadingExtent && !has(node->name))
         b.error(definition.name.range, "'" + node->name +
@@ -194,19 +211,23 @@ static constexpr int64_t maxWidth = 512;
 void Analyzer::checkWidths(llvm::ArrayRef<Node *> roots) {
   std::vector<std::string> reported;
   auto check = [&](const Node *row) {
-    const Feature &feature = row->features.front();
-    if (feature.extent <= maxWidth ||
-        llvm::is_contained(reported, describe(feature)))
-      return;
-    reported.push_back(describe(feature));
-    b.error(row->place, "row has " + describe(feature) +
-                            " features, expected at most " +
-                            llvm::Twine(maxWidth));
+    for (const Feature &feature : row->features) {
+      if (feature.extent <= maxWidth ||
+          llvm::is_contained(reported, describe(feature)))
+        continue;
+      reported.push_back(describe(feature));
+      b.error(row->place, "row has " + describe(feature) +
+                              " features, expected at most " +
+                              llvm::Twine(maxWidth));
+    }
   };
-  check(program->values);
+  if (program->values)
+    check(program->values);
+  for (const RecurrentState &state : program->states)
+    check(state.before);
   for (Node *root : roots)
     walk(root, [&](Node *node) {
-      if (node->op == Op::Dot)
+      if (node->op == Op::Dot || node->op == Op::VecMat)
         check(node->operands.front());
     });
 }
@@ -221,7 +242,7 @@ TensorSignature Analyzer::makeResult(StringRef name, Spec &spec) {
   };
   addLeading(program->batchAxis);
   addLeading(program->headAxis);
-  addLeading("queries");
+  addLeading(program->queriesAreKeys ? "keys" : "queries");
   if (name == "lse") {
     result.elementType = support::ElementType::F32;
     return result;
@@ -241,11 +262,7 @@ TensorSignature Analyzer::makeResult(StringRef name, Spec &spec) {
 }
 
 std::optional<Spec> Analyzer::makeSpec() {
-  llvm::SmallVector<Node *> roots;
-  for (Node *root : {program->mask, program->score, program->factor,
-                     program->sink, program->values, program->out})
-    if (root)
-      roots.push_back(root);
+  llvm::SmallVector<Node *> roots = getRoots();
   std::vector<const InputTensor *> read;
   Spec spec;
   auto addMissing = [&](const std::string &name) {
@@ -279,7 +296,9 @@ std::optional<Spec> Analyzer::makeSpec() {
     for (const std::string &extent : declarations.getUnknownExtents(*input))
       addMissing(extent);
   }
-  spec.results = {makeResult("out", spec), makeResult("lse", spec)};
+  spec.results = {makeResult("out", spec)};
+  if (program->states.empty())
+    spec.results.push_back(makeResult("lse", spec));
   for (const auto &[name, binding] : scope.params)
     spec.params[name] = printConstant(*binding.node);
   spec.program = program;
@@ -290,10 +309,18 @@ std::optional<Spec> Analyzer::run() {
   declarations.declare();
   collectNames(definition.statements);
   bool isPairwise = checkStatements();
+  recurrences.declare();
   for (const StatementPtr &statement : definition.statements)
     visit(*statement);
   if (!isPairwise)
     return std::nullopt;
+  if (recurrences.hasStates()) {
+    auto out = scope.roles.find(RoleKind::Out);
+    const Binding *given = out == scope.roles.end() ? nullptr : &out->second;
+    if (!recurrences.finish(*program, given, definition.name.range))
+      return std::nullopt;
+    return makeSpec();
+  }
   PairwiseLoop loop(*program, scope, b, expressions);
   if (!loop.build() || diags.hasErrors())
     return std::nullopt;

@@ -22,6 +22,7 @@ namespace rapt::frontend {
 struct RegionPlan {
   llvm::SmallVector<Node *> products; ///< Of a query row and a key row.
   llvm::SmallVector<Node *> rows;     ///< Rows of a map at its own place.
+  llvm::SmallVector<Node *> keyRows;  ///< Rows of a scan at its key.
   llvm::SmallVector<mlir::Value> captures;
   llvm::DenseMap<const InputTensor *, unsigned> inputs;
   llvm::DenseMap<const Node *, std::pair<unsigned, RegionContext::Hoisted>>
@@ -29,6 +30,17 @@ struct RegionPlan {
   std::map<std::string, std::pair<unsigned, int64_t>> extents;
   llvm::DenseMap<const Node *, Node *> expanded;
   llvm::DenseSet<const Node *> visited;
+};
+
+/// A loop over time to emit.
+struct ScanRequest {
+  llvm::SmallVector<const RecurrentState *> states;
+  llvm::SmallVector<Node *> outputs;   ///< Rows or numbers.
+  llvm::SmallVector<mlir::Type> types; ///< Element types of the outputs.
+  std::string headAxis;
+  bool isReverse = false, givesStates = false;
+  bool isOverKeys = false; ///< The outputs have a row for each key.
+  SourceRange place;
 };
 
 class SpecEmitter {
@@ -43,6 +55,8 @@ public:
 
 private:
   void createFunction(mlir::ModuleOp module);
+  bool isValid(mlir::ModuleOp module);
+  mlir::Location getLocation(SourceRange range);
   mlir::Value getExtent(llvm::StringRef axis);
   mlir::Value getArgument(const InputTensor *input);
   int64_t getStaticExtent(llvm::StringRef axis) const {
@@ -57,6 +71,8 @@ private:
   bool planExpansion(Node *node, RegionPlan &plan);
   bool isProduct(const Node *node) const;
   bool isOwnRow(const Node *node, attn::Side side);
+  void captureRunning(Node *node, RegionPlan &plan);
+  void planScan(Node *node, RegionPlan &plan);
   std::string getHeadAxis(const Node *node) const;
 
   // Operands.
@@ -65,10 +81,19 @@ private:
   mlir::Value getMap(Node *node, attn::Side side);
   mlir::Value emitMap(Node *node, attn::Side side, llvm::StringRef headAxis,
                       mlir::Type element);
+  mlir::Type getRegionRowType(const Node &node);
+  void bindRow(const Node *node, mlir::Value row, RegionContext &context);
   void bindCaptures(const RegionPlan &plan, mlir::Block &block, unsigned first,
                     RegionContext &context);
 
-  // The loop.
+  // The loop over time (EmitScan.cpp).
+  mlir::Value getCumSum(Node *node);
+  bool emitScans();
+  attn::ScanOp emitScan(const ScanRequest &request);
+  bool findOutputs(Node *node, llvm::SmallVectorImpl<Node *> &forwards,
+                   llvm::SmallVectorImpl<Node *> &backwards);
+
+  // The pairwise loop.
   attn::AttendOp emitAttend();
   void emitPairRegion(mlir::Region &region, Node *node, const RegionPlan &plan);
   void emitSinkRegion(mlir::Region &region, Node *node, const RegionPlan &plan);
@@ -85,6 +110,9 @@ private:
   llvm::DenseMap<std::pair<const Node *, int>, mlir::Value> maps;
   llvm::DenseMap<const InputTensor *, mlir::Value> unsqueezed;
   mlir::Value sum; ///< The result of the attend.
+  llvm::DenseMap<const Node *, mlir::Value> cumSums;
+  /// Results of scans from which `out` is made.
+  llvm::DenseMap<const Node *, mlir::Value> scanned;
 };
 
 } // namespace rapt::frontend

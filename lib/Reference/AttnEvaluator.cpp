@@ -4,6 +4,7 @@
 
 #include "lib/Reference/AttnEvaluator.h"
 #include "lib/Reference/RowEvaluator.h"
+#include "lib/Reference/ScanEvaluator.h"
 #include <thread>
 
 using llvm::Error;
@@ -33,7 +34,11 @@ public:
   Error build(mlir::func::FuncOp spec,
               llvm::ArrayRef<NamedTensor> tensors) override {
     return buildGraph(spec, tensors, graph,
-                      [this](const Node &node) { return materialize(node); });
+                      {[this](const Node &node) { return materialize(node); },
+                       [this](const ScanNode &node) {
+                         return evaluateScan<Real>(node, threads,
+                                                   graph.storage);
+                       }});
   }
 
   std::vector<Row> evaluateRows(llvm::ArrayRef<RowIndex> rows,
@@ -183,6 +188,13 @@ support::ElementType AttnEvaluator::getResultType() const {
 }
 bool AttnEvaluator::hasLse() const {
   return implementation->graph.lse != nullptr;
+}
+
+std::vector<NamedTensor> AttnEvaluator::getStates() const {
+  std::vector<NamedTensor> states;
+  for (const FinalState &state : implementation->graph.states)
+    states.push_back({state.name, state.view});
+  return states;
 }
 
 std::vector<Row> AttnEvaluator::evaluateRows(llvm::ArrayRef<RowIndex> rows) {

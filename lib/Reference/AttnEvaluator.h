@@ -68,6 +68,11 @@ public:
   /// Whether the spec returns log-sum-exp as its second result.
   bool hasLse() const;
 
+  /// The states after the last step that the spec returns, [batch, heads,
+  /// extents of the state...], under the names of its results. They live as
+  /// long as the evaluator, in f64 if it is exact, else in f32.
+  std::vector<NamedTensor> getStates() const;
+
   /// The rows asked for, in that order. Rows of one head are cheapest next to
   /// each other.
   std::vector<Row> evaluateRows(llvm::ArrayRef<RowIndex> rows);

@@ -56,9 +56,10 @@ private:
   Error buildUnsqueeze(attn::UnsqueezeOp op);
   Error buildMap(attn::MapOp op);
   Error buildAttend(attn::AttendOp op);
+  Error buildScan(attn::ScanOp op);
   Error buildReturn(func::ReturnOp op);
 
-  template <typename Op> Error setShape(Op op, Node &node);
+  template <typename Op> Error setShape(Op op, Shape &shape);
   Error setCaptures(OperandRange captures, Node &node);
   Error setResult(Value result, int64_t length, Node &node);
   Error getSource(Value value, int64_t length, Node &node, Source &source);
@@ -152,6 +153,10 @@ void GraphBuilder::findWholeValues() {
       beforeAttend.push_back(attend.getValues());
     } else if (auto map = dyn_cast<attn::MapOp>(op)) {
       whole.insert_range(map.getCaptures());
+    } else if (auto scan = dyn_cast<attn::ScanOp>(op)) {
+      whole.insert_range(scan.getQueries());
+      whole.insert_range(scan.getKeys());
+      whole.insert_range(scan.getCaptures());
     } else if (auto unsqueeze = dyn_cast<attn::UnsqueezeOp>(op)) {
       whole.insert(unsqueeze.getSource());
     }
@@ -181,6 +186,7 @@ Error GraphBuilder::build(Operation *op) {
       })
       .Case([&](attn::MapOp map) { return buildMap(map); })
       .Case([&](attn::AttendOp attend) { return buildAttend(attend); })
+      .Case([&](attn::ScanOp scan) { return buildScan(scan); })
       .Case([&](func::ReturnOp op) { return buildReturn(op); })
       .Case([&](arith::ConstantOp constant) -> Error {
         auto value = dyn_cast<IntegerAttr>(constant.getValue());
@@ -224,7 +230,7 @@ Expected<TensorView> GraphBuilder::getView(Value value) {
   return view->second;
 }
 
-template <typename Op> Error GraphBuilder::setShape(Op op, Node &node) {
+template <typename Op> Error GraphBuilder::setShape(Op op, Shape &shape) {
   auto get = [&](Value extent, int64_t &target) -> Error {
     auto known = extents.find(extent);
     if (known == extents.end() || known->second < 0)
@@ -232,13 +238,13 @@ template <typename Op> Error GraphBuilder::setShape(Op op, Node &node) {
     target = known->second;
     return Error::success();
   };
-  if (Error error = get(op.getBatch(), node.shape.batch))
+  if (Error error = get(op.getBatch(), shape.batch))
     return error;
-  if (Error error = get(op.getHeads(), node.shape.heads))
+  if (Error error = get(op.getHeads(), shape.heads))
     return error;
-  if (Error error = get(op.getQueryCount(), node.shape.queries))
+  if (Error error = get(op.getQueryCount(), shape.queries))
     return error;
-  return get(op.getKeyCount(), node.shape.keys);
+  return get(op.getKeyCount(), shape.keys);
 }
 
 Error GraphBuilder::setCaptures(OperandRange captures, Node &node) {
@@ -271,7 +277,7 @@ Error GraphBuilder::getSource(Value value, int64_t length, Node &node,
     // The tables of an attend are those of one head at a time, so whoever reads
     // its rows must walk the same heads.
     if (producer.readsAttend && !sameHeads) {
-      views[value] = materialize(producer);
+      views[value] = materialize.rows(producer);
       rows.erase(computed);
     } else {
       source = {{},
@@ -327,14 +333,14 @@ void GraphBuilder::finish(std::unique_ptr<Node> node, Value result) {
   node->number = graph.nodes.size();
   graph.nodes.push_back(std::move(node));
   if (whole.contains(result))
-    views[result] = materialize(*finished);
+    views[result] = materialize.rows(*finished);
   else
     rows[result] = finished;
 }
 
 Error GraphBuilder::buildMap(attn::MapOp op) {
   auto node = std::make_unique<MapNode>();
-  if (Error error = setShape(op, *node))
+  if (Error error = setShape(op, node->shape))
     return error;
   node->overKeys = op.getSide() == attn::Side::Keys;
   int64_t length = node->overKeys ? node->shape.keys : node->shape.queries;
@@ -357,7 +363,7 @@ Error GraphBuilder::buildMap(attn::MapOp op) {
 
 Error GraphBuilder::buildAttend(attn::AttendOp op) {
   auto node = std::make_unique<AttendNode>();
-  if (Error error = setShape(op, *node))
+  if (Error error = setShape(op, node->shape))
     return error;
   node->readsAttend = true;
   node->reduction = op.getReduction();
@@ -401,9 +407,67 @@ Error GraphBuilder::buildAttend(attn::AttendOp op) {
   return Error::success();
 }
 
+Error GraphBuilder::buildScan(attn::ScanOp op) {
+  ScanNode node;
+  if (Error error = setShape(op, node.shape))
+    return error;
+  node.isReverse = op.getReverse();
+  node.states = op.getNumStates();
+  for (Type state : op.getStateTypes()) {
+    node.stateExtents.emplace_back();
+    if (auto tensor = dyn_cast<RankedTensorType>(state))
+      llvm::append_range(node.stateExtents.back(), tensor.getShape());
+  }
+  auto setRows = [&](OperandRange operands, int64_t length,
+                     std::vector<TensorView> &views) -> Error {
+    // A node without places of its own, to check the extents.
+    Node reader;
+    reader.shape = node.shape;
+    for (Value operand : operands) {
+      Source source;
+      if (Error error = getSource(operand, length, reader, source))
+        return error;
+      views.push_back(source.view);
+    }
+    return Error::success();
+  };
+  if (Error error = setRows(op.getQueries(), node.shape.queries, node.queries))
+    return error;
+  if (Error error = setRows(op.getKeys(), node.shape.keys, node.keys))
+    return error;
+  for (Value capture : op.getCaptures()) {
+    Expected<TensorView> view = getView(capture);
+    if (!view)
+      return view.takeError();
+    node.captures.push_back(*view);
+  }
+  for (Value output : op.getOutputs()) {
+    auto element = requireElementType(
+        cast<RankedTensorType>(output.getType()).getElementType());
+    if (!element)
+      return element.takeError();
+    node.outputTypes.push_back(*element);
+  }
+  std::optional<RegionProgram> initial, body;
+  SmallVector<Level> levels(attn::ScanOp::kInitialPositions, Level::Head);
+  if (Error error = compile(op.getInitial(), levels, initial))
+    return error;
+  // b, h; everything else changes with the step.
+  levels.append(op.getBody().getNumArguments() - levels.size() -
+                    node.captures.size(),
+                Level::Pair);
+  if (Error error = compile(op.getBody(), levels, body))
+    return error;
+  node.initial = std::move(*initial);
+  node.body = std::move(*body);
+  for (auto [result, view] : llvm::zip(op.getResults(), materialize.scan(node)))
+    views[result] = view;
+  return Error::success();
+}
+
 Error GraphBuilder::buildReturn(func::ReturnOp op) {
-  if (op.getNumOperands() < 1 || op.getNumOperands() > 2)
-    return makeError("a spec returns its output and log-sum-exp");
+  if (op.getNumOperands() < 1)
+    return makeError("a spec returns its output");
   // The output is read like the rows of a map over all its own extents.
   Value output = op.getOperand(0);
   Node reader;
@@ -430,8 +494,21 @@ Error GraphBuilder::buildReturn(func::ReturnOp op) {
   if (op.getNumOperands() == 1)
     return Error::success();
 
+  // After the output: the states of scans, or a log-sum-exp.
+  if (isa_and_nonnull<attn::ScanOp>(op.getOperand(1).getDefiningOp())) {
+    for (OpOperand &operand : llvm::drop_begin(op->getOpOperands())) {
+      auto scan = operand.get().getDefiningOp<attn::ScanOp>();
+      if (!scan || !llvm::is_contained(scan.getFinalStates(), operand.get()))
+        return makeError("a result beside states must be a state");
+      auto name = spec.getResultAttrOfType<StringAttr>(
+          operand.getOperandNumber(), attn::kNameAttr);
+      graph.states.push_back(
+          {name ? name.str() : std::string(), views.at(operand.get())});
+    }
+    return Error::success();
+  }
   auto attend = op.getOperand(1).getDefiningOp<attn::AttendOp>();
-  if (!attend || op.getOperand(1) != attend.getLse())
+  if (op.getNumOperands() > 2 || !attend || op.getOperand(1) != attend.getLse())
     return makeError("the second result of a spec must be an attend's lse");
   graph.lse = attends.at(attend);
   const Shape &lseShape = graph.lse->shape;

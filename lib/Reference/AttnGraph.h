@@ -18,9 +18,10 @@
 namespace rapt::reference {
 
 /// Runs `body(worker, index)` for every index below `count` on `threads`
-/// threads.
+/// threads, `chunk` of them at a time.
 void parallelFor(int64_t count, unsigned threads,
-                 llvm::function_ref<void(unsigned worker, int64_t index)> body);
+                 llvm::function_ref<void(unsigned worker, int64_t index)> body,
+                 int64_t chunk = 16);
 
 /// The extents `shape(B, H, M, N)` of an operation.
 struct Shape {
@@ -68,6 +69,28 @@ struct AttendNode : Node {
   std::optional<RegionProgram> mask, factor, sink;
 };
 
+/// Step by step, so that it is computed whole and never by rows. Operands are
+/// tensors in memory.
+struct ScanNode {
+  Shape shape;
+  bool isReverse = false;
+  std::vector<TensorView> queries, keys, captures;
+  RegionProgram initial, body;
+  unsigned states = 0;
+  std::vector<llvm::SmallVector<int64_t, 2>> stateExtents;
+  std::vector<support::ElementType> outputTypes;
+
+  Surroundings getSurroundings() const {
+    return {captures, shape.heads, shape.queries, shape.keys};
+  }
+};
+
+/// A state after the last step, [batch, heads, extents of the state...].
+struct FinalState {
+  std::string name;
+  TensorView view;
+};
+
 /// The operations of a spec. `results` are the source of the output and, if the
 /// spec returns it, the attend whose log-sum-exp is the second result.
 struct Graph {
@@ -75,14 +98,19 @@ struct Graph {
   Source output;
   support::ElementType outputType = support::ElementType::F32;
   const AttendNode *lse = nullptr;
+  std::vector<FinalState> states; ///< results of the spec
   std::vector<std::unique_ptr<std::vector<char>>> storage; ///< computed tensors
 };
 
-/// Computes all rows of a node and returns the tensor; owned by the graph.
-using Materialize = std::function<TensorView(const Node &)>;
+/// Computes nodes as a whole; what they return is owned by the graph.
+struct Materialize {
+  std::function<TensorView(const Node &)> rows;
+  /// The outputs, then the states after the last step.
+  std::function<std::vector<TensorView>(const ScanNode &)> scan;
+};
 
-/// Builds the graph of `spec` over the tensors. Values that the rows of other
-/// nodes are not computed from one by one go through `materialize`.
+/// Builds the graph of `spec` over the tensors. Scans, and values that the rows
+/// of other nodes are not computed from one by one, go through `materialize`.
 llvm::Error buildGraph(mlir::func::FuncOp spec,
                        llvm::ArrayRef<NamedTensor> tensors, Graph &graph,
                        const Materialize &materialize);

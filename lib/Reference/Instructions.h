@@ -115,6 +115,9 @@ enum class Opcode : uint8_t {
   // Rows.
   Dot,
   MatVec,
+  VecMat,
+  Outer,
+  Spread, ///< `detail`: the dimension along which the row runs
   ReduceReal,
   ReduceInteger,
   // Rounding to a narrower float type; nothing in double.

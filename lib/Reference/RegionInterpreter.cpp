@@ -388,6 +388,33 @@ template <typename Real> void Interpreter<Real>::runRow() {
     }
     return;
   }
+  case Opcode::VecMat: {
+    // The row [R] times the matrix [R, C].
+    int32_t rows = instruction.operandCounts[0];
+    for (int32_t c = 0; c < instruction.count; ++c) {
+      Real sum = 0;
+      for (int32_t r = 0; r < rows; ++r)
+        sum += operand(0)[r].real * operand(1)[r * instruction.count + c].real;
+      result()[c].real = sum;
+    }
+    return;
+  }
+  case Opcode::Outer: {
+    int32_t columns = instruction.operandCounts[1];
+    for (int32_t k = 0; k < instruction.count; ++k)
+      result()[k].real =
+          operand(0)[k / columns].real * operand(1)[k % columns].real;
+    return;
+  }
+  case Opcode::Spread: {
+    // Along the first dimension an element stands in a whole row, along the
+    // second in a whole column.
+    int32_t extent = instruction.operandCounts[0];
+    int32_t columns = instruction.detail ? extent : instruction.count / extent;
+    for (int32_t k = 0; k < instruction.count; ++k)
+      result()[k] = operand(0)[instruction.detail ? k % columns : k / columns];
+    return;
+  }
   case Opcode::ReduceReal:
     return reduce([](Cell<Real> cell) { return cell.real; });
   case Opcode::ReduceInteger:

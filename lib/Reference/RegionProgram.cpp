@@ -59,11 +59,11 @@ public:
     }
     for (Operation &op : block) {
       if (auto yield = dyn_cast<attn::YieldOp>(op)) {
-        Value value = yield.getValue();
-        program.result = places.at(value).cell;
-        program.resultCount = getCellCount(value.getType());
-        program.resultIsInteger =
-            !isa<FloatType>(getElementTypeOrSelf(value.getType()));
+        for (Value value : yield.getValues())
+          program.results.push_back(
+              {places.at(value).cell,
+               static_cast<int32_t>(getCellCount(value.getType())),
+               !isa<FloatType>(getElementTypeOrSelf(value.getType()))});
         continue;
       }
       if (Error error = compile(&op))
@@ -153,6 +153,11 @@ private:
             .Case([&](attn::MatVecOp product) {
               return isReal(product.getMatrix().getType()) &&
                      isReal(product.getRow().getType()) && set(Opcode::MatVec);
+            })
+            .Case([&](attn::VecMatOp) { return set(Opcode::VecMat); })
+            .Case([&](attn::OuterOp) { return set(Opcode::Outer); })
+            .Case([&](attn::SpreadOp spread) {
+              return set(Opcode::Spread, spread.getAlong());
             })
             .Case([&](attn::ReduceOp reduce) {
               return set(isReal(reduce.getRow().getType())

@@ -28,9 +28,16 @@ public:
   int32_t getArgument(unsigned index) const { return arguments[index]; }
   /// Whether anything in the region reads the argument.
   bool readsArgument(unsigned index) const { return argumentRead[index]; }
-  int32_t getResult() const { return result; }
-  int32_t getResultCount() const { return resultCount; }
-  bool isResultInteger() const { return resultIsInteger; }
+  /// The cells of a value that the region yields.
+  struct Result {
+    int32_t cell = 0, count = 1;
+    bool isInteger = false;
+  };
+  llvm::ArrayRef<Result> getResults() const { return results; }
+  /// Of a region that yields one value.
+  int32_t getResult() const { return results.front().cell; }
+  int32_t getResultCount() const { return results.front().count; }
+  bool isResultInteger() const { return results.front().isInteger; }
 
   /// Cells for one thread, with the constants in place.
   template <typename Real> std::vector<Cell<Real>> makeCells() const;
@@ -54,8 +61,8 @@ private:
   std::vector<Constant> constants;
   llvm::SmallVector<int32_t> arguments;
   llvm::SmallVector<bool> argumentRead;
-  int32_t cellCount = 0, result = 0, resultCount = 1;
-  bool resultIsInteger = false;
+  llvm::SmallVector<Result, 1> results;
+  int32_t cellCount = 0;
 };
 
 } // namespace rapt::reference

@@ -20,16 +20,16 @@ namespace rapt::reference {
 static constexpr double kProbe = 0x1p-12;
 
 void parallelFor(int64_t count, unsigned threads,
-                 llvm::function_ref<void(unsigned, int64_t)> body) {
-  constexpr int64_t kChunk = 16;
+                 llvm::function_ref<void(unsigned, int64_t)> body,
+                 int64_t chunk) {
   std::atomic<int64_t> next = 0;
   auto work = [&](unsigned worker) {
-    for (int64_t begin; (begin = next.fetch_add(kChunk)) < count;)
-      for (int64_t k = begin; k < std::min(begin + kChunk, count); ++k)
+    for (int64_t begin; (begin = next.fetch_add(chunk)) < count;)
+      for (int64_t k = begin; k < std::min(begin + chunk, count); ++k)
         body(worker, k);
   };
   auto useful = static_cast<unsigned>(
-      std::min<int64_t>(threads, (count + kChunk - 1) / kChunk));
+      std::min<int64_t>(threads, (count + chunk - 1) / chunk));
   std::vector<std::thread> others;
   for (unsigned worker = 1; worker < useful; ++worker)
     others.emplace_back(work, worker);

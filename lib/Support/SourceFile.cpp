@@ -27,6 +27,13 @@ LineColumn SourceFile::place(uint32_t offset) const {
   return place;
 }
 
+uint32_t SourceFile::offset(LineColumn place) const {
+  size_t number = std::clamp<size_t>(place.line, 1, lineStarts.size());
+  size_t column = std::min<size_t>(std::max(place.column, 1u) - 1,
+                                   line(static_cast<unsigned>(number)).size());
+  return lineStarts[number - 1] + static_cast<uint32_t>(column);
+}
+
 llvm::StringRef SourceFile::line(unsigned number) const {
   if (number == 0 || number > lineStarts.size())
     return "";

@@ -37,6 +37,9 @@ public:
   /// The place of a byte offset; an offset past the end is the end.
   LineColumn place(uint32_t offset) const;
 
+  /// The byte offset of a place; of one that does not exist the nearest before.
+  uint32_t offset(LineColumn place) const;
+
   /// The text of a line (counted from 1), without its line break.
   llvm::StringRef line(unsigned number) const;
 

@@ -1,0 +1,321 @@
+// Part of the Rapt project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
+#include "lib/Frontend/Recurrences.h"
+
+namespace rapt::frontend {
+
+auto Recurrences::find(const std::string &name) const -> const StateInfo * {
+  for (const StateInfo &info : states)
+    if (info.first.text == name)
+      return &info;
+  return nullptr;
+}
+
+//===----------------------------------------------------------------------===//
+// Declaration
+//===----------------------------------------------------------------------===//
+
+void Recurrences::collect(const std::vector<StatementPtr> &list) {
+  for (const StatementPtr &statement : list) {
+    if (auto *repeat = llvm::dyn_cast<Repeat>(statement.get()))
+      collect(repeat->body);
+    auto *state = llvm::dyn_cast<State>(statement.get());
+    if (!state)
+      continue;
+    const std::string &name = state->name.text;
+    if (StateInfo *known = find(name)) {
+      if (state->initial)
+        b.getDiagnostics()
+            .error(state->initial->range,
+                   "'from' belongs to the first line of a state")
+            .note(known->first.range, "'" + name + "' begins here");
+      if (state->isReverse != known->isReverse)
+        b.getDiagnostics()
+            .error(state->keyword,
+                   "'" + name + "' runs " +
+                       (known->isReverse ? "backwards" : "forwards") +
+                       ", expected the same on every line of it")
+            .note(known->first.range, "its direction is given here");
+      continue;
+    }
+    bool isTaken = scope.params.count(name) || scope.program.findInput(name);
+    if (isTaken)
+      b.error(state->name.range,
+              "'" + name + "' is the name of " +
+                  (scope.params.count(name) ? "a param" : "an input") +
+                  " and cannot be a state");
+    StateInfo info;
+    info.first = state->name;
+    info.isReverse = state->isReverse;
+    info.statement = state;
+    states.push_back(std::move(info));
+  }
+}
+
+void Recurrences::bind() {
+  held.clear();
+  for (StateInfo &info : states) {
+    info.before = b.state(info.first.text, info.features);
+    scope.lets[info.first.text] = {info.before, info.first.range};
+  }
+}
+
+void Recurrences::declare() {
+  collect(statements);
+  if (states.empty())
+    return;
+  // Each pass adds an axis to a state, and none has more than two.
+  while (settle())
+    ;
+  bind();
+  scope.recurrences = this;
+}
+
+bool Recurrences::settle() {
+  support::DiagnosticEngine ignored(b.getDiagnostics().source());
+  Builder builder(scope.program.graph, ignored);
+  builder.setSettling();
+  Scope inner = scope;
+  ExpressionBuilder inside(builder, inner);
+  Recurrences trial(statements, inner, builder, inside);
+  trial.states = states;
+  trial.isTrial = true;
+  trial.bind();
+  inner.recurrences = &trial;
+  trial.visitAll();
+  bool hasGrown = false;
+  auto grow = [&](StateInfo &info, const Node *node) {
+    if (!node || node->features.size() <= info.features.size() ||
+        node->features.size() > 2)
+      return;
+    info.features.assign(node->features.begin(), node->features.end());
+    hasGrown = true;
+  };
+  for (auto [info, tried] : llvm::zip(states, trial.states)) {
+    grow(info, tried.initial);
+    grow(info, inner.lets[info.first.text].node);
+  }
+  return hasGrown;
+}
+
+void Recurrences::visitAll() {
+  for (const StatementPtr &statement : statements) {
+    if (auto *let = llvm::dyn_cast<Let>(statement.get()))
+      scope.lets[let->name.text] = {expressions.build(*let->value).node,
+                                    let->name.range};
+    if (auto *state = llvm::dyn_cast<State>(statement.get()))
+      visit(*state);
+    if (auto *repeat = llvm::dyn_cast<Repeat>(statement.get()))
+      visit(*repeat);
+  }
+}
+
+//===----------------------------------------------------------------------===//
+// Statements
+//===----------------------------------------------------------------------===//
+
+/// Reports a value whose axes are not those of the state.
+bool Recurrences::checkShape(const StateInfo &info, Operand value) {
+  const Node &before = *info.before;
+  bool isSame = before.features.size() == value.node->features.size();
+  for (auto [own, found] : llvm::zip(before.features, value.node->features))
+    isSame &=
+        (own.name.empty() || found.name.empty() || own.name == found.name) &&
+        (!own.isKnown() || !found.isKnown() || own.extent == found.extent);
+  if (isSame)
+    return true;
+  b.error(value.range, "'" + info.first.text + "' is " + describe(before) +
+                           ", expected the same of its new value, found " +
+                           describe(*value.node));
+  return false;
+}
+
+void Recurrences::visit(const State &statement) {
+  StateInfo &info = *find(statement.name.text);
+  if (&statement == info.statement && statement.initial) {
+    Operand initial = expressions.build(*statement.initial);
+    info.initial = b.toReal(initial);
+    if (info.initial->variesOver(VariesPair))
+      info.initial = b.error(
+          initial.range,
+          "a state begins with what is the same over the "
+          "whole sequence, found what varies over " +
+              std::string(initial.node->variesOver(VariesQuery) ? "queries"
+                                                                : "keys"));
+    for (const Feature &feature : info.initial->features) {
+      bool isMatched =
+          info.initial->features.size() == info.before->features.size() ||
+          (info.before->isMatrix() && findAlong(*info.before, feature));
+      if (!isMatched) {
+        b.error(initial.range,
+                "'" + info.first.text + "' is " + describe(*info.before) +
+                    " and cannot begin with " + describe(*info.initial));
+        break;
+      }
+    }
+  }
+  Operand value = expressions.build(*statement.value);
+  value.node = b.toReal(value);
+  if (!value.node->isPoison()) {
+    if (value.node->variesOver(VariesQuery))
+      value.node = b.error(value.range,
+                           "a state must not vary over queries: it runs over "
+                           "the keys, whose position is 'j'");
+    else if (!isTrial && !checkShape(info, value))
+      value.node = b.poison();
+  }
+  scope.lets[statement.name.text] = {value.node, statement.name.range};
+}
+
+void Recurrences::visit(const Repeat &statement) {
+  constexpr int64_t most = 64;
+  Operand count = expressions.build(*statement.count);
+  if (!b.expectInteger(count, "an integer number of steps"))
+    return;
+  if (count.node->op != Op::Integer) {
+    b.error(count.range, "expected a number of steps known at compile time");
+    return;
+  }
+  if (count.node->integer < 1 || count.node->integer > most) {
+    b.error(count.range, "expected 1 .. " + llvm::Twine(most) +
+                             " steps, found " +
+                             llvm::Twine(count.node->integer));
+    return;
+  }
+  // Names inside hold inside; only states go on.
+  std::map<std::string, Binding> outside = scope.lets;
+  for (int64_t n = 0; n < count.node->integer; ++n) {
+    scope.lets[statement.counter.text] = {b.integer(n),
+                                          statement.counter.range};
+    for (const StatementPtr &inner : statement.body) {
+      if (auto *let = llvm::dyn_cast<Let>(inner.get()))
+        scope.lets[let->name.text] = {expressions.build(*let->value).node,
+                                      let->name.range};
+      else
+        visit(llvm::cast<State>(*inner));
+    }
+  }
+  for (const StateInfo &info : states)
+    outside[info.first.text] = scope.lets[info.first.text];
+  scope.lets = std::move(outside);
+}
+
+Node *Recurrences::hold(const Name &name, int64_t steps, SourceRange range) {
+  auto found = llvm::find_if(states, [&](const StateInfo &info) {
+    return info.first.text == name.text;
+  });
+  if (found == states.end())
+    return b.error(name.range,
+                   "expected the name of a state, found '" + name.text + "'");
+  auto at = [&](Node *node) { return Operand{node, range}; };
+  unsigned number = found - states.begin();
+  Node *before =
+      b.state(name.text + ".hold" + std::to_string(steps), found->features);
+  Node *steps0 = b.place(Op::KeyPosition);
+  if (found->isReverse) {
+    Node *last = b.arithmetic(Op::Sub, at(b.extent(Op::Length, "keys")),
+                              at(b.integer(1)));
+    steps0 = b.arithmetic(Op::Sub, at(last), at(steps0));
+  }
+  Operand phase = at(b.modulo(at(steps0), at(b.integer(steps))));
+  Operand isFirst = at(b.compare(CompareOp::Eq, phase, at(b.integer(0))));
+  Node *after = b.select(isFirst, at(found->before), at(before));
+  auto isSame = [&](const HeldState &known) { return known.before == before; };
+  if (llvm::none_of(held, isSame))
+    held.push_back({number, steps, before, after});
+  return after;
+}
+
+//===----------------------------------------------------------------------===//
+// The end of the definition
+//===----------------------------------------------------------------------===//
+
+/// A step in one direction knows nothing of a state that runs in the other.
+void Recurrences::checkDirections(const RecurrentState &state) {
+  walk(state.after, [&](Node *node) {
+    const StateInfo *other = node->op == Op::State ? find(node->name) : nullptr;
+    if (!other || other->isReverse == state.isReverse)
+      return;
+    b.getDiagnostics()
+        .error(state.range, "'" + state.name + "' runs " +
+                                (state.isReverse ? "backwards" : "forwards") +
+                                " and cannot read '" + node->name +
+                                "', which runs the other way")
+        .note(other->first.range, "'" + node->name + "' is given here");
+  });
+}
+
+/// States stand in the place of a pairwise part.
+bool Recurrences::checkOut(Node *out, SourceRange range) {
+  bool isFine = true;
+  walk(out, [&](Node *node) {
+    bool isOfPairs = node->op == Op::RoleValue || node->op == Op::KeySum ||
+                     node->op == Op::KeySoftmax || node->op == Op::KeyNormalize;
+    if (!isOfPairs || !std::exchange(isFine, false))
+      return;
+    b.getDiagnostics()
+        .error(range, "a definition has either states or a pairwise part, "
+                      "found a sum over keys beside states")
+        .note(getRange(), "the first state is given here");
+  });
+  return isFine;
+}
+
+bool Recurrences::finish(Program &program, const Binding *out,
+                         SourceRange definition) {
+  for (const auto &[role, binding] : scope.roles)
+    if (role != RoleKind::Out)
+      b.getDiagnostics()
+          .error(binding.range,
+                 std::string("a definition has either states or a pairwise "
+                             "part, found '") +
+                     spelling(role) + "' beside states")
+          .note(getRange(), "the first state is given here");
+  if (!out) {
+    b.error(definition, "expected 'out' in a definition with states");
+    return false;
+  }
+  if (out->node->isPoison() || !checkOut(out->node, out->range))
+    return false;
+  auto getInitial = [&](const StateInfo &info) {
+    return info.initial ? info.initial : b.real(0);
+  };
+  for (const StateInfo &info : states)
+    program.states.push_back(
+        {info.first.text, info.first.range, info.before, getInitial(info),
+         scope.lets[info.first.text].node, info.isReverse});
+  for (const HeldState &copy : held) {
+    const StateInfo &info = states[copy.state];
+    program.states.push_back({copy.before->name, info.first.range, copy.before,
+                              getInitial(info), copy.after, info.isReverse});
+  }
+  for (const RecurrentState &state : program.states)
+    checkDirections(state);
+  program.out = out->node;
+  return !b.getDiagnostics().hasErrors();
+}
+
+//===----------------------------------------------------------------------===//
+// Functions
+//===----------------------------------------------------------------------===//
+
+Node *ExpressionBuilder::callHold(const CallArguments &call) {
+  auto steps = getConstantInteger(call[0], "an integer number of steps");
+  if (!steps)
+    return b.poison();
+  if (*steps < 1 || *steps > Builder::maxLength)
+    return b.error(call[0].range,
+                   "expected at least 1 step, found " + llvm::Twine(*steps));
+  if (!scope.recurrences)
+    return b.error(call.axis->range, "expected the name of a state, found '" +
+                                         call.axis->text + "'");
+  return scope.recurrences->hold(*call.axis, *steps, call.range);
+}
+
+Node *ExpressionBuilder::callCumSum(const CallArguments &call) {
+  return b.cumSum(call[0], call.range);
+}
+
+} // namespace rapt::frontend
