@@ -85,8 +85,8 @@ ResultSummary describeResult(const frontend::TensorSignature &signature,
 // Evaluation
 //===----------------------------------------------------------------------===//
 
-/// Fills `results` (out and lse, f64) with the Reference's numbers. Returns
-/// whether the spec has a log-sum-exp.
+/// Fills `results` (out, then lse of a pairwise loop, f64) with the Reference's
+/// numbers. Returns whether the spec has a log-sum-exp.
 Expected<bool> evaluate(const Compilation &compilation,
                         const std::vector<HostTensor> &tensors,
                         const std::vector<HostTensor> &results,
@@ -106,13 +106,15 @@ Expected<bool> evaluate(const Compilation &compilation,
       reference::RowSelection::All, evaluator->getBatch(),
       evaluator->getHeads(), evaluator->getQueries(), /*seed=*/0);
   std::vector<reference::Row> rows = evaluator->evaluateRows(indices);
-  const HostTensor &out = results[0], &lse = results[1];
+  const HostTensor &out = results[0];
   int64_t features = out.getSizes().back();
   for (auto [number, row] : llvm::enumerate(rows)) {
     for (auto [feature, value] : llvm::enumerate(row.out))
       support::storeReal(ElementType::F64, out.getData(),
                          out.getOffset(number * features + feature), value);
-    support::storeReal(ElementType::F64, lse.getData(), number, row.lse);
+    if (evaluator->hasLse())
+      support::storeReal(ElementType::F64, results[1].getData(), number,
+                         row.lse);
   }
   return evaluator->hasLse();
 }

@@ -271,6 +271,7 @@ TEST_F(KernelTest, Refusals) {
   options.extents.clear();
   EXPECT_EQ(getError(causal),
             "extents of feature axes are not given: dim, vdim");
+  options.extents = {{"dim", 8}, {"vdim", 8}};
   EXPECT_NE(
       getError("attention s { state S = S + outer(k, v) out = dot(q, S) }")
           .find("not compiled yet"),
