@@ -18,6 +18,11 @@ namespace rapt {
 static llvm::StringRef getConstruct(Operation *op) {
   return llvm::TypeSwitch<Operation *, llvm::StringRef>(op)
       .Case([](attn::ScanOp) { return "a recurrence over the sequence"; })
+      .Case([](attn::AttendOp attend) {
+        return !attend.getCarry().empty() ? "a carry"
+               : attend.isPerFeature()    ? "a score per feature"
+                                          : "";
+      })
       .Default([](Operation *) { return ""; });
 }
 

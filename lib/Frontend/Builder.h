@@ -107,6 +107,10 @@ public:
   /// The state `name` before this step.
   Node *state(llvm::StringRef name, llvm::ArrayRef<Feature> features);
   Node *cumSum(Operand x, SourceRange range);
+  /// The carried row `name` before a step, and the row that `step` makes of
+  /// `initial`, once at every key after its own up to the query.
+  Node *carry(llvm::StringRef name, llvm::ArrayRef<Feature> features);
+  Node *carried(Node *initial, Node *step, SourceRange range);
   /// For a builder whose diagnostics nobody reads: while the shapes of states
   /// are not known, what does not fit is a number of which nothing is known.
   void setSettling() { isSettling = true; }

@@ -95,6 +95,21 @@ Node *Builder::state(llvm::StringRef name, llvm::ArrayRef<Feature> features) {
   return graph.intern(std::move(node));
 }
 
+Node *Builder::carry(llvm::StringRef name, llvm::ArrayRef<Feature> features) {
+  Node node = *state(name, features);
+  node.op = Op::Carry;
+  return graph.intern(std::move(node));
+}
+
+Node *Builder::carried(Node *initial, Node *step, SourceRange range) {
+  Node node;
+  node.op = Op::Carried;
+  node.scalar = Scalar::Real;
+  node.features = initial->features;
+  node.operands = {initial, step};
+  return make(std::move(node), range);
+}
+
 Node *Builder::cumSum(Operand x, SourceRange range) {
   x.node = toReal(x);
   if (x.node->isPoison())

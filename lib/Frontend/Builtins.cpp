@@ -342,9 +342,11 @@ Node *ExpressionBuilder::callSoftmax(const CallArguments &call) {
   }
   auto sink = call.named.find("sink");
   if (isOverKeys) {
-    if (!x.node->isScalar())
-      return b.notCompiled(call.range, "softmax per feature");
+    if (x.node->isMatrix())
+      return b.notCompiled(call.range, "softmax of a matrix over keys");
     llvm::SmallVector<Node *> operands{x.node};
+    if (sink != call.named.end() && !x.node->isScalar())
+      return b.notCompiled(call.range, "a sink per feature");
     if (sink != call.named.end()) {
       Operand value = sink->second;
       if (!b.expectScalar(value, "one number per query") ||

@@ -94,8 +94,12 @@ Value SpecEmitter::getArgument(const InputTensor *input) {
 bool SpecEmitter::isProduct(const Node *node) const {
   if (node->op != Op::Dot)
     return false;
-  unsigned a = node->operands[0]->varies & VariesPair;
-  unsigned b = node->operands[1]->varies & VariesPair;
+  // A carried row is the key's, changed on the way.
+  auto getSides = [](const Node *row) -> unsigned {
+    return row->op == Op::Carried ? unsigned(VariesKey)
+                                  : row->varies & VariesPair;
+  };
+  unsigned a = getSides(node->operands[0]), b = getSides(node->operands[1]);
   return (a | b) == VariesPair && a != VariesPair && b != VariesPair;
 }
 
@@ -428,17 +432,28 @@ attn::AttendOp SpecEmitter::emitAttend() {
   RegionPlan plan;
   bool hasMask = program.mask->op != Op::Boolean || !program.mask->integer;
   for (Node *part : {program.score, program.mask, program.factor, program.sink})
-    if (part && !planPair(part, plan))
+    if (part && !planPairRow(part, plan))
       return nullptr;
+  bool isCarried = false;
+  auto getKeyRows = [&](Node *row) {
+    if (row->op != Op::Carried)
+      return getRows(row, Side::Keys);
+    isCarried = true;
+    planScan(row->operands[1], plan);
+    return getRows(row->operands[0], Side::Keys);
+  };
   SmallVector<Value> queries, keys;
   for (Node *product : plan.products) {
     Node *query = product->operands[0], *key = product->operands[1];
     if (query->variesOver(VariesKey))
       std::swap(query, key);
     queries.push_back(getRows(query, Side::Queries));
-    keys.push_back(getRows(key, Side::Keys));
+    keys.push_back(getKeyRows(key));
   }
-  Value values = getRows(program.values, Side::Keys);
+  Value values = getKeyRows(program.values);
+  SmallVector<Value> steps;
+  for (Node *row : plan.keyRows)
+    steps.push_back(getInputRows(row));
   Type common = getStorageType(program.elementType, builder.getContext());
   auto valuesType = cast<RankedTensorType>(values.getType());
   bool isWhole =
@@ -460,7 +475,7 @@ attn::AttendOp SpecEmitter::emitAttend() {
   auto op = attn::AttendOp::create(
       builder, location, result, lse, getExtent(program.batchAxis),
       getExtent(program.headAxis), getExtent("queries"), getExtent("keys"),
-      queries, keys, values, plan.captures, reduction, epsilon);
+      queries, keys, values, steps, plan.captures, reduction, epsilon);
   emitPairRegion(op.getScore(), program.score, plan);
   if (hasMask)
     emitPairRegion(op.getMask(), program.mask, plan);
@@ -468,6 +483,8 @@ attn::AttendOp SpecEmitter::emitAttend() {
     emitPairRegion(op.getFactor(), program.factor, plan);
   if (program.sink)
     emitSinkRegion(op.getSink(), program.sink, plan);
+  if (isCarried)
+    emitCarryRegion(op, plan);
   return op;
 }
 
@@ -505,7 +522,9 @@ OwningOpRef<ModuleOp> SpecEmitter::emit() {
       cast<RankedTensorType>(sum.getType()).getElementType() == common;
   if (program.out != program.keySum || !isResult)
     out = emitMap(program.out, Side::Queries, program.headAxis, common);
-  func::ReturnOp::create(builder, location, ValueRange{out, attend.getLse()});
+  SmallVector<Value> results{out, attend.getLse()};
+  results.truncate(spec.results.size());
+  func::ReturnOp::create(builder, location, results);
   return isValid(*module) ? std::move(module) : nullptr;
 }
 

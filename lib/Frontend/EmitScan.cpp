@@ -52,7 +52,8 @@ void SpecEmitter::captureRunning(Node *node, RegionPlan &plan) {
 
 /// Like planMap, at a key and a query of the same position.
 void SpecEmitter::planScan(Node *node, RegionPlan &plan) {
-  if (!plan.visited.insert(node).second || node->op == Op::State)
+  bool isBound = node->op == Op::State || node->op == Op::Carry;
+  if (!plan.visited.insert(node).second || isBound)
     return;
   if (node->op == Op::LeadingExtent)
     captureExtent(node->name, plan);

@@ -37,8 +37,11 @@ static uint8_t getOwnPlaces(const Node &node) {
     return VariesQuery;
   case Op::KeyPosition:
     return VariesKey;
+  case Op::Carry:
   case Op::State:
     return VariesBatch | VariesHead | VariesKey;
+  case Op::Carried:
+    return VariesPair;
   case Op::RoleValue:
     return VariesBatch | VariesHead | VariesPair;
   default:

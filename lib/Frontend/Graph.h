@@ -70,6 +70,8 @@ enum class Op : uint8_t {
   CumSum, ///< Sum of the operand over this key and those before it.
   At,     ///< operands: a CumSum, and the key at which it is read.
   // The pairwise loop.
+  Carry,     ///< `name`: a carried row before the step at this key.
+  Carried,   ///< operands: the row of the key, and what a step makes of Carry.
   RoleValue, ///< mask, score or weight, by `integer`.
   KeySoftmax,
   KeyNormalize, ///< `real`: epsilon.
@@ -233,12 +235,14 @@ public:
   support::ElementType elementType = support::ElementType::F32;
 
   WeightKind kind = WeightKind::Softmax;
-  double epsilon = 0;     ///< Of a ratio.
-  Node *mask = nullptr;   ///< Boolean.
-  Node *score = nullptr;  ///< Real; the weight itself for WeightKind::Sum.
+  double epsilon = 0;   ///< Of a ratio.
+  Node *mask = nullptr; ///< Boolean.
+  /// Real, or a row of one for each feature of the values; the weight itself
+  /// for WeightKind::Sum.
+  Node *score = nullptr;
   Node *factor = nullptr; ///< Real, or null.
   Node *sink = nullptr;   ///< Real per query, or null.
-  Node *values = nullptr; ///< A row per key.
+  Node *values = nullptr; ///< A row per key, which may be carried.
   Node *keySum = nullptr; ///< Stands for the sum of weight * values in `out`.
   Node *out = nullptr;    ///< A row per query.
 

@@ -93,8 +93,7 @@ bool PairwiseLoop::build() {
     return false;
   }
   program.mask = mask;
-  bool isFine = splitWeight(weight);
-  return splitOut(out) && isFine;
+  return splitWeight(weight) && splitOut(out);
 }
 
 //===----------------------------------------------------------------------===//
@@ -148,6 +147,11 @@ bool PairwiseLoop::splitWeight(Node *weight) {
     program.score = node->operands[0];
     program.sink = node->operands.size() > 1 ? node->operands[1] : nullptr;
     program.factor = multiply(factors, weight->place);
+    bool isPerFeature = !program.score->isScalar();
+    if (program.factor && (isPerFeature || !program.factor->isScalar())) {
+      b.notCompiled(weight->place, "a factor per feature");
+      return false;
+    }
   }
   for (Node *part : {program.score, program.sink, program.factor})
     if (Node *inner = part ? find(part, isInner) : nullptr) {
@@ -202,7 +206,13 @@ bool PairwiseLoop::splitOut(Node *out) {
     b.notCompiled(sum->place, "a sum over keys with several weights");
     return false;
   }
-  if (values->variesOver(VariesQuery)) {
+  // A score per feature has those of the values.
+  if (!program.score->isScalar() &&
+      b.arithmetic(Op::Mul, {program.score, getRange(RoleKind::Score)},
+                   {values, sum->place})
+          ->isPoison())
+    return false;
+  if (values->variesOver(VariesQuery) && values->op != Op::Carried) {
     b.notCompiled(sum->place, "values that vary over queries");
     return false;
   }

@@ -116,15 +116,21 @@ void Recurrences::visitAll() {
 // Statements
 //===----------------------------------------------------------------------===//
 
-/// Reports a value whose axes are not those of the state.
-bool Recurrences::checkShape(const StateInfo &info, Operand value) {
-  const Node &before = *info.before;
-  bool isSame = before.features.size() == value.node->features.size();
-  for (auto [own, found] : llvm::zip(before.features, value.node->features))
+/// Whether two values can be steps of one: their axes are equal, or not known
+/// to differ.
+static bool haveSameAxes(const Node &a, const Node &b) {
+  bool isSame = a.features.size() == b.features.size();
+  for (auto [own, found] : llvm::zip(a.features, b.features))
     isSame &=
         (own.name.empty() || found.name.empty() || own.name == found.name) &&
         (!own.isKnown() || !found.isKnown() || own.extent == found.extent);
-  if (isSame)
+  return isSame;
+}
+
+/// Reports a value whose axes are not those of the state.
+bool Recurrences::checkShape(const StateInfo &info, Operand value) {
+  const Node &before = *info.before;
+  if (haveSameAxes(before, *value.node))
     return true;
   b.error(value.range, "'" + info.first.text + "' is " + describe(before) +
                            ", expected the same of its new value, found " +
@@ -229,6 +235,50 @@ Node *Recurrences::hold(const Name &name, int64_t steps, SourceRange range) {
 }
 
 //===----------------------------------------------------------------------===//
+// Carried rows
+//===----------------------------------------------------------------------===//
+
+Node *buildCarry(const Carry &carry, Builder &b, ExpressionBuilder &expressions,
+                 Scope &scope) {
+  const std::string &name = carry.name.text;
+  Operand initial{expressions.resolve(name, carry.name.range),
+                  carry.name.range};
+  if (initial.node->isPoison())
+    return initial.node;
+  if (initial.node->op == Op::Carried) {
+    b.getDiagnostics()
+        .error(carry.name.range,
+               "'" + name +
+                   "' is carried already; expected one carry that does both")
+        .note(scope.lets[name].range, "first carried here");
+    return b.poison();
+  }
+  bool isOfKeys = initial.node->variesOver(VariesKey) &&
+                  !initial.node->variesOver(VariesQuery);
+  if (!initial.node->isRow() || !isOfKeys)
+    return b.error(carry.name.range,
+                   "expected a row of each key to carry, found " +
+                       describe(*initial.node) +
+                       (isOfKeys ? "" : " that does not vary over keys alone"));
+  initial.node = b.toReal(initial);
+  Node *before = b.carry(name, initial.node->features);
+  scope.lets[name] = {before, carry.name.range};
+  Operand step = expressions.build(*carry.value);
+  step.node = b.toReal(step);
+  if (step.node->isPoison())
+    return step.node;
+  if (step.node->variesOver(VariesQuery))
+    return b.error(step.range, "a carry runs over the keys, whose position is "
+                               "'j'; found what varies over queries");
+  if (!step.node->isRow() || !haveSameAxes(*before, *step.node))
+    return b.error(step.range, "'" + name + "' is " + describe(*before) +
+                                   ", expected the same of what is carried "
+                                   "on, found " +
+                                   describe(*step.node));
+  return b.carried(initial.node, step.node, carry.name.range);
+}
+
+//===----------------------------------------------------------------------===//
 // The end of the definition
 //===----------------------------------------------------------------------===//
 
@@ -252,12 +302,17 @@ bool Recurrences::checkOut(Node *out, SourceRange range) {
   bool isFine = true;
   walk(out, [&](Node *node) {
     bool isOfPairs = node->op == Op::RoleValue || node->op == Op::KeySum ||
-                     node->op == Op::KeySoftmax || node->op == Op::KeyNormalize;
+                     node->op == Op::KeySoftmax || node->op == Op::Carried ||
+                     node->op == Op::KeyNormalize;
     if (!isOfPairs || !std::exchange(isFine, false))
       return;
     b.getDiagnostics()
-        .error(range, "a definition has either states or a pairwise part, "
-                      "found a sum over keys beside states")
+        .error(range,
+               "a definition has either states or a pairwise part, "
+               "found " +
+                   std::string(node->op == Op::Carried ? "a carried row"
+                                                       : "a sum over keys") +
+                   " beside states")
         .note(getRange(), "the first state is given here");
   });
   return isFine;

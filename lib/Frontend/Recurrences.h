@@ -13,6 +13,11 @@
 
 namespace rapt::frontend {
 
+/// The row that `carry name = ...` makes of what `name` was; poison after an
+/// error.
+Node *buildCarry(const Carry &carry, Builder &builder,
+                 ExpressionBuilder &expressions, Scope &scope);
+
 class Recurrences {
 public:
   Recurrences(const std::vector<StatementPtr> &statements, Scope &scope,

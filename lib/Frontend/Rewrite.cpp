@@ -146,8 +146,13 @@ Node *Builder::atKey(Node *node, Operand index) {
     if (replaceRole(node, role, poison())->isPoison())
       return notCompiled(index.range,
                          llvm::Twine(spelling(role)) + " of another key");
-  bool readsState = false;
-  walk(node, [&](Node *below) { readsState |= below->op == Op::State; });
+  bool readsState = false, isCarried = false;
+  walk(node, [&](Node *below) {
+    readsState |= below->op == Op::State;
+    isCarried |= below->op == Op::Carried;
+  });
+  if (isCarried)
+    return notCompiled(index.range, "a carried row of another key");
   if (readsState)
     return error(index.range, "a state has one value at a time, the present "
                               "one; expected no subscript");
@@ -233,6 +238,8 @@ Node *Builder::elementAt(Node *row, Node *index, SourceRange range) {
     return running->isPoison() ? running
                                : readAt(running, {row->operands[1], range});
   }
+  case Op::Carry:
+  case Op::Carried:
   case Op::State:
   case Op::VecMat:
     return notCompiled(range, "a subscript of " + describe(*row));

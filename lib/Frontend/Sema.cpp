@@ -91,7 +91,8 @@ void Analyzer::visit(const Statement &statement) {
     return visitRole(llvm::cast<Role>(statement));
   case Statement::Kind::Carry: {
     auto &carry = llvm::cast<Carry>(statement);
-    scope.lets[carry.name.text] = {b.poison(), carry.name.range};
+    scope.lets[carry.name.text] = {buildCarry(carry, b, expressions, scope),
+                                   carry.name.range};
     return;
   }
   case Statement::Kind::State:
@@ -107,8 +108,6 @@ void Analyzer::visit(const Statement &statement) {
 bool Analyzer::checkStatements() {
   auto getName = [](const Statement &statement) -> const char * {
     switch (statement.kind) {
-    case Statement::Kind::Carry:
-      return "carry";
     case Statement::Kind::Branch:
       return "branch";
     default:
@@ -150,9 +149,7 @@ void Analyzer::visitRole(const Role &role) {
                        ? b.toReal(value)
                        : reject("a row per query");
   else if (node->isRow() && node->scalar != Scalar::Boolean)
-    binding.node = b.notCompiled(value.range,
-                                 llvm::Twine("a ") + spelling(role.role) +
-                                     " per feature, found " + describe(*node));
+    binding.node = b.toReal(value); // a number per pair and feature
   else
     binding.node = node->isScalar() && node->scalar != Scalar::Boolean
                        ? b.toReal(value)
@@ -297,7 +294,7 @@ std::optional<Spec> Analyzer::makeSpec() {
       addMissing(extent);
   }
   spec.results = {makeResult("out", spec)};
-  if (program->states.empty())
+  if (program->states.empty() && program->score->isScalar())
     spec.results.push_back(makeResult("lse", spec));
   for (const auto &[name, binding] : scope.params)
     spec.params[name] = printConstant(*binding.node);

@@ -57,8 +57,8 @@ struct Spec {
   std::string name;
   /// What is read, q k v first, then in the order of declaration.
   std::vector<TensorSignature> arguments;
-  /// `out` [batch, heads, queries, vdim] and, of a pairwise loop, `lse` [batch,
-  /// heads, queries].
+  /// `out` [batch, heads, queries, vdim] and, of a pairwise loop with one
+  /// number per pair, `lse` [batch, heads, queries].
   std::vector<TensorSignature> results;
   /// Feature axes of the arguments whose extents `Instance::extents` must still
   /// give. emitAttn() needs this to be empty.

@@ -22,7 +22,7 @@ namespace rapt::frontend {
 struct RegionPlan {
   llvm::SmallVector<Node *> products; ///< Of a query row and a key row.
   llvm::SmallVector<Node *> rows;     ///< Rows of a map at its own place.
-  llvm::SmallVector<Node *> keyRows;  ///< Rows of a scan at its key.
+  llvm::SmallVector<Node *> keyRows;  ///< Rows of a scan or carry at its key.
   llvm::SmallVector<mlir::Value> captures;
   llvm::DenseMap<const InputTensor *, unsigned> inputs;
   llvm::DenseMap<const Node *, std::pair<unsigned, RegionContext::Hoisted>>
@@ -65,6 +65,7 @@ private:
 
   // Planning.
   bool planPair(Node *node, RegionPlan &plan);
+  bool planPairRow(Node *node, RegionPlan &plan);
   void planMap(Node *node, attn::Side side, RegionPlan &plan);
   void capture(const InputTensor *input, RegionPlan &plan);
   void captureExtent(llvm::StringRef axis, RegionPlan &plan);
@@ -96,6 +97,7 @@ private:
   // The pairwise loop.
   attn::AttendOp emitAttend();
   void emitPairRegion(mlir::Region &region, Node *node, const RegionPlan &plan);
+  void emitCarryRegion(attn::AttendOp attend, const RegionPlan &plan);
   void emitSinkRegion(mlir::Region &region, Node *node, const RegionPlan &plan);
   void emitYield(Node *node, const RegionContext &context);
 

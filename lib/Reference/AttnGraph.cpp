@@ -148,6 +148,7 @@ void GraphBuilder::findWholeValues() {
   for (Operation &op : spec.getBody().front()) {
     if (auto attend = dyn_cast<attn::AttendOp>(op)) {
       whole.insert_range(attend.getCaptures());
+      whole.insert_range(attend.getSteps());
       llvm::append_range(beforeAttend, attend.getQueries());
       llvm::append_range(beforeAttend, attend.getKeys());
       beforeAttend.push_back(attend.getValues());
@@ -384,6 +385,13 @@ Error GraphBuilder::buildAttend(attn::AttendOp op) {
     return error;
   if (Error error = setResult(op.getResult(), node->shape.queries, *node))
     return error;
+  for (Value step : op.getSteps()) {
+    Source source;
+    if (Error error = getSource(step, node->shape.keys, *node, source))
+      return error;
+    node->steps.push_back(source.view);
+  }
+  node->isPerFeature = op.isPerFeature();
 
   // b, h; row, i; j and the products.
   SmallVector<Level> pair{Level::Head, Level::Head, Level::Row, Level::Row,
@@ -401,6 +409,10 @@ Error GraphBuilder::buildAttend(attn::AttendOp op) {
   if (Error error = compile(op.getFactor(), pair, node->factor))
     return error;
   if (Error error = compile(op.getSink(), row, node->sink))
+    return error;
+  SmallVector<Level> carry{Level::Head, Level::Head};
+  carry.append(1 + op.getKeys().size() + 1 + op.getSteps().size(), Level::Pair);
+  if (Error error = compile(op.getCarry(), carry, node->carry))
     return error;
   attends[op] = node.get();
   finish(std::move(node), op.getResult());

@@ -65,8 +65,10 @@ struct AttendNode : Node {
   double epsilon = 0;
   std::vector<Source> queries, keys;
   Source values;
+  std::vector<TensorView> steps;
   RegionProgram score;
-  std::optional<RegionProgram> mask, factor, sink;
+  std::optional<RegionProgram> mask, factor, sink, carry;
+  bool isPerFeature = false; ///< The score is a row.
 };
 
 /// Step by step, so that it is computed whole and never by rows. Operands are

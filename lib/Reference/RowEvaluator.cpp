@@ -193,12 +193,9 @@ static double dotRows(const double *a, const double *b, int64_t count) {
 template <typename Real>
 void RowEvaluator<Real>::computeDots(const AttendNode &node, State &state,
                                      int64_t j) {
-  const std::vector<Table<Real>> &table = tables.at(&node);
-  for (auto [index, query] : llvm::enumerate(state.queries)) {
-    auto features = static_cast<int64_t>(query.size());
-    state.dots[index] =
-        dotRows(query.data(), &table[index].rows[j * features], features);
-  }
+  for (auto [index, query] : llvm::enumerate(state.queries))
+    state.dots[index] = dotRows(query.data(), getKeyRow(node, state, index, j),
+                                static_cast<int64_t>(query.size()));
 }
 
 /// Fills `kept` with the pairs whose mask is true, their scores and factors.
@@ -224,6 +221,7 @@ void RowEvaluator<Real>::selectPairs(const AttendNode &node, State &state,
     begin(state.factor, *node.factor);
 
   state.kept.clear();
+  state.featureScores.clear();
   for (int64_t j = 0; j < node.shape.keys; ++j) {
     bool haveDots = false;
     if (node.mask) {
@@ -242,6 +240,10 @@ void RowEvaluator<Real>::selectPairs(const AttendNode &node, State &state,
       computeDots(node, state, j);
     runPair(state.score, node, j, state.dots);
     KeptPair pair{j, state.score.cells[node.score.getResult()].real, 1};
+    if (node.isPerFeature)
+      for (int64_t e = 0; e < node.features; ++e)
+        state.featureScores.push_back(
+            state.score.cells[node.score.getResult() + e].real);
     if (node.factor) {
       runPair(state.factor, node, j, state.dots);
       pair.factor = state.factor.cells[node.factor->getResult()].real;
@@ -254,10 +256,9 @@ void RowEvaluator<Real>::selectPairs(const AttendNode &node, State &state,
 template <typename Real>
 void RowEvaluator<Real>::sumPairs(const AttendNode &node, State &state,
                                   llvm::ArrayRef<Real> weights, Real divisor) {
-  const Real *values = tables.at(&node).back().rows.data();
   for (auto [pair, weight] : llvm::zip(state.kept, weights)) {
     Real factored = node.factor ? pair.factor * weight : weight;
-    const Real *v = values + pair.j * node.features;
+    const Real *v = getKeyRow(node, state, node.keys.size(), pair.j);
     for (int64_t e = 0; e < node.features; ++e)
       state.out[e] += factored * v[e];
     if constexpr (std::is_same_v<Real, double>)
@@ -273,6 +274,8 @@ void RowEvaluator<Real>::sumPairs(const AttendNode &node, State &state,
 /// From scores to the row, by the reduction of the attend.
 template <typename Real>
 void RowEvaluator<Real>::reducePairs(const AttendNode &node, State &state) {
+  if (node.isPerFeature)
+    return reduceFeatures(node, state);
   std::vector<Real> weights;
   weights.reserve(state.kept.size());
   if (node.reduction != attn::Reduction::Softmax) {
@@ -337,6 +340,8 @@ void RowEvaluator<Real>::computeAttend(const AttendNode &node, int64_t b,
     startRow(state.sink, node.getSurroundings(), n,
              n + node.shape.keys - node.shape.queries);
   }
+  if (node.carry)
+    carryTo(node, state, b, h, n + node.shape.keys - node.shape.queries);
   selectPairs(node, state, b, h, n);
   state.out.assign(node.features, 0);
   state.magnitude.assign(node.features, 0);

@@ -53,7 +53,11 @@ private:
     Real score, factor;
   };
   struct State {
-    Activation body, score, mask, factor, sink;
+    Activation body, score, mask, factor, sink, carry;
+    std::vector<Real> featureScores; ///< Of the kept pairs, if per feature.
+    /// The rows of every key and value as carried to `carriedTo`.
+    std::vector<std::vector<Real>> carried;
+    int64_t carriedBatch = -1, carriedHead = -1, carriedTo = 0;
     std::vector<std::vector<Real>> queries;
     std::vector<Cell<Real>> queryCells;
     std::vector<Real> dots;
@@ -82,6 +86,12 @@ private:
   void sumPairs(const AttendNode &node, State &state,
                 llvm::ArrayRef<Real> weights, Real divisor);
   void reducePairs(const AttendNode &node, State &state);
+  // Where rows stand beside one number per pair (RowsOfPairs.cpp).
+  void carryTo(const AttendNode &node, State &state, int64_t b, int64_t h,
+               int64_t i);
+  void reduceFeatures(const AttendNode &node, State &state);
+  const Real *getKeyRow(const AttendNode &node, const State &state,
+                        size_t operand, int64_t j) const;
   double measureScale(RowIndex row, llvm::ArrayRef<Cell<Real>> out);
   Real roundToResult(const Node &node, Real value) const;
 

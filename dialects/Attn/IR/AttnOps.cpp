@@ -87,6 +87,43 @@ Type rapt::attn::getRegionRowType(Value operand) {
 // AttendOp
 //===----------------------------------------------------------------------===//
 
+bool AttendOp::isPerFeature() {
+  return isa<RankedTensorType>(
+      cast<YieldOp>(getScore().front().back()).getValue().getType());
+}
+
+static LogicalResult verifyCarry(AttendOp op) {
+  // attend_c8
+  if (op.getCarry().empty() && !op.getSteps().empty())
+    return op.emitOpError() << "steps need a carry region";
+  for (Value step : op.getSteps())
+    if (failed(verifyRows(op, step, "steps operand")))
+      return failure();
+  if (op.getCarry().empty())
+    return success();
+  // attend_c7
+  SmallVector<Type> expected(AttendOp::kCarryPositions,
+                             IntegerType::get(op.getContext(), 32)),
+      rows;
+  for (Value key : op.getKeys())
+    rows.push_back(getRegionRowType(key));
+  rows.push_back(getRegionRowType(op.getValues()));
+  llvm::append_range(expected, rows);
+  for (Value step : op.getSteps())
+    expected.push_back(getRegionRowType(step));
+  llvm::append_range(expected, op.getCaptures().getTypes());
+  if (failed(verifyRegionArguments(op, op.getCarry(), "carry", expected)))
+    return failure();
+  auto yield = cast<YieldOp>(op.getCarry().front().back());
+  if (yield.getValues().getTypes() == TypeRange(rows))
+    return success();
+  InFlightDiagnostic diag = op.emitOpError() << "carry region must yield (";
+  llvm::interleaveComma(rows, diag);
+  diag << "), got (";
+  llvm::interleaveComma(yield.getValues().getTypes(), diag);
+  return diag << ")";
+}
+
 LogicalResult AttendOp::verify() {
   // attend_c1
   if (getQueries().size() != getKeys().size())
@@ -124,7 +161,12 @@ LogicalResult AttendOp::verify() {
     return failure();
   // attend_c4
   Type i1 = IntegerType::get(context, 1);
-  if (failed(verifyYieldType(*this, getScore(), "score", f32)) ||
+  auto scores = cast<YieldOp>(getScore().front().back()).getValues();
+  auto perFeature = RankedTensorType::get(
+      {cast<RankedTensorType>(getValues().getType()).getDimSize(3)}, f32);
+  bool hasRow = scores.size() == 1 && scores[0].getType() == perFeature;
+  if (failed(verifyYieldType(*this, getScore(), "score",
+                             hasRow ? Type(perFeature) : f32)) ||
       failed(verifyYieldType(*this, getMask(), "mask", i1)) ||
       failed(verifyYieldType(*this, getFactor(), "factor", f32)) ||
       failed(verifyYieldType(*this, getSink(), "sink", f32)))
@@ -147,7 +189,10 @@ LogicalResult AttendOp::verify() {
     return emitOpError() << "result must have element type f32 or that of "
                             "values, got "
                          << result.getElementType();
-  return success();
+  // attend_c9
+  if (hasRow && (!getFactor().empty() || !getSink().empty()))
+    return emitOpError() << "a score per feature has neither factor nor sink";
+  return verifyCarry(*this);
 }
 
 namespace {

@@ -105,28 +105,43 @@ def Attn_AttendOp : Attn_Op<"attend", [
     (default 1) multiplies the normalised weight, `sink` (default -inf) has
     the region arguments `(b, h, row, i, captures...)`.
 
+    A `score` may be a row [E], one for each feature of the values: then w_j is
+    one too, feature by feature, and lse is 0.
+
+    With `carry` the rows of a key and of its value change once at every position
+    after its own, up to that of the query: for t = j + 1, ..., i in this order
+
+        keys_p[j]..., values[j] = carry(b, h, t, keys_p[j]..., values[j],
+                                        steps_p[b,h,t,:]..., captures...)
+
+    `steps` are tensors [B, H', N, D]. Nothing changes a key at or after the query.
+
     - (C1) `queries` and `keys` are equally many, and each pair has one feature extent.
     - (C2) every operand in `queries`, `keys`, `values` has rank 4 and a static last extent.
     - (C3) pair regions have the arguments `(b, h, row, i, j, dots, captures)`, `sink` `(b, h, row, i, captures)`.
-    - (C4) `score`, `factor` and `sink` yield one f32, `mask` one i1.
+    - (C4) `score` yields one f32 or a row of f32 with the feature extent of `values`, `factor` and `sink` one f32, `mask` one i1.
     - (C5) `sink` is given only with softmax; `epsilon` only with ratio.
     - (C6) the result has the feature extent of `values` and element type f32 or that of `values`.
+    - (C7) `carry` has the arguments `(b, h, t, keys, values, steps, captures)` and yields rows of the types of keys and values, in f32.
+    - (C8) `steps` is given only with `carry`; each operand has rank 4 and a static last extent.
+    - (C9) a score per feature has neither `factor` nor `sink`.
   }];
   let arguments = (ins
     Index:$batch, Index:$heads, Index:$queryCount, Index:$keyCount,
     Variadic<AnyRankedTensor>:$queries, Variadic<AnyRankedTensor>:$keys,
-    AnyRankedTensor:$values, Variadic<AnyRankedTensor>:$captures,
-    Attn_Reduction:$reduction, OptionalAttr<F64Attr>:$epsilon);
+    AnyRankedTensor:$values, Variadic<AnyRankedTensor>:$steps,
+    Variadic<AnyRankedTensor>:$captures, Attn_Reduction:$reduction, OptionalAttr<F64Attr>:$epsilon);
   let results = (outs AnyRankedTensor:$result, AnyRankedTensor:$lse);
   let regions = (region SizedRegion<1>:$score, AnyRegion:$mask, AnyRegion:$factor,
-                        AnyRegion:$sink);
+                        AnyRegion:$sink, AnyRegion:$carry);
   let assemblyFormat = [{
     $reduction (`epsilon` $epsilon^)?
     `shape` `(` $batch `,` $heads `,` $queryCount `,` $keyCount `)`
     `queries` `(` $queries `)` `keys` `(` $keys `)` `values` `(` $values `)`
-    (`captures` `(` $captures^ `)`)? attr-dict
+    (`steps` `(` $steps^ `)`)? (`captures` `(` $captures^ `)`)? attr-dict
     `:` functional-type(operands, results)
     `score` $score (`mask` $mask^)? (`factor` $factor^)? (`sink` $sink^)?
+    (`carry` $carry^)?
   }];
   let hasVerifier = 1;
   let hasCanonicalizer = 1;
@@ -137,6 +152,10 @@ def Attn_AttendOp : Attn_Op<"attend", [
     static constexpr unsigned kPairPositions = 5;
     /// Leading arguments of the sink region before the captures: b, h, row, i.
     static constexpr unsigned kSinkPositions = 4;
+    /// Leading arguments of the carry region before the rows: b, h, t.
+    static constexpr unsigned kCarryPositions = 3;
+    /// Whether there is a score for each feature of the values.
+    bool isPerFeature();
   }];
 }
 

@@ -330,3 +330,79 @@ func.func @vecmat_c2(%k: tensor<?x?x?x4xf32>, %n: index) {
   }
   return
 }
+
+// -----
+
+func.func @attend_c4_score_extent(%x: tensor<?x?x?x4xf32>, %n: index) {
+  // expected-error @+1 {{'attn.attend' op score region must yield 'f32', got 'tensor<3xf32>'}}
+  %out, %lse = attn.attend softmax shape(%n, %n, %n, %n) queries(%x) keys(%x) values(%x)
+      : (index, index, index, index, tensor<?x?x?x4xf32>, tensor<?x?x?x4xf32>, tensor<?x?x?x4xf32>) -> (tensor<?x?x?x4xf32>, tensor<?x?x?xf32>)
+  score {
+  ^bb0(%b: i32, %h: i32, %row: i32, %i: i32, %j: i32, %d0: f32):
+    %s = attn.splat %d0 : f32 -> tensor<3xf32>
+    attn.yield %s : tensor<3xf32>
+  }
+  return
+}
+
+// -----
+
+func.func @attend_c7(%x: tensor<?x?x?x4xf32>, %n: index) {
+  // expected-error @+1 {{'attn.attend' op carry region must have arguments ('i32', 'i32', 'i32', 'tensor<4xf32>', 'tensor<4xf32>', 'tensor<4xf32>'), got ('i32', 'i32', 'i32')}}
+  %out, %lse = attn.attend softmax shape(%n, %n, %n, %n) queries(%x) keys(%x) values(%x) steps(%x)
+      : (index, index, index, index, tensor<?x?x?x4xf32>, tensor<?x?x?x4xf32>, tensor<?x?x?x4xf32>, tensor<?x?x?x4xf32>) -> (tensor<?x?x?x4xf32>, tensor<?x?x?xf32>)
+  score {
+  ^bb0(%b: i32, %h: i32, %row: i32, %i: i32, %j: i32, %d0: f32):
+    attn.yield %d0 : f32
+  } carry {
+  ^bb0(%b: i32, %h: i32, %t: i32):
+    attn.yield
+  }
+  return
+}
+
+// -----
+
+func.func @attend_c7_yield(%x: tensor<?x?x?x4xf32>, %n: index) {
+  // expected-error @+1 {{'attn.attend' op carry region must yield ('tensor<4xf32>', 'tensor<4xf32>'), got ('tensor<4xf32>')}}
+  %out, %lse = attn.attend softmax shape(%n, %n, %n, %n) queries(%x) keys(%x) values(%x)
+      : (index, index, index, index, tensor<?x?x?x4xf32>, tensor<?x?x?x4xf32>, tensor<?x?x?x4xf32>) -> (tensor<?x?x?x4xf32>, tensor<?x?x?xf32>)
+  score {
+  ^bb0(%b: i32, %h: i32, %row: i32, %i: i32, %j: i32, %d0: f32):
+    attn.yield %d0 : f32
+  } carry {
+  ^bb0(%b: i32, %h: i32, %t: i32, %key: tensor<4xf32>, %value: tensor<4xf32>):
+    attn.yield %key : tensor<4xf32>
+  }
+  return
+}
+
+// -----
+
+func.func @attend_c8(%x: tensor<?x?x?x4xf32>, %n: index) {
+  // expected-error @+1 {{'attn.attend' op steps need a carry region}}
+  %out, %lse = attn.attend softmax shape(%n, %n, %n, %n) queries(%x) keys(%x) values(%x) steps(%x)
+      : (index, index, index, index, tensor<?x?x?x4xf32>, tensor<?x?x?x4xf32>, tensor<?x?x?x4xf32>, tensor<?x?x?x4xf32>) -> (tensor<?x?x?x4xf32>, tensor<?x?x?xf32>)
+  score {
+  ^bb0(%b: i32, %h: i32, %row: i32, %i: i32, %j: i32, %d0: f32):
+    attn.yield %d0 : f32
+  }
+  return
+}
+
+// -----
+
+func.func @attend_c9(%x: tensor<?x?x?x4xf32>, %n: index) {
+  // expected-error @+1 {{'attn.attend' op a score per feature has neither factor nor sink}}
+  %out, %lse = attn.attend softmax shape(%n, %n, %n, %n) queries(%x) keys(%x) values(%x)
+      : (index, index, index, index, tensor<?x?x?x4xf32>, tensor<?x?x?x4xf32>, tensor<?x?x?x4xf32>) -> (tensor<?x?x?x4xf32>, tensor<?x?x?xf32>)
+  score {
+  ^bb0(%b: i32, %h: i32, %row: i32, %i: i32, %j: i32, %d0: f32):
+    %s = attn.splat %d0 : f32 -> tensor<4xf32>
+    attn.yield %s : tensor<4xf32>
+  } factor {
+  ^bb0(%b: i32, %h: i32, %row: i32, %i: i32, %j: i32, %d0: f32):
+    attn.yield %d0 : f32
+  }
+  return
+}

@@ -69,3 +69,26 @@ func.func @backwards(%k: tensor<?x?x?x4xf32>, %b: index, %n: index) -> (tensor<?
   }
   return %out#0, %out#1 : tensor<?x1x?x4xf32>, tensor<?x1x?x1xf32>
 }
+
+// Keys that are carried on, beside values that are not; a score per feature.
+// CHECK-LABEL: func.func @carry(
+func.func @carry(%q: tensor<?x?x?x4xf32>, %k: tensor<?x?x?x4xbf16>, %v: tensor<?x?x?x3xf32>, %g: tensor<?x?x?x4xf32>, %n: index)
+    -> (tensor<?x?x?x3xf32>, tensor<?x?x?xf32>) {
+  // CHECK: attn.attend softmax shape({{.*}}) queries(%{{.*}}) keys(%{{.*}}) values(%{{.*}}) steps(%{{.*}}) :
+  %out, %lse = attn.attend softmax shape(%n, %n, %n, %n) queries(%q) keys(%k) values(%v) steps(%g)
+      : (index, index, index, index, tensor<?x?x?x4xf32>, tensor<?x?x?x4xbf16>, tensor<?x?x?x3xf32>, tensor<?x?x?x4xf32>) -> (tensor<?x?x?x3xf32>, tensor<?x?x?xf32>)
+  score {
+  ^bb0(%b: i32, %h: i32, %row: i32, %i: i32, %j: i32, %dot: f32):
+    // CHECK: attn.yield %{{.*}} : tensor<3xf32>
+    %scores = attn.splat %dot : f32 -> tensor<3xf32>
+    attn.yield %scores : tensor<3xf32>
+  // CHECK: } carry {
+  // CHECK-NEXT: ^bb0(%{{.*}}: i32, %{{.*}}: i32, %{{.*}}: i32, %{{.*}}: tensor<4xf32>, %{{.*}}: tensor<3xf32>, %{{.*}}: tensor<4xf32>):
+  } carry {
+  ^bb0(%b: i32, %h: i32, %t: i32, %key: tensor<4xf32>, %value: tensor<3xf32>, %gate: tensor<4xf32>):
+    %next = arith.mulf %key, %gate : tensor<4xf32>
+    // CHECK: attn.yield %{{.*}}, %{{.*}} : tensor<4xf32>, tensor<3xf32>
+    attn.yield %next, %value : tensor<4xf32>, tensor<3xf32>
+  }
+  return %out, %lse : tensor<?x?x?x3xf32>, tensor<?x?x?xf32>
+}
