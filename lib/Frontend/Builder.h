@@ -107,6 +107,11 @@ public:
   /// The state `name` before this step.
   Node *state(llvm::StringRef name, llvm::ArrayRef<Feature> features);
   Node *cumSum(Operand x, SourceRange range);
+  /// `node` where the first position is `start`; an error if it needs what came
+  /// before that.
+  Node *startAt(Node *node, Node *start);
+  /// A state at the present batch and head from a tensor [batch, heads, ...].
+  Node *readState(const InputTensor &input, llvm::ArrayRef<Feature> features);
   /// The carried row `name` before a step, and the row that `step` makes of
   /// `initial`, once at every key after its own up to the query.
   Node *carry(llvm::StringRef name, llvm::ArrayRef<Feature> features);

@@ -95,6 +95,22 @@ Node *Builder::state(llvm::StringRef name, llvm::ArrayRef<Feature> features) {
   return graph.intern(std::move(node));
 }
 
+Node *Builder::readState(const InputTensor &input,
+                         llvm::ArrayRef<Feature> features) {
+  Node node;
+  node.op = Op::Read;
+  node.scalar = Scalar::Real;
+  node.input = &input;
+  node.place = input.range;
+  for (unsigned d = 0; d < 2; ++d) {
+    Node *index = getOwnIndex(input, d);
+    node.operands.push_back(index ? index : integer(0));
+  }
+  node.operands.append(features.size(), nullptr);
+  node.features.assign(features.begin(), features.end());
+  return graph.intern(std::move(node));
+}
+
 Node *Builder::carry(llvm::StringRef name, llvm::ArrayRef<Feature> features) {
   Node node = *state(name, features);
   node.op = Op::Carry;

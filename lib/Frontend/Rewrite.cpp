@@ -119,6 +119,45 @@ Node *Builder::rewrite(Node *node, Replacement &replaced) {
   return result;
 }
 
+Node *Builder::startAt(Node *node, Node *start) {
+  // What is read at its own place stays there.
+  Replacement replaced;
+  auto isPlace = [](const Node *index) {
+    return index->op == Op::KeyPosition || index->op == Op::Row;
+  };
+  Node *earlier = nullptr;
+  walk(node, [&](Node *below) {
+    if (below->isRunning() || below->op == Op::Length)
+      earlier = below;
+    if (below->op != Op::Read)
+      return;
+    bool isOwn = true;
+    for (auto [axis, index] : llvm::zip(below->input->axes, below->operands))
+      if (axis.name == "keys" || axis.name == "queries")
+        isOwn &= index && isPlace(index);
+    if (!isOwn)
+      earlier = below;
+    bool isMoved = false;
+    for (auto [axis, index] : llvm::zip(below->input->axes, below->operands))
+      isMoved |= index && axis.name != "keys" && axis.name != "queries" &&
+                 index->variesOver(VariesPair);
+    if (isOwn && !isMoved)
+      replaced[below] = below;
+    else if (isMoved)
+      earlier = below;
+  });
+  if (earlier)
+    return notCompiled(earlier->place,
+                       "going on from given states where " +
+                           llvm::Twine(earlier->op == Op::Length
+                                           ? "a length is used"
+                                           : "other tokens are read"));
+  for (Op op : {Op::KeyPosition, Op::QueryPosition})
+    replaced[place(op)] =
+        arithmetic(Op::Add, {place(op), node->place}, {start, node->place});
+  return rewrite(node, replaced);
+}
+
 /// A running value at another key; zero outside the sequence.
 Node *Builder::readAt(Node *node, Operand index) {
   Node *running = node->op == Op::At ? node->operands[0] : node;

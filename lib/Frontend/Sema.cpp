@@ -42,6 +42,8 @@ private:
   void checkWidths(llvm::ArrayRef<Node *> roots);
   std::optional<Spec> makeSpec();
   TensorSignature makeResult(StringRef name, Spec &spec);
+  std::vector<TensorAxis> getStateAxes(const RecurrentState &state) const;
+  void takeStates(std::vector<const InputTensor *> &arguments);
 
   const Definition &definition;
   support::DiagnosticEngine &diags;
@@ -258,6 +260,62 @@ TensorSignature Analyzer::makeResult(StringRef name, Spec &spec) {
   return result;
 }
 
+std::vector<TensorAxis>
+Analyzer::getStateAxes(const RecurrentState &state) const {
+  std::vector<TensorAxis> axes;
+  for (const std::string &axis : {program->batchAxis, program->headAxis})
+    axes.push_back(axis.empty() ? TensorAxis{"1", true, 1}
+                                : TensorAxis{axis, false, std::nullopt});
+  for (const Feature &feature : state.before->features) {
+    TensorAxis axis{feature.name, true, std::nullopt};
+    if (feature.isKnown())
+      axis.extent = feature.extent;
+    if (axis.name.empty())
+      axis.name = feature.isKnown() ? std::to_string(feature.extent) : "state";
+    axes.push_back(axis);
+  }
+  return axes;
+}
+
+/// The states before the first token as arguments.
+void Analyzer::takeStates(std::vector<const InputTensor *> &arguments) {
+  auto add = [&](const std::string &name, std::vector<TensorAxis> axes,
+                 support::ElementType type) -> const InputTensor & {
+    InputTensor &input = program->inputs.emplace_back();
+    input.name = name;
+    input.range = definition.name.range;
+    input.elementType = type;
+    input.axes = std::move(axes);
+    return input;
+  };
+  if (program->findInput("start")) {
+    b.error(program->findInput("start")->range,
+            "'start' is the number of tokens before the first one where states "
+            "are arguments; expected another name");
+    return;
+  }
+  const InputTensor &start = add("start", {}, support::ElementType::I32);
+  Node *first = b.read(start);
+  program->out = b.startAt(program->out, first);
+  bool isRead = false;
+  auto look = [&](Node *root) {
+    walk(root, [&](Node *node) { isRead |= node == first; });
+  };
+  look(program->out);
+  for (RecurrentState &state : program->states) {
+    state.after = b.startAt(state.after, first);
+    look(state.after);
+  }
+  for (RecurrentState &state : program->states) {
+    const InputTensor &input =
+        add(state.name, getStateAxes(state), support::ElementType::F32);
+    state.initial = b.readState(input, state.before->features);
+    arguments.push_back(&input);
+  }
+  if (isRead)
+    arguments.push_back(&start);
+}
+
 std::optional<Spec> Analyzer::makeSpec() {
   llvm::SmallVector<Node *> roots = getRoots();
   std::vector<const InputTensor *> read;
@@ -284,6 +342,9 @@ std::optional<Spec> Analyzer::makeSpec() {
       arguments.push_back(&input);
   chooseAxes(arguments);
   checkWidths(roots);
+  if (!program->states.empty() && scope.instance.takesStates &&
+      !diags.hasErrors())
+    takeStates(arguments);
   if (diags.hasErrors())
     return std::nullopt;
 
@@ -296,6 +357,10 @@ std::optional<Spec> Analyzer::makeSpec() {
   spec.results = {makeResult("out", spec)};
   if (program->states.empty() && program->score->isScalar())
     spec.results.push_back(makeResult("lse", spec));
+  if (scope.instance.givesStates)
+    for (const RecurrentState &state : program->states)
+      spec.results.push_back(
+          {state.name, support::ElementType::F32, getStateAxes(state)});
   for (const auto &[name, binding] : scope.params)
     spec.params[name] = printConstant(*binding.node);
   spec.program = program;

@@ -33,6 +33,12 @@ struct Instance {
   std::map<std::string, int64_t> extents;
   /// Element type of q and of everything declared without one: f32, bf16, f16.
   support::ElementType elementType = support::ElementType::F32;
+  /// Of a definition with states: whether the states before the first token are
+  /// arguments, in the place of `from`, and those after the last one results.
+  /// Each has the name of its state and f32[batch, heads, its axes]. A
+  /// definition that uses positions as numbers then has the argument `start:
+  /// i32`, the number of tokens before the first one.
+  bool takesStates = false, givesStates = false;
 };
 
 /// One dimension of a tensor of the signature.

@@ -32,6 +32,8 @@ static cl::opt<bool> isEach("each",
                             cl::desc("compile every definition of the file"));
 static cl::opt<bool> namesOnly("names",
                                cl::desc("print the names of what compiles"));
+static cl::opt<bool> takesStates("states-in", cl::desc("states are arguments"));
+static cl::opt<bool> givesStates("states-out", cl::desc("states are results"));
 static cl::opt<bool> withPlaces("places",
                                 cl::desc("print the places of operations"));
 
@@ -107,6 +109,8 @@ int main(int argc, char **argv) {
     return 2;
   }
   instance.elementType = *type;
+  instance.takesStates = takesStates;
+  instance.givesStates = givesStates;
   if (!definition.empty())
     instance.definition = definition;
   for (llvm::StringRef text : params) {
