@@ -20,6 +20,7 @@
 
 #include "rapt/Error.h"
 #include "rapt/Executor.h"
+#include "rapt/RunTable.h"
 #include "rapt/Tensor.h"
 #include <cstdint>
 #include <map>
@@ -135,6 +136,12 @@ public:
   /// The sizes of `out` for these arguments.
   Result<std::vector<int64_t>>
   getResultSizes(const std::vector<NamedTensor> &arguments) const;
+
+  /// Which keys each block of queries visits, for every loop over pairs whose
+  /// mask leaves out some. Tensors of floats need no data. Errors as those of
+  /// run().
+  Result<std::vector<RunTable>>
+  planRuns(const std::vector<NamedTensor> &arguments) const;
 
   const Signature &getSignature() const;
   /// Prefix of the three entries in the object code.

@@ -17,10 +17,10 @@ namespace {
 class MaskInterpreter {
 public:
   MaskInterpreter(OpBuilder &builder, Location location,
-                  llvm::DenseMap<Value, Bounds> bounds, ReadElement readElement,
+                  llvm::DenseMap<Value, Bounds> bounds, ReadRange readRange,
                   EvaluateShape evaluateShape)
       : builder(builder), location(location), known(std::move(bounds)),
-        readElement(readElement), evaluateShape(evaluateShape) {}
+        readRange(readRange), evaluateShape(evaluateShape) {}
 
   Bounds get(Value value) {
     auto [entry, isNew] = known.try_emplace(value);
@@ -78,7 +78,7 @@ private:
   OpBuilder &builder;
   Location location;
   llvm::DenseMap<Value, Bounds> known;
-  ReadElement readElement;
+  ReadRange readRange;
   EvaluateShape evaluateShape;
 };
 
@@ -97,20 +97,20 @@ Bounds MaskInterpreter::interpretConstant(arith::ConstantOp op) {
 Bounds MaskInterpreter::interpretRead(attn::ReadOp op) {
   if (!op.getType().isInteger())
     return {};
-  SmallVector<Value> indices;
+  SmallVector<Bounds> indices;
   for (Value index : op.getIndices()) {
-    Bounds bounds = get(index);
-    if (!bounds.isExact())
+    indices.push_back(get(index));
+    if (!indices.back().isKnown())
       return {};
-    indices.push_back(bounds.low);
   }
-  Value element = readElement(op.getTensor(), indices);
-  if (!element)
-    return {};
-  if (!element.getType().isInteger(1) && !element.getType().isInteger(64))
-    element = arith::ExtSIOp::create(builder, location, builder.getI64Type(),
-                                     element);
-  return {element, element};
+  Bounds range = readRange(op.getTensor(), indices);
+  if (!range.isKnown() || !op.getType().isInteger(1))
+    return range;
+  auto holds = [&](Value number) {
+    return compare(arith::CmpIPredicate::ne, number, constant(int64_t(0)));
+  };
+  Value some = holds(range.high);
+  return {some, range.isExact() ? some : holds(range.low)};
 }
 
 /// An operation that rises with a, and rises or falls with b.
@@ -353,9 +353,8 @@ Bounds MaskInterpreter::interpret(Operation *op) {
 
 MaskClass emitMaskClasses(OpBuilder &builder, Location location, Region &mask,
                           llvm::DenseMap<Value, Bounds> bounds,
-                          ReadElement readElement,
-                          EvaluateShape evaluateShape) {
-  MaskInterpreter interpreter(builder, location, std::move(bounds), readElement,
+                          ReadRange readRange, EvaluateShape evaluateShape) {
+  MaskInterpreter interpreter(builder, location, std::move(bounds), readRange,
                               evaluateShape);
   auto yield = cast<attn::YieldOp>(mask.front().back());
   Bounds result = interpreter.getBoolean(yield.getValue());

@@ -26,10 +26,12 @@ struct Bounds {
   bool isExact() const { return low && low == high; }
 };
 
-/// Reads an element of a captured tensor at indices that are the same for every
-/// pair (i64); null if the tensor cannot be read there.
-using ReadElement = llvm::function_ref<mlir::Value(mlir::Value tensor,
-                                                   mlir::ValueRange indices)>;
+/// The least and largest element (i64; of booleans 0 or 1) of a captured tensor
+/// of integers over ranges of its indices; elements outside the tensor are 0.
+/// Exact if all indices are and only then; unknown if the tensor cannot be read
+/// so.
+using ReadRange = llvm::function_ref<Bounds(mlir::Value tensor,
+                                            llvm::ArrayRef<Bounds> indices)>;
 
 /// What `attn.length`, `attn.extent` and `attn.share` give, as i64; null for
 /// any other operation.
@@ -55,7 +57,7 @@ struct MaskClass {
 MaskClass emitMaskClasses(mlir::OpBuilder &builder, mlir::Location location,
                           mlir::Region &mask,
                           llvm::DenseMap<mlir::Value, Bounds> bounds,
-                          ReadElement readElement, EvaluateShape evaluateShape);
+                          ReadRange readRange, EvaluateShape evaluateShape);
 
 } // namespace rapt::analysis
 

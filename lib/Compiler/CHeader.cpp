@@ -75,12 +75,14 @@ constexpr StringRef headerText =
 typedef struct $N_args {
 $MEMBERS} $N_args;
 
-/** Bytes of workspace that a call with these sizes needs. */
+/** Bytes of workspace with which a call with these sizes can be planned. */
 int64_t $N_workspace(const $N_args *args);
-/** Fills the head of a workspace, whose address is a multiple of 64: its n-th
- * int64_t is the number of items of launch n. Depends on sizes and on tensors
- * of integers only. */
-void $N_plan(const $N_args *args, void *workspace);
+/** Fills a workspace of that many bytes, whose address is a multiple of 64: its
+ * n-th int64_t is the number of items of launch n. Depends on sizes and on
+ * tensors of integers only. Returns the bytes that were needed: if these are
+ * more than there are, the mask left more runs of keys than there was memory
+ * for; plan again in a workspace of that size. */
+int64_t $N_plan(const $N_args *args, void *workspace, int64_t bytes);
 /** Computes items first .. last - 1 of a launch. Threads may share the items of
  * one launch; all of them are done before the next launch begins. Takes about
  * $STACK bytes of stack. */
@@ -92,16 +94,18 @@ enum { $N_launches = $LAUNCHES };
 /** The whole computation on this thread. Returns 0, or -1 if there is not
  * enough memory for the workspace. */
 static inline int $N_call(const $N_args *args) {
-  int64_t bytes = $N_workspace(args);
-  int64_t launch;
-  void *memory, *workspace;
-  if (bytes < (int64_t)sizeof(int64_t) * $N_launches)
-    bytes = (int64_t)sizeof(int64_t) * $N_launches;
-  memory = malloc((size_t)bytes + 63);
-  if (!memory)
-    return -1;
-  workspace = (void *)(((uintptr_t)memory + 63) & ~(uintptr_t)63);
-  $N_plan(args, workspace);
+  int64_t needed = $N_workspace(args);
+  int64_t bytes, launch;
+  void *memory = NULL, *workspace;
+  do {
+    free(memory);
+    bytes = needed;
+    memory = malloc((size_t)bytes + 63);
+    if (!memory)
+      return -1;
+    workspace = (void *)(((uintptr_t)memory + 63) & ~(uintptr_t)63);
+    needed = $N_plan(args, workspace, bytes);
+  } while (needed > bytes);
   for (launch = 0; launch < $N_launches; ++launch)
     $N_run(args, workspace, launch, 0, ((const int64_t *)workspace)[launch]);
   free(memory);

@@ -69,8 +69,9 @@ std::vector<int64_t> getStrides(const TensorView &view) {
   return strides;
 }
 
-/// Strides and address. A dimension of one element may have any stride.
-llvm::Error checkMemory(BoundTensor &tensor, bool isContiguous) {
+/// Strides and, unless the tensor is never read, the address. A dimension of
+/// one element may have any stride.
+llvm::Error checkMemory(BoundTensor &tensor, bool isContiguous, bool isRead) {
   const std::string &name = tensor.signature->name;
   const TensorView &view = *tensor.view;
   if (!tensor.hasElements())
@@ -91,6 +92,8 @@ llvm::Error checkMemory(BoundTensor &tensor, bool isContiguous) {
                      "' is " + Twine(stride) + ", expected 1");
   }
   Footprint footprint = tensor.getFootprint();
+  if (!isRead && footprint.address == 0)
+    return llvm::Error::success();
   if (footprint.address == 0)
     return invalid("'" + name + "' has elements, but no address");
   if (footprint.address % footprint.elementBytes != 0)
@@ -133,17 +136,18 @@ matchArguments(llvm::ArrayRef<frontend::TensorSignature> arguments,
   return matched;
 }
 
-Expected<CallArguments> bindArguments(const CallSignature &signature,
-                                      llvm::ArrayRef<NamedTensor> tensors,
-                                      const TensorView &out,
-                                      const TensorView *lse) {
+/// Checks what is given and puts it in words. `out` and `lse` may be null.
+static Expected<CallArguments> bind(const CallSignature &signature,
+                                    llvm::ArrayRef<NamedTensor> tensors,
+                                    const TensorView *out,
+                                    const TensorView *lse, bool readsFloats) {
   auto matched = matchArguments(signature.arguments, tensors);
   if (!matched)
     return matched.takeError();
   std::vector<BoundTensor> bound;
   for (auto [argument, view] : llvm::zip_equal(signature.arguments, *matched))
     bound.push_back({&argument, view, getStrides(*view), false});
-  const TensorView *given[] = {&out, lse};
+  const TensorView *given[] = {out, lse};
   for (auto [result, view] : llvm::zip_equal(signature.results, given))
     bound.push_back({&result, view,
                      view ? getStrides(*view) : std::vector<int64_t>(), true});
@@ -157,9 +161,12 @@ Expected<CallArguments> bindArguments(const CallSignature &signature,
     return std::move(error);
   for (auto [tensor, isContiguous] :
        llvm::zip_equal(bound, signature.contiguous))
-    if (tensor.view)
-      if (llvm::Error error = checkMemory(tensor, isContiguous))
+    if (tensor.view) {
+      bool isRead =
+          readsFloats || !support::isFloat(tensor.signature->elementType);
+      if (llvm::Error error = checkMemory(tensor, isContiguous, isRead))
         return std::move(error);
+    }
   for (const BoundTensor &result : bound)
     for (const BoundTensor &other : bound) {
       if (!result.isResult || !result.view || !other.view ||
@@ -184,6 +191,18 @@ Expected<CallArguments> bindArguments(const CallSignature &signature,
       arguments.isEmpty |= !tensor.hasElements();
   }
   return arguments;
+}
+
+Expected<CallArguments> bindArguments(const CallSignature &signature,
+                                      llvm::ArrayRef<NamedTensor> tensors,
+                                      const TensorView &out,
+                                      const TensorView *lse) {
+  return bind(signature, tensors, &out, lse, /*readsFloats=*/true);
+}
+
+Expected<CallArguments> bindForPlan(const CallSignature &signature,
+                                    llvm::ArrayRef<NamedTensor> tensors) {
+  return bind(signature, tensors, nullptr, nullptr, /*readsFloats=*/false);
 }
 
 } // namespace rapt

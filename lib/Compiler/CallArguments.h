@@ -44,6 +44,11 @@ llvm::Expected<CallArguments> bindArguments(const CallSignature &signature,
                                             const TensorView &out,
                                             const TensorView *lse);
 
+/// The same for planning alone: there are no results, and tensors of floats
+/// need no data.
+llvm::Expected<CallArguments> bindForPlan(const CallSignature &signature,
+                                          llvm::ArrayRef<NamedTensor> tensors);
+
 } // namespace rapt
 
 #endif // RAPT_LIB_COMPILER_CALLARGUMENTS_H

@@ -156,19 +156,21 @@ Expected<GeneratedModule> generate(const Compilation &compilation) {
   GeneratedModule generated;
   mlir::Operation *module = *lowered->module;
   auto launches = module->getAttrOfType<mlir::IntegerAttr>("rapt.launches");
+  auto tables = module->getAttrOfType<mlir::IntegerAttr>("rapt.tables");
   auto form = module->getAttrOfType<mlir::StringAttr>("rapt.form");
   auto plan = module->getAttrOfType<mlir::StringAttr>("rapt.plan");
   auto contiguous =
       module->getAttrOfType<mlir::DenseBoolArrayAttr>("rapt.contiguous");
   size_t tensors =
       compilation.spec.arguments.size() + compilation.spec.results.size();
-  if (!launches || !form || !plan || !contiguous ||
+  if (!launches || !tables || !form || !plan || !contiguous ||
       contiguous.asArrayRef().size() != tensors)
     return makeError(
         ErrorCode::Internal,
-        "the lowered module does not say its launches, its form, its plan "
-        "and which tensors are contiguous");
+        "the lowered module does not say its launches, its tables, its form, "
+        "its plan and which tensors are contiguous");
   generated.facts.launches = launches.getInt();
+  generated.facts.tables = tables.getInt();
   generated.facts.form = form.str();
   generated.facts.plan = plan.str();
   generated.facts.contiguous.assign(contiguous.asArrayRef().begin(),

@@ -7,6 +7,7 @@
 #include "lib/Compiler/CallArguments.h"
 #include "lib/Compiler/CodedError.h"
 #include "lib/Compiler/Compilation.h"
+#include "lib/Compiler/ReadRunTables.h"
 #include "lib/Compiler/WorkspacePool.h"
 #include "lib/Runtime/FlushSubnormals.h"
 #include "lib/Runtime/KernelCache.h"
@@ -28,6 +29,10 @@ struct Kernel::Implementation {
   bool isFromCache = false;
   std::vector<std::string> warnings;
   mutable WorkspacePool workspaces;
+
+  /// A workspace in which the call is planned. A mask that leaves more runs
+  /// than expected is planned again with the memory that they need.
+  Expected<WorkspacePool::Lease> plan(const int64_t *words) const;
 };
 
 //===----------------------------------------------------------------------===//
@@ -138,6 +143,22 @@ Result<Kernel> Kernel::compile(const Spec &spec,
 // Running
 //===----------------------------------------------------------------------===//
 
+Expected<WorkspacePool::Lease>
+Kernel::Implementation::plan(const int64_t *words) const {
+  const runtime::KernelEntries &entries = code->getEntries();
+  int64_t bytes = entries.workspace(words);
+  for (;;) {
+    WorkspacePool::Lease workspace = workspaces.take(bytes);
+    if (!workspace.getData())
+      return makeError(ErrorCode::InvalidArgument,
+                       "not enough memory for a workspace of " +
+                           llvm::Twine(bytes) + " bytes");
+    bytes = entries.plan(words, workspace.getData(), workspace.getBytes());
+    if (bytes <= workspace.getBytes())
+      return workspace;
+  }
+}
+
 Result<void> Kernel::run(const std::vector<NamedTensor> &arguments,
                          const TensorView &out, const TensorView *lse,
                          const RunOptions &options) const {
@@ -153,18 +174,13 @@ Result<void> Kernel::run(const std::vector<NamedTensor> &arguments,
   if (bound->isEmpty)
     return {};
 
+  auto workspace = implementation->plan(bound->words.data());
+  if (!workspace)
+    return toError(workspace.takeError());
+  void *memory = workspace->getData();
   const int64_t *words = bound->words.data();
   const runtime::KernelEntries &entries = implementation->code->getEntries();
   int64_t launches = implementation->manifest.facts.launches;
-  constexpr int64_t wordBytes = sizeof(int64_t);
-  int64_t bytes = std::max(entries.workspace(words), launches * wordBytes);
-  WorkspacePool::Lease workspace = implementation->workspaces.take(bytes);
-  if (!workspace.getData())
-    return Error{ErrorCode::InvalidArgument,
-                 "not enough memory for a workspace of " +
-                     std::to_string(bytes) + " bytes"};
-  void *memory = workspace.getData();
-  entries.plan(words, memory);
   Executor &executor = options.executor
                            ? *options.executor
                            : runtime::ThreadPool::shared(options.threads);
@@ -177,6 +193,18 @@ Result<void> Kernel::run(const std::vector<NamedTensor> &arguments,
       });
   }
   return {};
+}
+
+Result<std::vector<RunTable>>
+Kernel::planRuns(const std::vector<NamedTensor> &arguments) const {
+  Expected<CallArguments> bound = bindForPlan(implementation->call, arguments);
+  if (!bound)
+    return toError(bound.takeError());
+  auto workspace = implementation->plan(bound->words.data());
+  if (!workspace)
+    return toError(workspace.takeError());
+  const LoweringFacts &facts = implementation->manifest.facts;
+  return readRunTables(workspace->getData(), facts.launches, facts.tables);
 }
 
 Result<std::vector<int64_t>>

@@ -38,6 +38,7 @@ std::string KernelManifest::print() const {
           {"form", facts.form},
           {"plan", facts.plan},
           {"launches", facts.launches},
+          {"tables", facts.tables},
           {"stack_bytes", facts.stackBytes}},
       /*isIndented=*/true);
 }
@@ -48,19 +49,22 @@ Expected<LoweringFacts> parseLoweringFacts(StringRef manifest) {
     return value.takeError();
   const json::Object *object = value->getAsObject();
   std::optional<StringRef> form, plan;
-  std::optional<int64_t> launches, stackBytes;
+  std::optional<int64_t> launches, tables, stackBytes;
   const json::Array *contiguous = nullptr;
   if (object) {
     form = object->getString("form");
     plan = object->getString("plan");
     launches = object->getInteger("launches");
+    tables = object->getInteger("tables");
     stackBytes = object->getInteger("stack_bytes");
     contiguous = object->getArray("contiguous");
   }
-  if (!form || !plan || !launches || !stackBytes || !contiguous)
+  if (!form || !plan || !launches || !tables || !stackBytes || !contiguous)
     return llvm::createStringError(
-        "manifest lacks form, plan, launches, stack_bytes or contiguous");
-  LoweringFacts facts{form->str(), plan->str(), *launches, *stackBytes, {}};
+        "manifest lacks form, plan, launches, tables, stack_bytes or "
+        "contiguous");
+  LoweringFacts facts{form->str(), plan->str(), *launches,
+                      *tables,     *stackBytes, {}};
   for (const json::Value &flag : *contiguous)
     facts.contiguous.push_back(flag.getAsBoolean().value_or(true));
   return facts;

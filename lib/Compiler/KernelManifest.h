@@ -22,6 +22,8 @@ struct LoweringFacts {
   /// The algorithm of each launch, and what was chosen for it, as text.
   std::string form, plan;
   int64_t launches = 0;
+  /// Tables of runs in the workspace, see lib/Support/WorkspaceHead.h.
+  int64_t tables = 0;
   /// Stack that one call of NAME_run takes, about.
   int64_t stackBytes = 0;
   /// For every argument, then every result: the last dimension must have the

@@ -26,6 +26,8 @@ public:
     ~Lease();
     /// Null if there was not enough memory.
     void *getData() const { return memory.get(); }
+    /// At least as many as were asked for.
+    int64_t getBytes() const { return bytes; }
 
   private:
     friend class WorkspacePool;

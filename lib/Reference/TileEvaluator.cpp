@@ -25,6 +25,9 @@ private:
   Error runWorkspace(tile::WorkspaceOp op, Environment<Real> &values);
   Error runLaunch(tile::LaunchOp op, Environment<Real> &values);
   Error runFor(tile::ForOp op, Environment<Real> &values);
+  Error runPlanRuns(tile::PlanRunsOp op, Environment<Real> &values);
+  Error runDomain(tile::DomainOp op, Environment<Real> &values);
+  Error runBounds(tile::BoundsOp op, Environment<Real> &values);
   Error runRuns(tile::RunsOp op, Environment<Real> &values);
   Error runForRuns(tile::ForRunsOp op, Environment<Real> &values);
 
@@ -104,6 +107,14 @@ Error TileEvaluator<Real>::run(Operation *op, Environment<Real> &values) {
           .Case([&](tile::WorkspaceOp op) { return runWorkspace(op, values); })
           .Case([&](tile::LaunchOp op) { return runLaunch(op, values); })
           .Case([&](tile::ForOp op) { return runFor(op, values); })
+          .Case([&](tile::PlanRunsOp op) { return runPlanRuns(op, values); })
+          .Case([&](tile::DomainOp op) { return runDomain(op, values); })
+          .Case([&](tile::PyramidOp op) {
+            // What it would remember is looked up in the view itself.
+            values.set(op.getPyramid(), values.get(op.getView()));
+            return Error::success();
+          })
+          .Case([&](tile::BoundsOp op) { return runBounds(op, values); })
           .Case([&](tile::RunsOp op) { return runRuns(op, values); })
           .Case([&](tile::ForRunsOp op) { return runForRuns(op, values); })
           .Case([&](tile::MapOp op) { return executeMap(op, values); })
@@ -170,8 +181,7 @@ Error TileEvaluator<Real>::runLaunch(tile::LaunchOp op,
         Environment<Real> own; // kernels are isolated from above
         setIndex(body.getArgument(0), x, own);
         setIndex(body.getArgument(1), y, own);
-        setIndex(body.getArgument(2), op.getDescending() ? last - 1 - z : z,
-                 own);
+        setIndex(body.getArgument(2), z, own);
         for (auto [argument, value] :
              llvm::zip_equal(body.getArguments().drop_front(3), op.getArgs()))
           own.set(argument, values.get(value));
@@ -205,25 +215,101 @@ Error TileEvaluator<Real>::runFor(tile::ForOp op, Environment<Real> &values) {
 }
 
 template <typename Real>
+Error TileEvaluator<Real>::runPlanRuns(tile::PlanRunsOp op,
+                                       Environment<Real> &values) {
+  int64_t rows = values.getInteger(op.getRows());
+  int64_t columns = values.getInteger(op.getColumns());
+  auto rowStep = static_cast<int64_t>(op.getRowStep());
+  auto columnStep = static_cast<int64_t>(op.getColumnStep());
+  Block &body = op.getClassify().front();
+  auto yield = cast<tile::YieldOp>(body.back());
+  auto table = std::make_shared<RunTable>();
+  table->heads = values.getInteger(op.getHeads());
+  table->blocks = llvm::divideCeil(rows, rowStep);
+  for (int64_t batch = 0; batch < values.getInteger(op.getBatches()); ++batch)
+    for (int64_t head = 0; head < table->heads; ++head)
+      for (int64_t row = 0; row < rows; row += rowStep) {
+        auto runs = std::make_shared<std::vector<Run>>();
+        for (int64_t start = 0; start < columns; start += columnStep) {
+          int64_t length = std::min(columnStep, columns - start);
+          int64_t lastRow = std::min(row + rowStep, rows) - 1;
+          int64_t rectangle[] = {batch,   head,  row,
+                                 lastRow, start, start + length - 1};
+          for (auto [argument, index] :
+               llvm::zip_equal(body.getArguments(), rectangle))
+            setIndex(argument, index, values);
+          if (Error error = runBlock(body, values))
+            return error;
+          bool any = values.getInteger(yield.getValues()[0]);
+          bool all = values.getInteger(yield.getValues()[1]);
+          if (any)
+            runs->push_back({start, length, all && length == columnStep});
+        }
+        table->domains.push_back(std::move(runs));
+      }
+  values.set(op.getTable(), std::shared_ptr<const RunTable>(table));
+  return Error::success();
+}
+
+template <typename Real>
+Error TileEvaluator<Real>::runDomain(tile::DomainOp op,
+                                     Environment<Real> &values) {
+  auto table =
+      std::get<std::shared_ptr<const RunTable>>(values.get(op.getTable()));
+  int64_t batch = values.getInteger(op.getBatch());
+  int64_t head = values.getInteger(op.getHead());
+  int64_t block = values.getInteger(op.getBlock());
+  auto number = static_cast<size_t>(
+      (batch * table->heads + head) * table->blocks + block);
+  if (number >= table->domains.size())
+    return llvm::createStringError("tile.domain of a block outside the table");
+  values.set(op.getDomain(), table->domains[number]);
+  return Error::success();
+}
+
+template <typename Real>
+Error TileEvaluator<Real>::runBounds(tile::BoundsOp op,
+                                     Environment<Real> &values) {
+  const ViewValue &view = values.getView(op.getPyramid());
+  auto pyramid = op.getPyramid().getDefiningOp<tile::PyramidOp>();
+  auto along = static_cast<size_t>(pyramid.getDimension());
+  SmallVector<int64_t> others;
+  bool isInside = true;
+  for (Value index : op.getIndices()) {
+    size_t d = others.size() < along ? others.size() : others.size() + 1;
+    others.push_back(values.getInteger(index));
+    isInside &= others.back() >= 0 && others.back() < view.sizes[d];
+  }
+  int64_t first = values.getInteger(op.getFirst());
+  int64_t last = values.getInteger(op.getLast());
+  int64_t extent = view.sizes[along];
+  std::optional<int64_t> least, largest;
+  auto join = [&](int64_t value) {
+    least = std::min(value, least.value_or(value));
+    largest = std::max(value, largest.value_or(value));
+  };
+  if (!isInside || first < 0 || last >= extent)
+    join(0);
+  int64_t end = isInside ? std::min(last + 1, extent) : 0;
+  for (int64_t n = std::max<int64_t>(first, 0); n < end; ++n) {
+    int64_t offset = n * view.strides[along];
+    for (auto [d, index] : llvm::enumerate(others))
+      offset += index * view.strides[d < along ? d : d + 1];
+    join(support::loadInteger(view.type, view.data, offset));
+  }
+  values.set(op.getLeast(), Cell<Real>{.integer = least.value_or(0)});
+  values.set(op.getLargest(), Cell<Real>{.integer = largest.value_or(0)});
+  return Error::success();
+}
+
+template <typename Real>
 Error TileEvaluator<Real>::runRuns(tile::RunsOp op, Environment<Real> &values) {
   int64_t extent = values.getInteger(op.getExtent());
   auto step = static_cast<int64_t>(op.getStep());
   auto runs = std::make_shared<std::vector<Run>>();
   for (int64_t start = 0; start < extent; start += step) {
     int64_t length = std::min(step, extent - start);
-    bool any = true, all = true;
-    if (!op.getClassify().empty()) {
-      Block &body = op.getClassify().front();
-      setIndex(body.getArgument(0), start, values);
-      setIndex(body.getArgument(1), start + length - 1, values);
-      if (Error error = runBlock(body, values))
-        return error;
-      auto yield = cast<tile::YieldOp>(body.back());
-      any = values.getInteger(yield.getValues()[0]);
-      all = values.getInteger(yield.getValues()[1]);
-    }
-    if (any)
-      runs->push_back({start, length, all && length == step});
+    runs->push_back({start, length, length == step});
   }
   values.set(op.getDomain(), std::shared_ptr<const std::vector<Run>>(runs));
   return Error::success();

@@ -46,12 +46,20 @@ struct Run {
   bool isFull = false;
 };
 
+/// The runs of every block of rows.
+struct RunTable {
+  int64_t heads = 0, blocks = 0;
+  /// One for each batch, head and block, the block varying fastest.
+  std::vector<std::shared_ptr<const std::vector<Run>>> domains;
+};
+
 template <typename Real>
 using TilePointer = std::shared_ptr<const TileValue<Real>>;
 
 template <typename Real>
 using RuntimeValue = std::variant<Cell<Real>, TilePointer<Real>, ViewValue,
-                                  std::shared_ptr<const std::vector<Run>>>;
+                                  std::shared_ptr<const std::vector<Run>>,
+                                  std::shared_ptr<const RunTable>>;
 
 /// The values that are known at one point of a program.
 template <typename Real> class Environment {

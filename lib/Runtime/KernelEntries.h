@@ -22,11 +22,16 @@
 
 namespace rapt::runtime {
 
-/// Bytes of workspace for these sizes.  Symbol: NAME_workspace.
+/// Bytes of workspace for these sizes, enough for a call to be planned.
+/// Symbol: NAME_workspace.
 using WorkspaceEntry = int64_t (*)(const int64_t *args);
-/// Fills the head of the workspace (64 byte aligned): word n is the number of
-/// items of launch n.  Symbol: NAME_plan.
-using PlanEntry = void (*)(const int64_t *args, void *workspace);
+/// Fills a workspace of `bytes` (64 byte aligned): its head, see
+/// lib/Support/WorkspaceHead.h, and what the items read. Returns the bytes that
+/// this takes; if these are more than `bytes`, a mask left more runs of keys
+/// than there was memory for, and the call must be planned again in a workspace
+/// of that size.  Symbol: NAME_plan.
+using PlanEntry = int64_t (*)(const int64_t *args, void *workspace,
+                              int64_t bytes);
 /// Computes items [first, last) of a launch.  Symbol: NAME_run.
 using RunEntry = void (*)(const int64_t *args, void *workspace, int64_t launch,
                           int64_t first, int64_t last);

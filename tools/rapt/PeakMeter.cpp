@@ -41,8 +41,8 @@ public:
     llvm::Type *pointer = builder.getPtrTy(), *word = builder.getInt64Ty();
     createFunction("peak_workspace", word, {pointer});
     builder.CreateRet(builder.getInt64(0));
-    createFunction("peak_plan", builder.getVoidTy(), {pointer, pointer});
-    builder.CreateRetVoid();
+    createFunction("peak_plan", word, {pointer, pointer, word});
+    builder.CreateRet(builder.getInt64(0));
     llvm::Function *run = createFunction("peak_run", builder.getVoidTy(),
                                          {pointer, pointer, word, word, word});
     llvm::BasicBlock *entry = builder.GetInsertBlock();

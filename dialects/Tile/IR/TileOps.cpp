@@ -110,6 +110,42 @@ LogicalResult LaunchOp::verify() {
   return success();
 }
 
+LogicalResult PlanRunsOp::verify() {
+  // plan_runs_c2
+  for (int64_t step : {getRowStep(), getColumnStep()})
+    if (step <= 0)
+      return emitOpError() << "steps must be positive, got " << step;
+  // plan_runs_c1
+  SmallVector<Type> arguments(6, IndexType::get(getContext()));
+  Type boolean = IntegerType::get(getContext(), 1);
+  return verifyBlock(*this, getClassify(), "classify", arguments,
+                     {boolean, boolean});
+}
+
+LogicalResult PyramidOp::verify() {
+  ViewType view = getView().getType();
+  // pyramid_c1
+  if (getDimension() < 0 || getDimension() >= view.getRank())
+    return emitOpError() << "dimension " << getDimension()
+                         << " of a view of rank " << view.getRank();
+  // pyramid_c2
+  if (!view.getElementType().isInteger())
+    return emitOpError() << "needs a view of integers, got " << view;
+  return success();
+}
+
+LogicalResult BoundsOp::verify() {
+  // bounds_c1
+  auto pyramid = getPyramid().getDefiningOp<PyramidOp>();
+  if (!pyramid)
+    return emitOpError() << "needs a pyramid made by tile.pyramid";
+  unsigned rank = pyramid.getView().getType().getRank();
+  if (getIndices().size() + 1 != rank)
+    return emitOpError() << "needs " << rank - 1 << " indices for a view of "
+                         << "rank " << rank << ", got " << getIndices().size();
+  return success();
+}
+
 LogicalResult ExtentOp::verify() {
   // extent_c1
   if (getDimension() < 0 || getDimension() >= getView().getType().getRank())
@@ -133,16 +169,10 @@ LogicalResult ForOp::verify() {
 }
 
 LogicalResult RunsOp::verify() {
-  // runs_c2
+  // runs_c1
   if (getStep() <= 0)
     return emitOpError() << "step must be positive, got " << getStep();
-  if (getClassify().empty())
-    return success();
-  // runs_c1
-  Type index = IndexType::get(getContext());
-  Type boolean = IntegerType::get(getContext(), 1);
-  return verifyBlock(*this, getClassify(), "classify", {index, index},
-                     {boolean, boolean});
+  return success();
 }
 
 LogicalResult ForRunsOp::verify() {

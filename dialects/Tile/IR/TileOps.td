@@ -119,6 +119,14 @@ def Tile_DomainType : Tile_Type<"Domain", "domain"> {
   let summary = "An iterator of key runs: start, length, full or partial";
 }
 
+def Tile_RunTableType : Tile_Type<"RunTable", "run_table"> {
+  let summary = "The runs of every block of rows of every head, and their order";
+}
+
+def Tile_PyramidType : Tile_Type<"Pyramid", "pyramid"> {
+  let summary = "The least and largest element of the blocks of a view, at every scale";
+}
+
 def Tile_AnyScalar : AnyTypeOf<[Index, I1, I8, I16, I32, I64, BF16, F16, F32, F64]>;
 def Tile_Int : AnyTypeOf<[Index, I32, I64]>;
 
@@ -160,18 +168,19 @@ def Tile_ReturnOp : Tile_Op<"return", [Pure, Terminator, HasParent<"KernelOp">]>
   let assemblyFormat = "attr-dict";
 }
 
-def Tile_LaunchOp : Tile_Op<"launch", [HasParent<"ProgramOp">]> {
+def Tile_LaunchOp : Tile_Op<"launch", [HasParent<"ProgramOp">, AttrSizedOperandSegments]> {
   let summary = "Runs a kernel once per item; the next launch starts when all are done";
   let description = [{
-    Items are the triples (x, y, z) below `items`; the last index varies fastest and, with
-    `descending`, runs from high to low: the order in which the longest work comes first.
+    Items are the triples (x, y, z) below `items`; the last index varies fastest. With `order` it
+    runs over the blocks of rows of that table, those with the most runs first; batches and heads
+    are x and y.
 
     - (C1) `kernel` names a tile.kernel whose arguments after the three indices are `args`.
   }];
   let arguments = (ins FlatSymbolRefAttr:$kernel, Index:$x, Index:$y, Index:$z,
-                       Variadic<AnyType>:$args, UnitAttr:$descending);
+                       Optional<Tile_RunTableType>:$order, Variadic<AnyType>:$args);
   let assemblyFormat = [{
-    $kernel `items` `(` $x `,` $y `,` $z `)` (`descending` $descending^)?
+    $kernel `items` `(` $x `,` $y `,` $z `)` (`order` $order^)?
     `args` `(` $args `)` attr-dict (`:` type($args)^)?
   }];
   let hasVerifier = 1;
@@ -182,6 +191,65 @@ def Tile_WorkspaceOp : Tile_Op<"workspace", [HasParent<"ProgramOp">]> {
   let arguments = (ins Variadic<Index>:$extents);
   let results = (outs Tile_ViewType:$view);
   let assemblyFormat = "`(` $extents `)` attr-dict `:` type($view)";
+}
+
+def Tile_PlanRunsOp : Tile_Op<"plan_runs", [
+    HasParent<"ProgramOp">, SingleBlock, RecursiveMemoryEffects]> {
+  let summary = "Which columns each block of rows has to visit";
+  let description = [{
+    Cuts `rows` into blocks of `row_step` and `columns` into runs of `column_step`, for every batch
+    and head. The region gets (batch, head, first row, last row, first column, last column), all
+    index, and yields two i1: whether any pair of that rectangle may be kept, and whether all pairs
+    are. It may be asked about any rectangle, and must answer soundly. Runs of which no pair may be kept
+    are left out; a run shorter than `column_step` is never full. Attention has queries as
+    rows and keys as columns; the transposed question has it the other way round.
+
+    A target asks about large rectangles first and splits only what is partial, so
+    that its work follows the boundary of the mask, not its area. Batches and heads that the
+    region does not use share their runs.
+
+    - (C1) the region has six arguments of type index and yields (i1, i1).
+    - (C2) `row_step` and `column_step` are positive.
+  }];
+  let arguments = (ins Index:$batches, Index:$heads, Index:$rows, Index:$columns,
+                       I64Attr:$row_step, I64Attr:$column_step);
+  let results = (outs Tile_RunTableType:$table);
+  let regions = (region SizedRegion<1>:$classify);
+  let assemblyFormat = [{
+    `for` `(` $batches `,` $heads `)` `rows` $rows `step` $row_step
+    `columns` $columns `step` $column_step attr-dict `classify` $classify
+  }];
+  let hasVerifier = 1;
+}
+
+def Tile_PyramidOp : Tile_Op<"pyramid", [HasParent<"ProgramOp">, MemoryEffects<[MemRead]>]> {
+  let summary = "The least and largest elements of a view of integers along one dimension";
+  let description = [{
+    Made once when a call is planned, in time linear in the view, so that `tile.bounds` is cheap for
+    ranges of any length.
+
+    - (C1) `dimension` is one of the view's.
+    - (C2) the view has integers or booleans as elements.
+  }];
+  let arguments = (ins Tile_ViewType:$view, I64Attr:$dimension);
+  let results = (outs Tile_PyramidType:$pyramid);
+  let assemblyFormat = "$view `along` $dimension attr-dict `:` type($view)";
+  let hasVerifier = 1;
+}
+
+def Tile_BoundsOp : Tile_Op<"bounds", [MemoryEffects<[MemRead]>]> {
+  let summary = "The least and the largest element of a range of a view";
+  let description = [{
+    Of the elements `first` to `last` along the pyramid's dimension; `indices` are those of the other
+    dimensions. Elements outside the view are 0. Booleans are 0 and 1, unsigned elements are not
+    negative.
+
+    - (C1) the pyramid is made by `tile.pyramid`, whose view has one dimension more than there are indices.
+  }];
+  let arguments = (ins Tile_PyramidType:$pyramid, Variadic<I64>:$indices, I64:$first, I64:$last);
+  let results = (outs I64:$least, I64:$largest);
+  let assemblyFormat = "$pyramid `[` $indices `]` `from` $first `to` $last attr-dict";
+  let hasVerifier = 1;
 }
 
 def Tile_ExtentOp : Tile_Op<"extent", [Pure]> {
@@ -214,21 +282,26 @@ def Tile_ForOp : Tile_Op<"for", [SingleBlock, RecursiveMemoryEffects]> {
 }
 
 def Tile_RunsOp : Tile_Op<"runs", [Pure]> {
-  let summary = "The runs of keys that a work item has to visit";
+  let summary = "All of `[0, extent)` as runs of `step`";
   let description = [{
-    Cuts `[0, extent)` into runs of `step`. The region gets the first and last key of a rectangle of
-    keys (index) and yields two i1: whether any pair may be kept, and whether all pairs
-    are. It may be asked about any rectangle, and must answer soundly. Without a region every run is
-    full. A run shorter than `step` is never full.
+    Every run is full but a last one that is shorter than `step`.
 
-    - (C1) the region has the arguments (index, index) and yields (i1, i1).
-    - (C2) `step` is positive.
+    - (C1) `step` is positive.
   }];
   let arguments = (ins Index:$extent, I64Attr:$step);
   let results = (outs Tile_DomainType:$domain);
-  let regions = (region AnyRegion:$classify);
-  let assemblyFormat = "$extent `step` $step attr-dict (`classify` $classify^)?";
+  let assemblyFormat = "$extent `step` $step attr-dict";
   let hasVerifier = 1;
+}
+
+def Tile_DomainOp : Tile_Op<"domain", [Pure]> {
+  let summary = "The runs of one block of rows";
+  let description = [{
+    `block` counts blocks of the table's `row_step` rows, `batch` and `head` are those of the work item.
+  }];
+  let arguments = (ins Tile_RunTableType:$table, Index:$batch, Index:$head, Index:$block);
+  let results = (outs Tile_DomainType:$domain);
+  let assemblyFormat = "$table `[` $batch `,` $head `,` $block `]` attr-dict";
 }
 
 def Tile_ForRunsOp : Tile_Op<"for_runs", [RecursiveMemoryEffects]> {

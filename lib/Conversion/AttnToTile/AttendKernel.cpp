@@ -11,7 +11,6 @@
 // multiply-add and one exp2. m c is rounded in the same way wherever it is
 // used, so that the rounding cancels between weights and sum.
 
-#include "lib/Analysis/MaskClasses.h"
 #include "lib/Conversion/AttnToTile/KernelScope.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/IR/Matchers.h"
@@ -36,13 +35,12 @@ public:
         isSoftmax(op.getReduction() == attn::Reduction::Softmax),
         isRatio(op.getReduction() == attn::Reduction::Ratio) {}
 
-  LogicalResult emit(Value out, Value lse);
+  LogicalResult emit(Value table, Value out, Value lse);
 
 private:
   void loadQueries();
   void chooseScale();
   LogicalResult getInitial(SmallVectorImpl<Value> &carried);
-  Value emitRuns();
   LogicalResult emitStep(Block *body, bool isFull);
   LogicalResult emitWeights(Value start, ArrayRef<Value> dots, bool isFull,
                             Value &score, Value &factor, Value &kept);
@@ -72,7 +70,7 @@ private:
   double scoreFactor = 1;
   Value unscaledScore;
 
-  Value first, firstPosition, lastRow;
+  Value first, firstPosition;
   Value rowTile, positionTile;
   SmallVector<Value> queryTiles, keyViews;
   Value valueView;
@@ -97,9 +95,6 @@ void AttendKernel::loadQueries() {
   first = scope.fold<arith::MulIOp>(scope.block, scope.index(tq));
   Value offset = scope.fold<arith::SubIOp>(scope.keyCount, scope.queryCount);
   firstPosition = scope.fold<arith::AddIOp>(first, offset);
-  Value end = scope.fold<arith::MinSIOp>(
-      scope.fold<arith::AddIOp>(first, scope.index(tq)), scope.queryCount);
-  lastRow = scope.fold<arith::SubIOp>(end, scope.index(1));
   rowTile = scope.positions(first, tq);
   positionTile = scope.positions(firstPosition, tq);
   for (auto [query, key] : llvm::zip(op.getQueries(), op.getKeys())) {
@@ -198,62 +193,6 @@ LogicalResult AttendKernel::getInitial(SmallVectorImpl<Value> &carried) {
   }
   carried.push_back(scope.splat(zero, {tq, width}));
   return success();
-}
-
-/// The runs of keys, with the classes of the mask.
-Value AttendKernel::emitRuns() {
-  auto runs = tile::RunsOp::create(builder, scope.location,
-                                   tile::DomainType::get(builder.getContext()),
-                                   scope.keyCount, tk);
-  if (op.getMask().empty())
-    return runs;
-  OpBuilder::InsertionGuard guard(builder);
-  Type index = builder.getIndexType();
-  Block *block = builder.createBlock(&runs.getClassify(), {}, {index, index},
-                                     {scope.location, scope.location});
-  Block &mask = op.getMask().front();
-  llvm::DenseMap<Value, analysis::Bounds> bounds;
-  auto bind = [&](unsigned argument, Value low, Value high) {
-    Value first = scope.toI64(low);
-    bounds[mask.getArgument(argument)] = {
-        first, low == high ? first : scope.toI64(high)};
-  };
-  bind(0, scope.batch, scope.batch);
-  bind(1, scope.head, scope.head);
-  bind(2, first, lastRow);
-  Value lastPosition = scope.fold<arith::AddIOp>(
-      firstPosition, scope.fold<arith::SubIOp>(lastRow, first));
-  bind(3, firstPosition, lastPosition);
-  bind(4, block->getArgument(0), block->getArgument(1));
-  llvm::DenseMap<Value, TensorPlace> places;
-  unsigned next = attn::AttendOp::kPairPositions + op.getNumProducts();
-  for (Value capture : op.getCaptures())
-    places[mask.getArgument(next++)] = scope.places.at(capture);
-
-  auto readElement = [&](Value tensor, ValueRange indices) -> Value {
-    const TensorPlace &place = places.at(tensor);
-    SmallVector<Value> inner;
-    for (auto [dimension, position] : llvm::zip(place.dims, indices))
-      if (dimension >= 0)
-        inner.push_back(position);
-    Type element = cast<RankedTensorType>(tensor.getType()).getElementType();
-    if (element.isInteger(8) || element.isInteger(16))
-      element = builder.getI32Type();
-    return tile::ReadOp::create(builder, scope.location, element, place.view,
-                                inner);
-  };
-  auto shape = [&](Operation *inner,
-                   llvm::function_ref<Value(Value)>) -> Value {
-    Value value = evaluateShape(
-        scope, inner, [&](Value tensor) { return places.at(tensor); });
-    return value ? scope.toI64(value) : Value();
-  };
-  analysis::MaskClass found =
-      analysis::emitMaskClasses(builder, scope.location, op.getMask(),
-                                std::move(bounds), readElement, shape);
-  tile::YieldOp::create(builder, scope.location,
-                        ValueRange{found.any, found.all});
-  return runs;
 }
 
 //===----------------------------------------------------------------------===//
@@ -511,13 +450,20 @@ void AttendKernel::finish(ValueRange carried, Value out, Value lse) {
                         lse, ValueRange{first});
 }
 
-LogicalResult AttendKernel::emit(Value out, Value lse) {
+LogicalResult AttendKernel::emit(Value table, Value out, Value lse) {
   chooseScale();
   loadQueries();
   SmallVector<Value> initial;
   if (failed(getInitial(initial)))
     return failure();
-  Value runs = emitRuns();
+  auto domain = tile::DomainType::get(builder.getContext());
+  Value runs =
+      table ? tile::DomainOp::create(builder, scope.location, domain, table,
+                                     scope.batch, scope.head, scope.block)
+                  .getResult()
+            : tile::RunsOp::create(builder, scope.location, domain,
+                                   scope.keyCount, tk)
+                  .getResult();
   SmallVector<Type> types(ValueRange(initial).getTypes());
   auto loop =
       tile::ForRunsOp::create(builder, scope.location, types, runs, initial);
@@ -536,8 +482,9 @@ LogicalResult AttendKernel::emit(Value out, Value lse) {
 }
 
 LogicalResult emitAttendKernel(KernelScope &scope, attn::AttendOp op,
-                               tile::PlanAttr plan, Value out, Value lse) {
-  return AttendKernel(scope, op, plan).emit(out, lse);
+                               tile::PlanAttr plan, Value table, Value out,
+                               Value lse) {
+  return AttendKernel(scope, op, plan).emit(table, out, lse);
 }
 
 } // namespace rapt::conversion

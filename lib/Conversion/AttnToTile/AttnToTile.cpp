@@ -21,7 +21,8 @@ using conversion::TensorPlace;
 class ProgramBuilder {
 public:
   ProgramBuilder(func::FuncOp spec)
-      : spec(spec), builder(spec), scope(builder, spec.getLoc()) {}
+      : spec(spec), builder(spec), scope(builder, spec.getLoc()),
+        pyramids(builder) {}
 
   LogicalResult build();
 
@@ -38,10 +39,11 @@ private:
 
   /// Creates a kernel and its launch. `rows` many rows are cut into blocks of
   /// `step`; `operands` are the tensors that the kernel reads, `results` the
-  /// views it writes.
+  /// views it writes. `emit` gets those and last, if there is one, the table of
+  /// runs, which is also the order of the items.
   LogicalResult
   launch(Operation *op, llvm::StringRef suffix, tile::PlanAttr plan, Value rows,
-         Value batch, Value heads, Value queries, Value keys,
+         Value batch, Value heads, Value queries, Value keys, Value table,
          ValueRange operands, ValueRange results,
          llvm::function_ref<LogicalResult(KernelScope &, ValueRange)> emit);
 
@@ -51,6 +53,7 @@ private:
   tile::ProgramOp program;
   llvm::DenseMap<Value, Value> extents; ///< attn.axis to index
   llvm::DenseMap<Value, TensorPlace> places;
+  conversion::Pyramids pyramids;
   unsigned kernels = 0;
 };
 
@@ -156,8 +159,8 @@ static std::string describe(Operation *op, tile::PlanAttr plan) {
 
 LogicalResult ProgramBuilder::launch(
     Operation *op, llvm::StringRef suffix, tile::PlanAttr plan, Value rows,
-    Value batch, Value heads, Value queries, Value keys, ValueRange operands,
-    ValueRange results,
+    Value batch, Value heads, Value queries, Value keys, Value table,
+    ValueRange operands, ValueRange results,
     llvm::function_ref<LogicalResult(KernelScope &, ValueRange)> emit) {
   // Every view once, and the shape.
   SmallVector<Value> arguments{batch, heads, queries, keys};
@@ -172,6 +175,8 @@ LogicalResult ProgramBuilder::launch(
     pass(places.at(operand).view);
   for (Value view : results)
     pass(view);
+  if (table)
+    arguments.push_back(table);
 
   std::string name =
       (spec.getName() + "_" + suffix + std::to_string(kernels++)).str();
@@ -179,8 +184,7 @@ LogicalResult ProgramBuilder::launch(
       scope.fold<arith::CeilDivUIOp>(rows, scope.index(plan.getQueries()));
   OpBuilder::InsertionGuard guard(builder);
   auto launch = tile::LaunchOp::create(builder, op->getLoc(), name, batch,
-                                       heads, launched, arguments,
-                                       /*descending=*/true);
+                                       heads, launched, table, arguments);
 
   builder.setInsertionPointAfter(program);
   if (kernels > 1) // in the order of the launches
@@ -218,6 +222,8 @@ LogicalResult ProgramBuilder::launch(
         tile::ViewType::get(type.getElementType(), type.getRank() - 2), whole,
         ValueRange{inside.batch, inside.head}));
   }
+  if (table)
+    written.push_back(block->getArguments().back());
   if (failed(emit(inside, written)))
     return failure();
   tile::ReturnOp::create(builder, op->getLoc());
@@ -240,13 +246,25 @@ LogicalResult ProgramBuilder::buildAttend(attn::AttendOp op) {
   llvm::append_range(operands, op.getKeys());
   operands.push_back(op.getValues());
   llvm::append_range(operands, op.getCaptures());
+  Value batch = extents.at(op.getBatch()), heads = extents.at(op.getHeads());
   Value queries = extents.at(op.getQueryCount());
-  if (failed(launch(op, "attend", plan, queries, extents.at(op.getBatch()),
-                    extents.at(op.getHeads()), queries,
-                    extents.at(op.getKeyCount()), operands, {out, lse},
+  Value keys = extents.at(op.getKeyCount());
+  Value table;
+  if (!op.getMask().empty()) {
+    KernelScope whole(builder, op->getLoc());
+    whole.batches = batch;
+    whole.heads = heads;
+    whole.queryCount = queries;
+    whole.keyCount = keys;
+    whole.places = places;
+    table = conversion::emitRunTable(whole, op, plan, pyramids);
+  }
+  if (failed(launch(op, "attend", plan, queries, batch, heads, queries, keys,
+                    table, operands, {out, lse},
                     [&](KernelScope &inside, ValueRange results) {
                       return conversion::emitAttendKernel(
-                          inside, op, plan, results[0], results[1]);
+                          inside, op, plan, table ? results[2] : Value(),
+                          results[0], results[1]);
                     })))
     return failure();
   places[op.getResult()] = {out, {0, 1, 2, 3}};
@@ -265,8 +283,8 @@ LogicalResult ProgramBuilder::buildMap(attn::MapOp op) {
   Value keys = extents.at(op.getKeyCount());
   Value rows = op.getSide() == attn::Side::Queries ? queries : keys;
   if (failed(launch(op, "map", plan, rows, extents.at(op.getBatch()),
-                    extents.at(op.getHeads()), queries, keys, operands, out,
-                    [&](KernelScope &inside, ValueRange results) {
+                    extents.at(op.getHeads()), queries, keys, Value(), operands,
+                    out, [&](KernelScope &inside, ValueRange results) {
                       return conversion::emitMapKernel(inside, op, plan,
                                                        results[0]);
                     })))

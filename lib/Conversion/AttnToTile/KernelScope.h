@@ -119,11 +119,33 @@ mlir::Value
 evaluateShape(KernelScope &scope, mlir::Operation *op,
               llvm::function_ref<TensorPlace(mlir::Value)> getPlace);
 
+/// The pyramids of a program: one for each view and dimension that masks ask
+/// about.
+class Pyramids {
+public:
+  explicit Pyramids(mlir::OpBuilder &builder) : builder(builder) {}
+  /// New ones are made before `op`, an operation of the program.
+  void putBefore(mlir::Operation *op) { above = op; }
+  mlir::Value get(mlir::Value view, int64_t dimension);
+
+private:
+  mlir::OpBuilder &builder;
+  mlir::Operation *above = nullptr;
+  llvm::DenseMap<std::pair<mlir::Value, int64_t>, mlir::Value> made;
+};
+
+/// Emits, in the program, which runs of keys the mask of `op` leaves to each
+/// block of queries. The places and extents of `program` are those of the
+/// operation.
+mlir::Value emitRunTable(KernelScope &program, attn::AttendOp op,
+                         tile::PlanAttr plan, Pyramids &pyramids);
+
 /// Emits the body of the kernel of an attend. `out` and `lse` are the views of
-/// the results; the block of queries is the last index of the item.
+/// the results; the block of queries is the last index of the item. `table`
+/// has the runs of keys; null: all of them.
 mlir::LogicalResult emitAttendKernel(KernelScope &scope, attn::AttendOp op,
-                                     tile::PlanAttr plan, mlir::Value out,
-                                     mlir::Value lse);
+                                     tile::PlanAttr plan, mlir::Value table,
+                                     mlir::Value out, mlir::Value lse);
 
 /// Emits the body of the kernel of a map, whose rows are written to `out`.
 mlir::LogicalResult emitMapKernel(KernelScope &scope, attn::MapOp op,

@@ -192,6 +192,7 @@ LogicalResult KernelLowering::lowerOperation(Operation *op) {
             return success();
           })
           .Case<tile::RunsOp>([&](auto) { return success(); })
+          .Case([&](tile::DomainOp op) { return lowerDomain(op); })
           .Case([&](tile::LoadOp op) { return lowerLoad(op); })
           .Case([&](tile::StoreOp op) { return lowerStore(op); })
           .Case([&](tile::WindowOp op) { return lowerWindow(op); })

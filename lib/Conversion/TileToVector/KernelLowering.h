@@ -20,6 +20,7 @@
 
 #include "dialects/Tile/IR/Tile.h"
 #include "lib/Conversion/TileToVector/LaneAnalysis.h"
+#include "lib/Conversion/TileToVector/RunTables.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
@@ -38,6 +39,9 @@ public:
   /// What an argument of the kernel is: an index or a memref.
   void bind(mlir::Value argument, mlir::Value value) {
     scalars[argument] = value;
+  }
+  void bindTable(mlir::Value argument, const RunTable &table) {
+    tables[argument] = table;
   }
   /// Emits the body at the insertion point.
   mlir::LogicalResult lower();
@@ -116,8 +120,7 @@ private:
                               llvm::ArrayRef<Carried> slots,
                               mlir::ValueRange values,
                               llvm::SmallVectorImpl<Value> &next);
-  LogicalResult classify(tile::RunsOp runs, Value first, Value last, Value &any,
-                         Value &all);
+  LogicalResult lowerDomain(tile::DomainOp op);
 
   // Products and reductions (ProductLowering.cpp).
   LogicalResult emitProduct(tile::MmaOp op, Value base, int64_t count);
@@ -182,7 +185,14 @@ private:
   mlir::Block *entry;
   mlir::Location location;
 
+  /// The words of the table's runs that a domain is; type index.
+  struct Domain {
+    Value first, end, runs;
+  };
+
   llvm::DenseMap<Value, Value> scalars; ///< scalars, views, vectors
+  llvm::DenseMap<Value, RunTable> tables;
+  llvm::DenseMap<Value, Domain> domains;
   llvm::DenseMap<Value, Value> buffers; ///< tiles in memory
   llvm::DenseSet<Operation *> lowered;  ///< of the blocks being lowered
   Group group;

@@ -5,6 +5,7 @@
 // Loops that carry tiles, and which runs of keys they visit.
 
 #include "lib/Conversion/TileToVector/KernelLowering.h"
+#include "lib/Support/WorkspaceHead.h"
 
 using namespace mlir;
 
@@ -119,37 +120,29 @@ LogicalResult KernelLowering::lowerFor(tile::ForOp op) {
   return success();
 }
 
-/// What the region of `runs` says of the keys `first` to `last`.
-LogicalResult KernelLowering::classify(tile::RunsOp runs, Value first,
-                                       Value last, Value &any, Value &all) {
-  Block &block = runs.getClassify().front();
-  scalars[block.getArgument(0)] = first;
-  scalars[block.getArgument(1)] = last;
-  if (failed(lowerBlock(block)))
-    return failure();
-  auto yield = cast<tile::YieldOp>(block.back());
-  any = scalars.at(yield.getValues()[0]);
-  all = scalars.at(yield.getValues()[1]);
+LogicalResult KernelLowering::lowerDomain(tile::DomainOp op) {
+  ScalarBuilder emit{builder, location};
+  const RunTable &table = tables.at(op.getTable());
+  Value place =
+      table.getPlace(emit, scalars.at(op.getBatch()), scalars.at(op.getHead()),
+                     scalars.at(op.getBlock()));
+  auto offset = [&](Value at) {
+    return emit.toIndex(emit.load(table.offsets, at));
+  };
+  domains[op] = {offset(place), offset(emit.add(place, emit.index(1))),
+                 table.runs};
   return success();
 }
 
 LogicalResult KernelLowering::lowerForRuns(tile::ForRunsOp op) {
   auto runs = op.getDomain().getDefiningOp<tile::RunsOp>();
-  if (!runs)
-    return op.emitError() << "a domain that is not made by tile.runs in the "
-                             "same kernel has no lowering to vectors yet";
+  auto listed = op.getDomain().getDefiningOp<tile::DomainOp>();
+  if (!runs && !listed)
+    return op.emitError() << "a domain that is not made in the same kernel has "
+                             "no lowering to vectors yet";
   SmallVector<Carried> slots;
   if (failed(beginLoop(op.getInits(), slots)))
     return failure();
-  Value extent = scalars.at(runs.getExtent());
-  auto step = static_cast<int64_t>(runs.getStep());
-  auto minimum = [&](Value a, Value b) {
-    return builder.createOrFold<arith::MinSIOp>(location, a, b);
-  };
-  auto lengthOf = [&](Value start) -> Value {
-    return minimum(index(step),
-                   arith::SubIOp::create(builder, location, extent, start));
-  };
   auto emitRun = [&](Region &region, Value start, Value length,
                      ValueRange values,
                      SmallVectorImpl<Value> &next) -> LogicalResult {
@@ -187,13 +180,12 @@ LogicalResult KernelLowering::lowerForRuns(tile::ForRunsOp op) {
     llvm::append_range(next, branch.getResults());
     return success();
   };
-  auto emitLoop = [&](Value from, Value to, int64_t by, ValueRange values,
+  auto emitLoop = [&](Value from, Value to, Value by, ValueRange values,
                       llvm::function_ref<LogicalResult(
                           Value, ValueRange, SmallVectorImpl<Value> &)>
                           emit,
                       SmallVectorImpl<Value> &next) -> LogicalResult {
-    auto loop =
-        scf::ForOp::create(builder, location, from, to, index(by), values);
+    auto loop = scf::ForOp::create(builder, location, from, to, by, values);
     if (failed(emitBlock(loop.getBody(), loop.getRegionIterArgs(),
                          [&](ValueRange inside, SmallVectorImpl<Value> &out) {
                            return emit(loop.getInductionVar(), inside, out);
@@ -204,13 +196,15 @@ LogicalResult KernelLowering::lowerForRuns(tile::ForRunsOp op) {
   };
 
   SmallVector<Value> values = getRegisters(slots), done;
-  if (runs.getClassify().empty()) {
+  if (runs) {
     // Whole runs, then what is left.
+    Value extent = scalars.at(runs.getExtent());
+    auto step = static_cast<int64_t>(runs.getStep());
     Value tail = arith::RemUIOp::create(builder, location, extent, index(step));
     Value end = arith::SubIOp::create(builder, location, extent, tail);
     SmallVector<Value> between;
     if (failed(emitLoop(
-            index(0), end, step, values,
+            index(0), end, index(step), values,
             [&](Value start, ValueRange inside, SmallVectorImpl<Value> &next) {
               return emitRun(op.getFull(), start, index(step), inside, next);
             },
@@ -226,52 +220,48 @@ LogicalResult KernelLowering::lowerForRuns(tile::ForRunsOp op) {
             keep, done)))
       return failure();
   } else {
-    // Many runs at once are asked about first, so that far keys cost little.
-    constexpr int64_t coarse = 16;
-    auto lastOf = [&](Value start, int64_t count) -> Value {
-      return add(minimum(add(start, count), extent), -1);
-    };
-    auto fine = [&](Value start, ValueRange inside,
-                    SmallVectorImpl<Value> &next) -> LogicalResult {
-      Value any, all;
-      if (failed(classify(runs, start, lastOf(start, step), any, all)))
-        return failure();
-      Value length = lengthOf(start);
-      return emitIf(
-          any, inside,
-          [&](ValueRange kept, SmallVectorImpl<Value> &out) -> LogicalResult {
-            Value isWhole = arith::CmpIOp::create(builder, location,
-                                                  arith::CmpIPredicate::eq,
-                                                  length, index(step));
-            Value isFull =
-                arith::AndIOp::create(builder, location, all, isWhole);
-            return emitIf(
-                isFull, kept,
-                [&](ValueRange v, SmallVectorImpl<Value> &n) {
-                  return emitRun(op.getFull(), start, length, v, n);
-                },
-                [&](ValueRange v, SmallVectorImpl<Value> &n) {
-                  return emitRun(op.getPartial(), start, length, v, n);
-                },
-                out);
+    ScalarBuilder emit{builder, location};
+    const Domain &domain = domains.at(op.getDomain());
+    const RunTable &table = tables.at(listed.getTable());
+    auto steps = [&](Region &region, Value first, Value count,
+                     ValueRange inside,
+                     SmallVectorImpl<Value> &next) -> LogicalResult {
+      Value step = table.columnStep;
+      Value from = emit.multiply(first, step);
+      Value to = emit.minimum(emit.add(from, emit.multiply(count, step)),
+                              table.columns);
+      return emitLoop(
+          from, to, step, inside,
+          [&](Value start, ValueRange carried, SmallVectorImpl<Value> &out) {
+            Value length =
+                emit.minimum(step, emit.subtract(table.columns, start));
+            return emitRun(region, start, length, carried, out);
           },
-          keep, next);
+          next);
     };
     if (failed(emitLoop(
-            index(0), extent, step * coarse, values,
-            [&](Value start, ValueRange inside,
+            domain.first, domain.end, index(1), values,
+            [&](Value place, ValueRange inside,
                 SmallVectorImpl<Value> &next) -> LogicalResult {
-              Value any, all;
-              if (failed(classify(runs, start, lastOf(start, step * coarse),
-                                  any, all)))
-                return failure();
+              Value word = emit.load(domain.runs, place);
+              Value first = emit.toIndex(emit.op<arith::ShRUIOp>(
+                  word, emit.i64(support::kRunStartBit)));
+              int64_t bits = support::kRunStartBit - support::kRunCountBit;
+              Value count = emit.toIndex(
+                  emit.both(emit.op<arith::ShRUIOp>(
+                                word, emit.i64(support::kRunCountBit)),
+                            emit.i64((int64_t(1) << bits) - 1)));
+              Value isFull =
+                  emit.equal(emit.both(word, emit.i64(1)), emit.i64(1));
               return emitIf(
-                  any, inside,
-                  [&](ValueRange kept, SmallVectorImpl<Value> &out) {
-                    Value end = minimum(add(start, step * coarse), extent);
-                    return emitLoop(start, end, step, kept, fine, out);
+                  isFull, inside,
+                  [&](ValueRange v, SmallVectorImpl<Value> &n) {
+                    return steps(op.getFull(), first, count, v, n);
                   },
-                  keep, next);
+                  [&](ValueRange v, SmallVectorImpl<Value> &n) {
+                    return steps(op.getPartial(), first, count, v, n);
+                  },
+                  next);
             },
             done)))
       return failure();

@@ -7,7 +7,9 @@
 #include "lib/Conversion/TileToVector/TileToVector.h"
 #include "lib/Conversion/TileToVector/KernelLowering.h"
 #include "lib/Conversion/TileToVector/Pointers.h"
+#include "lib/Conversion/TileToVector/RunTables.h"
 #include "lib/Conversion/TileToVector/VectorMath.h"
+#include "lib/Support/WorkspaceHead.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/Math/IR/Math.h"
@@ -51,6 +53,13 @@ private:
   /// Values of the program in the function that is being built: arguments from
   /// their words, workspaces (if there is memory for them) and scalars.
   LogicalResult copyProgram(Value args, Value memory, Operation *until);
+  Value takeWorkspace(Value memory, Value bytes);
+  Value takeArray(Value memory, Value count);
+  void bindPyramid(tile::PyramidOp op, Value memory);
+  void bindTable(tile::PlanRunsOp op, Value memory);
+  LogicalResult planTable(tile::PlanRunsOp op);
+  void storeWord(Value array, int64_t number, Value word);
+  ScalarBuilder emit() { return {builder, location}; }
   LogicalResult emitWorkspace();
   LogicalResult emitPlan();
   LogicalResult emitLaunch(tile::LaunchOp launch, int64_t number);
@@ -63,15 +72,26 @@ private:
   ModuleOp module;
   Type pointer;
   llvm::DenseMap<Value, Value> values;
+  llvm::DenseMap<Value, PyramidMemory> pyramids;
+  llvm::DenseMap<Value, RunTable> tables;
   llvm::DenseSet<Value> contiguous;
   SmallVector<tile::LaunchOp> launches;
-  /// Bytes that the workspaces met so far take, after the counts of items.
+  SmallVector<tile::PlanRunsOp> plannedRuns;
+  /// Bytes that the head and the workspaces met so far take.
   Value workspaceEnd;
+  /// How many runs a workspace has memory for at first.
+  Value leastRuns;
+  /// In the plan entry: the first free run, and how many there may be.
+  Value cursor, capacity;
 };
 
 } // namespace
 
 constexpr int64_t kAlignment = 64;
+
+/// Words of memory for runs that a workspace has at first for each block of
+/// rows, and at least.
+constexpr int64_t kRunsPerBlock = 4, kLeastRuns = 64;
 
 //===----------------------------------------------------------------------===//
 // Views
@@ -123,6 +143,116 @@ Value ProgramLowering::bytesOf(tile::WorkspaceOp op) {
   return arith::AndIOp::create(builder, location, bytes, i64(-kAlignment));
 }
 
+/// Address of the next `bytes` (i64) of the workspace; null without memory.
+Value ProgramLowering::takeWorkspace(Value memory, Value bytes) {
+  Value address =
+      memory ? movePointer(builder, location, memory, workspaceEnd) : Value();
+  Value end = emit().add(bytes, i64(kAlignment - 1));
+  workspaceEnd = emit().add(workspaceEnd, emit().both(end, i64(-kAlignment)));
+  return address;
+}
+
+/// An array of `count` (index) words; null without memory.
+Value ProgramLowering::takeArray(Value memory, Value count) {
+  Value words = emit().toI64(count);
+  Value address = takeWorkspace(memory, emit().multiply(words, i64(8)));
+  if (!address)
+    return nullptr;
+  auto type = MemRefType::get({ShapedType::kDynamic}, builder.getI64Type());
+  return makeMemRef(builder, location, type, address, words, i64(1));
+}
+
+void ProgramLowering::storeWord(Value array, int64_t number, Value word) {
+  LLVM::StoreOp::create(builder, location, word,
+                        movePointer(builder, location, array, i64(8 * number)));
+}
+
+LogicalResult ProgramLowering::planTable(tile::PlanRunsOp op) {
+  ScalarLowering lower(builder, pyramids);
+  lower.values = values;
+  FailureOr<Value> next =
+      emitRuns(emit(), op, tables.at(op.getTable()), lower, cursor, capacity);
+  if (failed(next))
+    return failure();
+  cursor = *next;
+  return success();
+}
+
+void ProgramLowering::bindPyramid(tile::PyramidOp op, Value memory) {
+  PyramidMemory pyramid;
+  pyramid.dimension = op.getDimension();
+  pyramid.view = values.at(op.getView());
+  auto extent = [&](int64_t d) -> Value {
+    return builder.createOrFold<memref::DimOp>(location, pyramid.view, d);
+  };
+  Value leaves = emit().op<arith::CeilDivUIOp>(extent(pyramid.dimension),
+                                               index(PyramidMemory::kLeaf));
+  leaves = emit().maximum(leaves, index(1));
+  pyramid.capacity =
+      emit().toIndex(emit().ceilPowerOfTwo(emit().toI64(leaves)));
+  Value words = emit().multiply(pyramid.capacity, index(4));
+  for (int64_t d = 0; d < op.getView().getType().getRank(); ++d)
+    if (d != pyramid.dimension)
+      words = emit().multiply(words, extent(d));
+  pyramid.tree = takeArray(memory, words);
+  pyramids[op.getPyramid()] = pyramid;
+}
+
+void ProgramLowering::bindTable(tile::PlanRunsOp op, Value memory) {
+  RunTable table(op);
+  auto steps = [&](Value extent, uint64_t step) {
+    return emit().op<arith::CeilDivUIOp>(values.at(extent),
+                                         index(static_cast<int64_t>(step)));
+  };
+  table.batches = table.usesBatch ? values.at(op.getBatches()) : index(1);
+  table.heads = table.usesHead ? values.at(op.getHeads()) : index(1);
+  table.blocks = steps(op.getRows(), op.getRowStep());
+  table.steps = steps(op.getColumns(), op.getColumnStep());
+  table.columns = values.at(op.getColumns());
+  table.columnStep = index(static_cast<int64_t>(op.getColumnStep()));
+  Value places = emit().multiply(emit().multiply(table.batches, table.heads),
+                                 table.blocks);
+  leastRuns = emit().add(
+      leastRuns, emit().toI64(emit().multiply(places, index(kRunsPerBlock))));
+  Value starts[3];
+  auto take = [&](Value count) { return takeArray(memory, count); };
+  starts[0] = workspaceEnd;
+  table.offsets = take(emit().add(places, index(1)));
+  starts[1] = workspaceEnd;
+  table.costs = take(places);
+  starts[2] = workspaceEnd;
+  table.order = take(places);
+  table.histogram = take(emit().add(table.steps, index(1)));
+  if (memory) {
+    Value start = loadWord(builder, location, memory,
+                           static_cast<int64_t>(launches.size()));
+    // How many they are is known when they are found.
+    table.runs = makeMemRef(
+        builder, location,
+        MemRefType::get({ShapedType::kDynamic}, builder.getI64Type()),
+        movePointer(builder, location, memory, start), i64(1), i64(1));
+  }
+  if (capacity) {
+    Value words[] = {starts[0],
+                     starts[1],
+                     starts[2],
+                     emit().toI64(table.batches),
+                     emit().toI64(table.heads),
+                     emit().toI64(table.blocks),
+                     emit().toI64(table.steps),
+                     emit().toI64(values.at(op.getRows())),
+                     emit().toI64(values.at(op.getColumns())),
+                     i64(static_cast<int64_t>(op.getRowStep())),
+                     i64(static_cast<int64_t>(op.getColumnStep()))};
+    int64_t number = llvm::find(plannedRuns, op) - plannedRuns.begin();
+    int64_t first = support::getTableWord(static_cast<int64_t>(launches.size()),
+                                          number, support::TableWord(0));
+    for (auto [n, word] : llvm::enumerate(words))
+      storeWord(memory, first + static_cast<int64_t>(n), word);
+  }
+  tables[op.getTable()] = table;
+}
+
 LogicalResult ProgramLowering::copyProgram(Value args, Value memory,
                                            Operation *until) {
   values.clear();
@@ -141,14 +271,28 @@ LogicalResult ProgramLowering::copyProgram(Value args, Value memory,
     values[argument] =
         makeMemRef(builder, location, type, address, sizes, strides);
   }
-  // The head of the workspace has the number of items of each launch.
-  workspaceEnd = i64(llvm::alignTo(8 * launches.size(), kAlignment));
+  workspaceEnd = i64(llvm::alignTo(
+      8 * support::getHeadWords(launches.size(), plannedRuns.size()),
+      kAlignment));
+  leastRuns = i64(kLeastRuns);
   for (Operation &op : body) {
     if (&op == until)
       break;
     location = op.getLoc();
     if (isa<tile::LaunchOp>(op))
       continue;
+    if (auto pyramid = dyn_cast<tile::PyramidOp>(op)) {
+      bindPyramid(pyramid, memory);
+      if (capacity)
+        fillPyramid(emit(), pyramid, pyramids.at(pyramid.getPyramid()));
+      continue;
+    }
+    if (auto table = dyn_cast<tile::PlanRunsOp>(op)) {
+      bindTable(table, memory);
+      if (capacity && failed(planTable(table)))
+        return failure();
+      continue;
+    }
     if (auto extent = dyn_cast<tile::ExtentOp>(op)) {
       values[extent] = builder.createOrFold<memref::DimOp>(
           location, values.at(extent.getView()), extent.getDimension());
@@ -169,8 +313,7 @@ LogicalResult ProgramLowering::copyProgram(Value args, Value memory,
                        movePointer(builder, location, memory, workspaceEnd),
                        sizes, strides);
       }
-      workspaceEnd = arith::AddIOp::create(builder, location, workspaceEnd,
-                                           bytesOf(workspace));
+      takeWorkspace(memory, bytesOf(workspace));
       continue;
     }
     if (op.getDialect() == program->getDialect() || op.getNumResults() != 1)
@@ -207,25 +350,38 @@ LogicalResult ProgramLowering::emitWorkspace() {
       createFunction("_workspace", pointer, builder.getI64Type(), false);
   if (failed(copyProgram(function.getArgument(0), nullptr, nullptr)))
     return failure();
-  func::ReturnOp::create(builder, location, workspaceEnd);
+  Value runs =
+      plannedRuns.empty() ? i64(0) : emit().multiply(leastRuns, i64(8));
+  func::ReturnOp::create(builder, location, emit().add(workspaceEnd, runs));
   return success();
 }
 
 LogicalResult ProgramLowering::emitPlan() {
+  Type i64Type = builder.getI64Type();
   func::FuncOp function =
-      createFunction("_plan", {pointer, pointer}, {}, false);
-  if (failed(copyProgram(function.getArgument(0), nullptr, nullptr)))
+      createFunction("_plan", {pointer, pointer, i64Type}, i64Type, false);
+  Value args = function.getArgument(0), memory = function.getArgument(1);
+  // What the runs come after.
+  if (failed(copyProgram(args, nullptr, nullptr)))
     return failure();
+  Value start = workspaceEnd, bytes = start;
+  if (!plannedRuns.empty()) {
+    storeWord(memory, static_cast<int64_t>(launches.size()), start);
+    cursor = i64(0);
+    capacity = emit().op<arith::ShRSIOp>(
+        emit().subtract(function.getArgument(2), start), i64(3));
+    if (failed(copyProgram(args, memory, nullptr)))
+      return failure();
+    bytes = emit().add(start, emit().multiply(cursor, i64(8)));
+    cursor = capacity = nullptr;
+  }
   for (auto [number, launch] : llvm::enumerate(launches)) {
     Value items = i64(1);
     for (Value extent : {launch.getX(), launch.getY(), launch.getZ()})
-      items = arith::MulIOp::create(builder, location, items,
-                                    toI64(values.at(extent)));
-    Value place = movePointer(builder, location, function.getArgument(1),
-                              i64(8 * number));
-    LLVM::StoreOp::create(builder, location, items, place);
+      items = emit().multiply(items, emit().toI64(values.at(extent)));
+    storeWord(memory, static_cast<int64_t>(number), items);
   }
-  func::ReturnOp::create(builder, location);
+  func::ReturnOp::create(builder, location, bytes);
   return success();
 }
 
@@ -270,9 +426,10 @@ LogicalResult ProgramLowering::emitLaunch(tile::LaunchOp launch,
     };
     auto [outer, inner] = split(item, z);
     auto [first, second] = split(outer, y);
-    if (launch.getDescending()) {
-      Value last = arith::SubIOp::create(builder, location, z, index(1));
-      inner = arith::SubIOp::create(builder, location, last, inner);
+    if (Value order = launch.getOrder()) {
+      const RunTable &table = tables.at(order);
+      Value place = table.getPlace(emit(), first, second, inner);
+      inner = emit().toIndex(emit().load(table.order, place));
     }
     KernelLowering lowering(builder, kernel, *lanes, lanes32, entry);
     Block &body = kernel.getBody().front();
@@ -280,8 +437,12 @@ LogicalResult ProgramLowering::emitLaunch(tile::LaunchOp launch,
     lowering.bind(body.getArgument(1), second);
     lowering.bind(body.getArgument(2), inner);
     for (auto [argument, value] :
-         llvm::zip(body.getArguments().drop_front(3), launch.getArgs()))
-      lowering.bind(argument, values.at(value));
+         llvm::zip(body.getArguments().drop_front(3), launch.getArgs())) {
+      if (isa<tile::RunTableType>(value.getType()))
+        lowering.bindTable(argument, tables.at(value));
+      else
+        lowering.bind(argument, values.at(value));
+    }
     if (failed(lowering.lower()))
       return failure();
   }
@@ -314,6 +475,7 @@ LogicalResult ProgramLowering::emitRun() {
 
 LogicalResult ProgramLowering::lower() {
   llvm::append_range(launches, program.getBody().getOps<tile::LaunchOp>());
+  llvm::append_range(plannedRuns, program.getBody().getOps<tile::PlanRunsOp>());
   findContiguous();
   std::string forms, plan;
   for (auto [n, launch] : llvm::enumerate(launches)) {
@@ -341,6 +503,7 @@ LogicalResult ProgramLowering::lower() {
   for (Value argument : program.getBody().front().getArguments())
     flags.push_back(contiguous.contains(argument));
   module->setAttr("rapt.launches", builder.getI64IntegerAttr(launches.size()));
+  module->setAttr("rapt.tables", builder.getI64IntegerAttr(plannedRuns.size()));
   module->setAttr("rapt.form", builder.getStringAttr(forms));
   module->setAttr("rapt.plan", builder.getStringAttr(plan));
   module->setAttr("rapt.contiguous", builder.getDenseBoolArrayAttr(flags));

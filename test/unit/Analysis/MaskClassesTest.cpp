@@ -31,7 +31,10 @@ enum Visit { kSkipped = 0, kPartial = 1, kFull = 2 };
 void keepOnlyVisits(tile::KernelOp kernel, int64_t queriesPerTile,
                     int64_t keysPerTile) {
   mlir::Block &body = kernel.getBody().front();
-  auto runs = *body.getOps<tile::RunsOp>().begin();
+  mlir::Operation *runs = nullptr;
+  for (mlir::Operation &op : body)
+    if (mlir::isa<tile::RunsOp, tile::DomainOp>(op))
+      runs = &op;
   Value out;
   for (auto store : body.getOps<tile::StoreOp>())
     if (mlir::cast<tile::TileType>(store.getTile().getType()).getRank() == 2)
@@ -45,7 +48,7 @@ void keepOnlyVisits(tile::KernelOp kernel, int64_t queriesPerTile,
   Value first = mlir::arith::MulIOp::create(
       builder, location, body.getArgument(2), index(queriesPerTile));
   auto loop = tile::ForRunsOp::create(builder, location, mlir::TypeRange(),
-                                      runs, mlir::ValueRange());
+                                      runs->getResult(0), mlir::ValueRange());
   for (mlir::Region *region : {&loop.getFull(), &loop.getPartial()}) {
     mlir::OpBuilder::InsertionGuard guard(builder);
     mlir::Type type = builder.getIndexType();

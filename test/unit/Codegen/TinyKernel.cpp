@@ -42,15 +42,15 @@ struct Builder {
   }
 
   void addPlan() {
-    auto *function =
-        begin("_plan", ir.getVoidTy(), {ir.getPtrTy(), ir.getPtrTy()});
+    auto *function = begin("_plan", ir.getInt64Ty(),
+                           {ir.getPtrTy(), ir.getPtrTy(), ir.getInt64Ty()});
     llvm::Value *workspace = function->getArg(1);
     llvm::Value *count = loadWord(function->getArg(0), 1, ir.getInt64Ty());
     ir.CreateStore(count, workspace);
     ir.CreateMemSet(ir.CreateConstGEP1_64(ir.getInt64Ty(), workspace, 1),
                     ir.getInt8(0), ir.CreateMul(count, ir.getInt64(8)),
                     llvm::Align(8));
-    ir.CreateRetVoid();
+    ir.CreateRet(function->getArg(2));
   }
 
   llvm::Value *compute(llvm::Value *value, const TinyKernelOptions &options) {

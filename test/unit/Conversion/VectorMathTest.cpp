@@ -84,7 +84,7 @@ public:
                        address(out), rows, kFeatures, kFeatures, 1};
     const runtime::KernelEntries &entries = kernel->getEntries();
     std::vector<int64_t> workspace(entries.workspace(words) / 8 + 8);
-    entries.plan(words, workspace.data());
+    entries.plan(words, workspace.data(), entries.workspace(words));
     entries.run(words, workspace.data(), 0, 0, (rows + kLanes - 1) / kLanes);
     out.resize(count);
     return out;

@@ -126,12 +126,21 @@ tile.program @flash {
   %M = tile.extent %q[2] : !tile.view<f32, 4>
   %tile = arith.constant TQ : index
   %tiles = arith.ceildivui %M, %tile : index
-  tile.launch @forward items(%B, %H, %tiles) descending args(%q, %k, %v, %out, %lse) : !tile.view<f32, 4>, !tile.view<f32, 4>, !tile.view<f32, 4>, !tile.view<f32, 4>, !tile.view<f32, 3>
+  %N = tile.extent %k[2] : !tile.view<f32, 4>
+  %shift = arith.subi %N, %M : index
+  %table = tile.plan_runs for(%B, %H) rows %M step TQ columns %N step TK classify {
+  ^bb0(%b: index, %h: index, %r0: index, %r1: index, %low: index, %high: index):
+    %i0 = arith.addi %r0, %shift : index
+    %i1 = arith.addi %r1, %shift : index
+    %any = arith.cmpi sge, %i1, %low : index
+    %all = arith.cmpi sge, %i0, %high : index
+    tile.yield %any, %all : i1, i1
+  }
+  tile.launch @forward items(%B, %H, %tiles) order %table args(%q, %k, %v, %out, %lse, %table) : !tile.view<f32, 4>, !tile.view<f32, 4>, !tile.view<f32, 4>, !tile.view<f32, 4>, !tile.view<f32, 3>, !tile.run_table
 }
 tile.kernel @forward {
-^bb0(%b: index, %h: index, %t: index, %q: !tile.view<f32, 4>, %k: !tile.view<f32, 4>, %v: !tile.view<f32, 4>, %out: !tile.view<f32, 4>, %lse: !tile.view<f32, 3>):
+^bb0(%b: index, %h: index, %t: index, %q: !tile.view<f32, 4>, %k: !tile.view<f32, 4>, %v: !tile.view<f32, 4>, %out: !tile.view<f32, 4>, %lse: !tile.view<f32, 3>, %table: !tile.run_table):
   %c0 = arith.constant 0 : index
-  %c1 = arith.constant 1 : index
   %tile = arith.constant TQ : index
   %zero = arith.constant 0.0 : f32
   %ninf = arith.constant 0xFF800000 : f32
@@ -149,20 +158,13 @@ tile.kernel @forward {
   %first = arith.muli %t, %tile : index
   %shift = arith.subi %N, %M : index
   %i0 = arith.addi %first, %shift : index
-  %i1e = arith.addi %i0, %tile : index
-  %i1 = arith.subi %i1e, %c1 : index
   %n32 = arith.index_cast %N : index to i32
   %qt = tile.load %qw[%first, %c0] : !tile.view<f32, 2> -> !tile.tile<TQxDIMxf32>
   %i = tile.positions %i0 : !tile.tile<TQxi32>
   %m0 = tile.splat %ninf : f32 -> !tile.tile<TQxf32>
   %l0 = tile.splat %zero : f32 -> !tile.tile<TQxf32>
   %o0 = tile.splat %zero : f32 -> !tile.tile<TQxVDIMxf32>
-  %runs = tile.runs %N step TK classify {
-  ^bb0(%low: index, %high: index):
-    %any = arith.cmpi sge, %i1, %low : index
-    %all = arith.cmpi sge, %i0, %high : index
-    tile.yield %any, %all : i1, i1
-  }
+  %runs = tile.domain %table[%b, %h, %t]
   %me, %le, %oe = tile.for_runs %runs carry(%m0, %l0, %o0) : (!tile.tile<TQxf32>, !tile.tile<TQxf32>, !tile.tile<TQxVDIMxf32>) -> (!tile.tile<TQxf32>, !tile.tile<TQxf32>, !tile.tile<TQxVDIMxf32>)
   full {
   ^bb0(%start: index, %length: index, %m: !tile.tile<TQxf32>, %l: !tile.tile<TQxf32>, %o: !tile.tile<TQxVDIMxf32>):
@@ -461,20 +463,9 @@ TEST_F(TileTest, ForCarriesTiles) {
             (Numbers{27})); // 1 -> 2 -> 5 -> 12 -> 27
 }
 
-TEST_F(TileTest, RunsAreCutAndClassified) {
-  // 10 keys in runs of 4: a run shorter than 4 is partial, as are those that
-  // the classification does not know to be full; those without pairs are left
-  // out.
-  auto run = [&](std::string any, std::string all) {
-    return runKernel(R"(
-    %ten = arith.constant 10 : index
-    %d = tile.runs %ten step 4 classify {
-    ^bb0(%low: index, %high: index):
-      %nine = arith.constant 9 : index
-      %any = )" + any + R"(
-      %all = )" + all + R"(
-      tile.yield %any, %all : i1, i1
-    }
+/// A loop over the runs of %d that adds 100 for each full one and its end for
+/// each partial one.
+const char *const kWalk = R"(
     %t = tile.load %in[%c0, %c0] : !tile.view<f64, 2> -> !tile.tile<1x1xf64>
     %r = tile.for_runs %d carry(%t) : (!tile.tile<1x1xf64>) -> (!tile.tile<1x1xf64>)
     full {
@@ -498,15 +489,111 @@ TEST_F(TileTest, RunsAreCutAndClassified) {
       }
       tile.yield %b : !tile.tile<1x1xf64>
     }
-    tile.store set %r, %out[%c0, %c0] : !tile.tile<1x1xf64>, !tile.view<f64, 2>)",
-                     1, 1, {0});
+    tile.store set %r, %out[%c0, %c0] : !tile.tile<1x1xf64>, !tile.view<f64, 2>)";
+
+TEST_F(TileTest, RunsAreCut) {
+  // 10 keys in runs of 4: the last one, of 2, is partial.
+  EXPECT_EQ(runKernel(std::string(R"(
+    %ten = arith.constant 10 : index
+    %d = tile.runs %ten step 4)") +
+                          kWalk,
+                      1, 1, {0}),
+            (Numbers{100 + 100 + 10}));
+}
+
+TEST_F(TileTest, RunsAreClassified) {
+  // 10 columns in runs of 4 for rows 6 to 7 of 8, the third block of 3 rows, of
+  // head 1 of 2: a run shorter than 4 is partial, as are those that the
+  // classification does not know to be full; those without pairs are left out.
+  auto run = [&](std::string any, std::string all) {
+    std::string text = R"(
+    tile.program @p {
+    ^bb0(%in: !tile.view<f64, 2>, %out: !tile.view<f64, 2>):
+      %one = arith.constant 1 : index
+      %two = arith.constant 2 : index
+      %rows = arith.constant 8 : index
+      %columns = arith.constant 10 : index
+      %table = tile.plan_runs for(%one, %two) rows %rows step 3 columns %columns step 4 classify {
+      ^bb0(%b: index, %h: index, %i0: index, %i1: index, %j0: index, %j1: index):
+        %c0 = arith.constant 0 : index
+        %nine = arith.constant 9 : index
+        %any = )" + any +
+                       R"(
+        %all = )" + all +
+                       R"(
+        tile.yield %any, %all : i1, i1
+      }
+      tile.launch @k items(%one, %one, %one) args(%in, %out, %table) : !tile.view<f64, 2>, !tile.view<f64, 2>, !tile.run_table
+    }
+    tile.kernel @k {
+    ^bb0(%item0: index, %item1: index, %item2: index, %in: !tile.view<f64, 2>, %out: !tile.view<f64, 2>, %table: !tile.run_table):
+      %c0 = arith.constant 0 : index
+      %c1 = arith.constant 1 : index
+      %c2 = arith.constant 2 : index
+      %d = tile.domain %table[%c0, %c1, %c2]
+      )" + kWalk + R"(
+      tile.return
+    })";
+    double input = 0, output = 99;
+    llvm::Error error =
+        this->run(text, TensorView::getDense(&input, ElementType::F64, {1, 1}),
+                  ResultView{&output, ElementType::F64, {1, 1}, {1, 1}});
+    EXPECT_FALSE(static_cast<bool>(error)) << toString(std::move(error));
+    return output;
   };
   std::string yes = "arith.constant true", no = "arith.constant false";
-  EXPECT_EQ(run(yes, yes), (Numbers{210}));
-  EXPECT_EQ(run(yes, no), (Numbers{4 + 8 + 10}));
-  EXPECT_EQ(run(no, no), (Numbers{0}));
-  EXPECT_EQ(run("arith.cmpi sge, %high, %nine : index", yes), (Numbers{10}));
-  EXPECT_EQ(run("arith.cmpi sle, %low, %c0 : index", yes), (Numbers{100}));
+  EXPECT_EQ(run(yes, yes), 210);
+  EXPECT_EQ(run(yes, no), 4 + 8 + 10);
+  EXPECT_EQ(run(no, no), 0);
+  EXPECT_EQ(run("arith.cmpi sge, %j1, %nine : index", yes), 10);
+  EXPECT_EQ(run("arith.cmpi sle, %j0, %c0 : index", yes), 100);
+  EXPECT_EQ(run("arith.cmpi sle, %j0, %i0 : index", yes), 200);
+  EXPECT_EQ(run(yes, "arith.cmpi sle, %j1, %i1 : index"), 100 + 100 + 10);
+  EXPECT_EQ(run(yes, "arith.cmpi slt, %j1, %i1 : index"), 100 + 8 + 10);
+  EXPECT_EQ(run("arith.cmpi eq, %h, %c0 : index", yes), 0);
+}
+
+TEST_F(TileTest, BoundsOfRanges) {
+  // Of the columns 1 to 2 of rows `first` to `last` of [[3, 5], [-2, 7], [4,
+  // 0]] along the rows; what lies outside is 0.
+  auto run = [&](int64_t column, int64_t first, int64_t last) {
+    std::string text = R"(
+    tile.program @p {
+    ^bb0(%in: !tile.view<i32, 2>, %out: !tile.view<i64, 1>):
+      %one = arith.constant 1 : index
+      %pyramid = tile.pyramid %in along 0 : <i32, 2>
+      %column = arith.constant )" +
+                       std::to_string(column) + R"( : i64
+      %first = arith.constant )" +
+                       std::to_string(first) + R"( : i64
+      %last = arith.constant )" +
+                       std::to_string(last) + R"( : i64
+      %least, %largest = tile.bounds %pyramid[%column] from %first to %last
+      tile.launch @k items(%one, %one, %one) args(%least, %largest, %out) : i64, i64, !tile.view<i64, 1>
+    }
+    tile.kernel @k {
+    ^bb0(%x: index, %y: index, %z: index, %least: i64, %largest: i64, %out: !tile.view<i64, 1>):
+      %a = tile.splat %least : i64 -> <1xi64>
+      %b = tile.splat %largest : i64 -> <1xi64>
+      %c = tile.concat %a, %b along 0 : (!tile.tile<1xi64>, !tile.tile<1xi64>) -> !tile.tile<2xi64>
+      %c0 = arith.constant 0 : index
+      tile.store set %c, %out[%c0] : <2xi64>, <i64, 1>
+      tile.return
+    })";
+    int32_t input[] = {3, 5, -2, 7, 4, 0};
+    int64_t output[] = {99, 99};
+    llvm::Error error =
+        this->run(text, TensorView::getDense(input, ElementType::I32, {3, 2}),
+                  ResultView{output, ElementType::I64, {2}, {1}});
+    EXPECT_FALSE(static_cast<bool>(error)) << toString(std::move(error));
+    return std::pair(output[0], output[1]);
+  };
+  EXPECT_EQ(run(0, 0, 2), std::pair(int64_t(-2), int64_t(4)));
+  EXPECT_EQ(run(0, 0, 0), std::pair(int64_t(3), int64_t(3)));
+  EXPECT_EQ(run(1, 0, 1), std::pair(int64_t(5), int64_t(7)));
+  EXPECT_EQ(run(1, 0, 3), std::pair(int64_t(0), int64_t(7)));
+  EXPECT_EQ(run(0, -1, 0), std::pair(int64_t(0), int64_t(3)));
+  EXPECT_EQ(run(2, 0, 2), std::pair(int64_t(0), int64_t(0)));
 }
 
 TEST_F(TileTest, ReadInsideAMapAndRounding) {
@@ -537,7 +624,7 @@ TEST_F(TileTest, Workspace) {
       %n = tile.extent %in[0] : !tile.view<f32, 1>
       %w = tile.workspace(%n) : !tile.view<f32, 1>
       tile.launch @copy items(%c1, %c1, %n) args(%in, %w) : !tile.view<f32, 1>, !tile.view<f32, 1>
-      tile.launch @copy items(%c1, %c1, %n) descending args(%w, %out) : !tile.view<f32, 1>, !tile.view<f32, 1>
+      tile.launch @copy items(%c1, %c1, %n) args(%w, %out) : !tile.view<f32, 1>, !tile.view<f32, 1>
     }
     tile.kernel @copy {
     ^bb0(%x: index, %y: index, %z: index, %from: !tile.view<f32, 1>, %to: !tile.view<f32, 1>):

@@ -36,7 +36,7 @@ void expectWorks(const KernelEntries &entries) {
                     reinterpret_cast<int64_t>(out.data())};
   EXPECT_EQ(entries.workspace(args), 4 * 8 + 64);
   std::vector<int64_t> workspace(12, 77);
-  entries.plan(args, workspace.data());
+  entries.plan(args, workspace.data(), entries.workspace(args));
   EXPECT_EQ(workspace[0], 4);
   for (int word = 1; word <= 4; ++word)
     EXPECT_EQ(workspace[word], 0);

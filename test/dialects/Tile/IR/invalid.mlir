@@ -82,32 +82,81 @@ func.func @for_c1_results(%n: index, %x: !tile.tile<f32>) {
 
 // -----
 
-func.func @runs_c1_arguments(%n: index) {
-  // expected-error @+1 {{'tile.runs' op classify must have arguments ('index', 'index'), got ('index')}}
-  %0 = tile.runs %n step 4 classify {
+func.func @runs_c1(%n: index) {
+  // expected-error @+1 {{'tile.runs' op step must be positive, got 0}}
+  %0 = tile.runs %n step 0
+  return
+}
+
+// -----
+
+tile.program @plan_runs_c1_arguments {
+^bb0(%q: !tile.view<f32, 1>):
+  %n = tile.extent %q[0] : <f32, 1>
+  // expected-error @+1 {{'tile.plan_runs' op classify must have arguments ('index', 'index', 'index', 'index', 'index', 'index'), got ('index')}}
+  %0 = tile.plan_runs for(%n, %n) rows %n step 4 columns %n step 4 classify {
   ^bb0(%a: index):
     %t = arith.constant true
     tile.yield %t, %t : i1, i1
   }
-  return
 }
 
 // -----
 
-func.func @runs_c1_yield(%n: index) {
-  // expected-error @+1 {{'tile.runs' op classify must yield ('i1', 'i1'), got ('index')}}
-  %0 = tile.runs %n step 4 classify {
-  ^bb0(%a: index, %b: index):
-    tile.yield %a : index
+tile.program @plan_runs_c1_yield {
+^bb0(%q: !tile.view<f32, 1>):
+  %n = tile.extent %q[0] : <f32, 1>
+  // expected-error @+1 {{'tile.plan_runs' op classify must yield ('i1', 'i1'), got ('index')}}
+  %0 = tile.plan_runs for(%n, %n) rows %n step 4 columns %n step 4 classify {
+  ^bb0(%b: index, %h: index, %i0: index, %i1: index, %j0: index, %j1: index):
+    tile.yield %b : index
   }
-  return
 }
 
 // -----
 
-func.func @runs_c2(%n: index) {
-  // expected-error @+1 {{'tile.runs' op step must be positive, got 0}}
-  %0 = tile.runs %n step 0
+tile.program @plan_runs_c2 {
+^bb0(%q: !tile.view<f32, 1>):
+  %n = tile.extent %q[0] : <f32, 1>
+  // expected-error @+1 {{'tile.plan_runs' op steps must be positive, got 0}}
+  %0 = tile.plan_runs for(%n, %n) rows %n step 4 columns %n step 0 classify {
+  ^bb0(%b: index, %h: index, %i0: index, %i1: index, %j0: index, %j1: index):
+    %t = arith.constant true
+    tile.yield %t, %t : i1, i1
+  }
+}
+
+// -----
+
+tile.program @pyramid_c1 {
+^bb0(%x: !tile.view<i32, 1>):
+  // expected-error @+1 {{'tile.pyramid' op dimension 1 of a view of rank 1}}
+  %0 = tile.pyramid %x along 1 : <i32, 1>
+}
+
+// -----
+
+tile.program @pyramid_c2 {
+^bb0(%x: !tile.view<f32, 1>):
+  // expected-error @+1 {{'tile.pyramid' op needs a view of integers, got '!tile.view<f32, 1>'}}
+  %0 = tile.pyramid %x along 0 : <f32, 1>
+}
+
+// -----
+
+tile.program @bounds_c1 {
+^bb0(%x: !tile.view<i32, 2>):
+  %c0 = arith.constant 0 : i64
+  %0 = tile.pyramid %x along 0 : <i32, 2>
+  // expected-error @+1 {{'tile.bounds' op needs 1 indices for a view of rank 2, got 0}}
+  %1, %2 = tile.bounds %0[] from %c0 to %c0
+}
+
+// -----
+
+func.func @bounds_c1_pyramid(%p: !tile.pyramid, %i: i64) {
+  // expected-error @+1 {{'tile.bounds' op needs a pyramid made by tile.pyramid}}
+  %1, %2 = tile.bounds %p[] from %i to %i
   return
 }
 

@@ -12,8 +12,8 @@ tile.program @attend {
   %sums = tile.workspace(%rows) : <f32, 1>
   // CHECK: tile.launch @rows items(%[[ROWS]], %{{.*}}, %{{.*}}) args(%[[Q]], %[[SUMS]]) : !tile.view<f32, 2>, !tile.view<f32, 1>
   tile.launch @rows items(%rows, %c1, %c1) args(%q, %sums) : !tile.view<f32, 2>, !tile.view<f32, 1>
-  // CHECK: tile.launch @nothing items({{.*}}) descending args()
-  tile.launch @nothing items(%rows, %c1, %c1) descending args()
+  // CHECK: tile.launch @nothing items({{.*}}) args()
+  tile.launch @nothing items(%rows, %c1, %c1) args()
 }
 
 // CHECK-LABEL: tile.kernel @nothing plan <rows = 6, depth = 4, sweep = 2> {
@@ -100,18 +100,10 @@ tile.kernel @rows {
     // CHECK: tile.yield
     tile.yield
   }
-  // CHECK: tile.runs %{{.*}} step 64{{$}}
+  // CHECK: %[[ALL:.*]] = tile.runs %{{.*}} step 64{{$}}
   %all = tile.runs %c8 step 64
-  // CHECK: %[[SOME:.*]] = tile.runs %{{.*}} step 16 classify {
-  // CHECK-NEXT: ^bb0(%{{.*}}: index, %{{.*}}: index):
-  %some = tile.runs %c8 step 16 classify {
-  ^bb0(%first: index, %last: index):
-    %any = arith.cmpi sle, %first, %x : index
-    %whole = arith.cmpi sle, %last, %x : index
-    tile.yield %any, %whole : i1, i1
-  }
-  // CHECK: tile.for_runs %[[SOME]] carry(%{{.*}}) : (!tile.tile<f32>) -> !tile.tile<f32> full {
-  %runs = tile.for_runs %some carry(%sum) : (!tile.tile<f32>) -> !tile.tile<f32> full {
+  // CHECK: tile.for_runs %[[ALL]] carry(%{{.*}}) : (!tile.tile<f32>) -> !tile.tile<f32> full {
+  %runs = tile.for_runs %all carry(%sum) : (!tile.tile<f32>) -> !tile.tile<f32> full {
   ^bb0(%start: index, %length: index, %old: !tile.tile<f32>):
     tile.yield %old : !tile.tile<f32>
   // CHECK: } partial {
@@ -133,3 +125,36 @@ tile.kernel @rows {
 func.func private @types(!tile.tile<f32>, !tile.tile<2x3x4xi1>, !tile.view<i8, 4>, !tile.view<f16, 1, rows = strided>,
                          !tile.view<f16, 1, rows = listed>, !tile.domain)
     attributes {tile.plan = #tile.plan<queries = 64, keys = 128, cpu = <rows = 4, depth = 8, sweep = 2>>}
+
+// CHECK-LABEL: tile.program @masked {
+tile.program @masked {
+^bb0(%doc: !tile.view<i32, 2>):
+  %c1 = arith.constant 1 : index
+  %n = tile.extent %doc[1] : <i32, 2>
+  // CHECK: %[[PYRAMID:.*]] = tile.pyramid %{{.*}} along 1 : <i32, 2>
+  %pyramid = tile.pyramid %doc along 1 : <i32, 2>
+  // CHECK: %[[TABLE:.*]] = tile.plan_runs for(%{{.*}}, %{{.*}}) rows %{{.*}} step 16 columns %{{.*}} step 32 classify {
+  // CHECK-NEXT: ^bb0(%{{.*}}: index, %{{.*}}: index, %{{.*}}: index, %{{.*}}: index, %{{.*}}: index, %{{.*}}: index):
+  %table = tile.plan_runs for(%c1, %c1) rows %n step 16 columns %n step 32 classify {
+  ^bb0(%b: index, %h: index, %i0: index, %i1: index, %j0: index, %j1: index):
+    %batch = arith.index_cast %b : index to i64
+    %first = arith.index_cast %j0 : index to i64
+    %last = arith.index_cast %j1 : index to i64
+    // CHECK: tile.bounds %[[PYRAMID]][%{{.*}}] from %{{.*}} to %{{.*}}{{$}}
+    %least, %largest = tile.bounds %pyramid[%batch] from %first to %last
+    %any = arith.cmpi sle, %least, %last : i64
+    %all = arith.cmpi sle, %largest, %first : i64
+    // CHECK: tile.yield %{{.*}}, %{{.*}} : i1, i1
+    tile.yield %any, %all : i1, i1
+  }
+  // CHECK: tile.launch @walk items({{.*}}) order %[[TABLE]] args(%[[TABLE]]) : !tile.run_table
+  tile.launch @walk items(%c1, %c1, %c1) order %table args(%table) : !tile.run_table
+}
+
+// CHECK-LABEL: tile.kernel @walk {
+tile.kernel @walk {
+^bb0(%x: index, %y: index, %z: index, %table: !tile.run_table):
+  // CHECK: tile.domain %{{.*}}[%{{.*}}, %{{.*}}, %{{.*}}]
+  %d = tile.domain %table[%x, %y, %z]
+  tile.return
+}

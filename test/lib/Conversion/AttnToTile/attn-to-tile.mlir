@@ -12,17 +12,19 @@
 // CHECK-DAG:     %[[HEADS:.*]] = tile.extent %[[Q]][1]
 // CHECK-DAG:     %[[QUERIES:.*]] = tile.extent %[[Q]][2]
 // CHECK-DAG:     %[[KEYS:.*]] = tile.extent %[[K]][2]
-// CHECK-DAG:     %[[BLOCKS:.*]] = arith.ceildivui %[[QUERIES]], %c16
-// CHECK:         tile.launch @causal_attend0 items(%[[BATCH]], %[[HEADS]], %[[BLOCKS]]) descending args(%[[BATCH]], %[[HEADS]], %[[QUERIES]], %[[KEYS]], %[[Q]], %[[K]], %[[V]], %[[OUT]], %[[LSE]])
+// The classes of the mask: the largest i and the smallest j, and the reverse.
+// CHECK:         %[[TABLE:.*]] = tile.plan_runs for(%[[BATCH]], %[[HEADS]]) rows %[[QUERIES]] step 16 columns %[[KEYS]] step 32 classify {
+// CHECK-NEXT:    ^bb0(%{{.*}}: index, %{{.*}}: index, %[[I0:.*]]: index, %[[I1:.*]]: index, %[[J0:.*]]: index, %[[J1:.*]]: index):
+// CHECK:           %[[ANY:.*]] = arith.cmpi sge
+// CHECK:           %[[ALL:.*]] = arith.cmpi sge
+// CHECK:           tile.yield %[[ANY]], %[[ALL]]
+// CHECK:         %[[BLOCKS:.*]] = arith.ceildivui %[[QUERIES]], %c16
+// CHECK:         tile.launch @causal_attend0 items(%[[BATCH]], %[[HEADS]], %[[BLOCKS]]) order %[[TABLE]] args(%[[BATCH]], %[[HEADS]], %[[QUERIES]], %[[KEYS]], %[[Q]], %[[K]], %[[V]], %[[OUT]], %[[LSE]], %[[TABLE]])
 
 // CHECK-LABEL: tile.kernel @causal_attend0 plan <rows = 4, depth = 4, sweep = 4>
 // CHECK-DAG:     %[[LOWEST:.*]] = arith.constant 0xFF800000 : f32
 // CHECK-DAG:     %[[Q_TILE:.*]] = tile.load %{{.*}} in_bounds [false, true] : <f32, 2> -> <16x8xf32>
-// The classes of the mask: the largest i and the smallest j, and the reverse.
-// CHECK:         %[[RUNS:.*]] = tile.runs %{{.*}} step 32 classify {
-// CHECK:           %[[ANY:.*]] = arith.cmpi sge
-// CHECK:           %[[ALL:.*]] = arith.cmpi sge
-// CHECK:           tile.yield %[[ANY]], %[[ALL]]
+// CHECK:         %[[RUNS:.*]] = tile.domain %{{.*}}[%{{.*}}, %{{.*}}, %{{.*}}]
 // CHECK:         tile.for_runs %[[RUNS]] carry
 // CHECK-SAME:      -> (!tile.tile<16xf32>, !tile.tile<16xf32>, !tile.tile<16x6xf32>) full {
 // A full run reads inside the keys and does not ask the mask.

@@ -20,7 +20,7 @@
 // The three entries of a kernel.
 
 // CHECK-LABEL: func.func @product_workspace(%{{.*}}: !llvm.ptr) -> i64
-// CHECK-LABEL: func.func @product_plan(%{{.*}}: !llvm.ptr, %{{.*}}: !llvm.ptr)
+// CHECK-LABEL: func.func @product_plan(%{{.*}}: !llvm.ptr, %{{.*}}: !llvm.ptr, %{{.*}}: i64) -> i64
 // CHECK-LABEL: func.func @product_run(%{{.*}}: !llvm.ptr, %{{.*}}: !llvm.ptr, %{{.*}}: i64, %{{.*}}: i64, %{{.*}}: i64)
 // CHECK:         call @product_launch0
 // CHECK-NOT: tile.
@@ -116,37 +116,51 @@ tile.kernel @square plan <rows = 4, depth = 4, sweep = 2> {
 
 // -----
 
-// Runs: the mask is asked about wide ranges of keys first, then about narrow
-// ones, and a run takes the full or the partial body.
+// The runs of each block of rows are found when the call is planned, going down
+// a binary tree over the columns, and the blocks with the most of them get the
+// first places. A work item takes its block from there, walks the runs, and
+// takes the full or the partial body.
 
 // CHECK-LABEL: func.func private @runs_launch0(
-// CHECK:         scf.for %{{.*}} = %c0 to %[[KEYS:.*]] step %[[WIDE:.*]] iter_args
-// CHECK:           arith.cmpi sge
+// CHECK:         %[[BLOCK:.*]] = memref.load
+// CHECK:         scf.for %[[PLACE:.*]] = %{{.*}} to %{{.*}} step %c1 iter_args
+// CHECK:           %[[WORD:.*]] = memref.load %{{.*}}[%[[PLACE]]] : memref<?xi64>
+// CHECK:           arith.shrui %[[WORD]], %c32_i64
 // CHECK:           scf.if
 // CHECK:             scf.for %{{.*}} step %c32 iter_args
-// CHECK:               scf.if
-// CHECK:                 scf.if
-// CHECK:                   arith.addf
-// CHECK:                 } else {
-// CHECK:                   arith.mulf
+// CHECK:               arith.addf
+// CHECK:           } else {
+// CHECK:             scf.for %{{.*}} step %c32 iter_args
+// CHECK:               arith.mulf
+// CHECK-LABEL: func.func @runs_plan(
+// What the rows alone decide is computed before the search.
+// CHECK:         %[[LOWEST:.*]] = arith.addi %{{.*}}, %c7
+// CHECK:         scf.while
+// CHECK:           scf.condition
+// CHECK:           arith.cmpi sge, %[[LOWEST]]
+// CHECK:           arith.cmpi sge, %[[LOWEST]]
+// CHECK:           scf.yield
 tile.program @runs {
 ^bb0(%rows: !tile.view<f32, 2>, %out: !tile.view<f32, 1>):
   %c1 = arith.constant 1 : index
   %n = tile.extent %rows[0] : <f32, 2>
-  tile.launch @walk items(%c1, %c1, %n) args(%rows, %out) : !tile.view<f32, 2>, !tile.view<f32, 1>
-}
-tile.kernel @walk plan <rows = 4, depth = 4, sweep = 4> {
-^bb0(%x: index, %y: index, %z: index, %rows: !tile.view<f32, 2>, %out: !tile.view<f32, 1>):
-  %c0 = arith.constant 0 : index
-  %keys = tile.extent %rows[0] : <f32, 2>
-  %t = tile.load %rows[%c0, %c0] : <f32, 2> -> <16x8xf32>
-  %one = tile.reduce add %t along 1 : <16x8xf32> -> <16xf32>
-  %runs = tile.runs %keys step 32 classify {
-  ^bb0(%low: index, %high: index):
-    %any = arith.cmpi sge, %z, %low : index
-    %all = arith.cmpi sge, %z, %high : index
+  %blocks = arith.ceildivui %n, %c1 : index
+  %table = tile.plan_runs for(%c1, %c1) rows %n step 1 columns %n step 32 classify {
+  ^bb0(%b: index, %h: index, %i0: index, %i1: index, %low: index, %high: index):
+    %c7 = arith.constant 7 : index
+    %lowest = arith.addi %i0, %c7 : index
+    %any = arith.cmpi sge, %lowest, %low : index
+    %all = arith.cmpi sge, %lowest, %high : index
     tile.yield %any, %all : i1, i1
   }
+  tile.launch @walk items(%c1, %c1, %blocks) order %table args(%rows, %out, %table) : !tile.view<f32, 2>, !tile.view<f32, 1>, !tile.run_table
+}
+tile.kernel @walk plan <rows = 4, depth = 4, sweep = 4> {
+^bb0(%x: index, %y: index, %z: index, %rows: !tile.view<f32, 2>, %out: !tile.view<f32, 1>, %table: !tile.run_table):
+  %c0 = arith.constant 0 : index
+  %t = tile.load %rows[%c0, %c0] : <f32, 2> -> <16x8xf32>
+  %one = tile.reduce add %t along 1 : <16x8xf32> -> <16xf32>
+  %runs = tile.domain %table[%x, %y, %z]
   %sum = tile.for_runs %runs carry(%one) : (!tile.tile<16xf32>) -> !tile.tile<16xf32> full {
   ^bb0(%start: index, %length: index, %so: !tile.tile<16xf32>):
     %next = tile.map(%so) dims [[0]] : (!tile.tile<16xf32>) -> !tile.tile<16xf32> {

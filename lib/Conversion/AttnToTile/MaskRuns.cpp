@@ -1,0 +1,131 @@
+// Part of the Rapt project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
+// Which runs of keys a block of queries visits: the classes of the mask, asked
+// when a call is planned.
+
+#include "lib/Analysis/MaskClasses.h"
+#include "lib/Conversion/AttnToTile/KernelScope.h"
+
+using namespace mlir;
+
+namespace rapt::conversion {
+
+Value Pyramids::get(Value view, int64_t dimension) {
+  Value &pyramid = made[{view, dimension}];
+  if (!pyramid) {
+    OpBuilder::InsertionGuard guard(builder);
+    builder.setInsertionPoint(above);
+    pyramid = tile::PyramidOp::create(
+        builder, above->getLoc(), tile::PyramidType::get(builder.getContext()),
+        view, dimension);
+  }
+  return pyramid;
+}
+
+namespace {
+/// Ranges of the tensors that a mask reads. A tensor that an earlier launch
+/// computes is not known when the call is planned.
+struct RangeReader {
+  KernelScope &scope;
+  const llvm::DenseMap<Value, TensorPlace> &places;
+  Pyramids &pyramids;
+
+  analysis::Bounds read(Value tensor, ArrayRef<analysis::Bounds> indices) {
+    const TensorPlace &place = places.at(tensor);
+    if (!isa<BlockArgument>(place.view))
+      return {};
+    OpBuilder &builder = scope.builder;
+    SmallVector<Value> exact;
+    std::optional<int64_t> dimension;
+    analysis::Bounds range;
+    for (auto [d, index] : llvm::zip(place.dims, indices)) {
+      if (d < 0)
+        continue;
+      if (index.isExact()) {
+        exact.push_back(index.low);
+      } else if (dimension) {
+        return {};
+      } else {
+        dimension = d;
+        range = index;
+      }
+    }
+    Type i64 = builder.getI64Type();
+    if (dimension) {
+      Value pyramid = pyramids.get(place.view, *dimension);
+      auto bounds =
+          tile::BoundsOp::create(builder, scope.location, i64, i64, pyramid,
+                                 exact, range.low, range.high);
+      return {bounds.getLeast(), bounds.getLargest()};
+    }
+    Type element = cast<RankedTensorType>(tensor.getType()).getElementType();
+    bool isNarrow = element.isInteger(8) || element.isInteger(16);
+    Value value = tile::ReadOp::create(
+        builder, scope.location, isNarrow ? builder.getI32Type() : element,
+        place.view, exact);
+    if (element.isInteger(1))
+      value = arith::ExtUIOp::create(builder, scope.location, i64, value);
+    else if (!value.getType().isInteger(64))
+      value = arith::ExtSIOp::create(builder, scope.location, i64, value);
+    return {value, value};
+  }
+};
+} // namespace
+
+Value emitRunTable(KernelScope &program, attn::AttendOp op, tile::PlanAttr plan,
+                   Pyramids &pyramids) {
+  OpBuilder &builder = program.builder;
+  auto runs = tile::PlanRunsOp::create(
+      builder, program.location, tile::RunTableType::get(builder.getContext()),
+      program.batches, program.heads, program.queryCount, program.keyCount,
+      plan.getQueries(), plan.getKeys());
+  OpBuilder::InsertionGuard guard(builder);
+  Block *block = builder.createBlock(
+      &runs.getClassify(), {}, SmallVector<Type>(6, builder.getIndexType()),
+      SmallVector<Location>(6, program.location));
+  pyramids.putBefore(runs);
+  KernelScope scope = program;
+  scope.batch = block->getArgument(0);
+  scope.head = block->getArgument(1);
+
+  Block &mask = op.getMask().front();
+  llvm::DenseMap<Value, analysis::Bounds> bounds;
+  auto bind = [&](unsigned argument, Value low, Value high) {
+    Value first = scope.toI64(low);
+    bounds[mask.getArgument(argument)] = {
+        first, low == high ? first : scope.toI64(high)};
+  };
+  Value first = block->getArgument(2), last = block->getArgument(3);
+  Value offset = scope.fold<arith::SubIOp>(scope.keyCount, scope.queryCount);
+  bind(0, scope.batch, scope.batch);
+  bind(1, scope.head, scope.head);
+  bind(2, first, last);
+  bind(3, scope.fold<arith::AddIOp>(first, offset),
+       scope.fold<arith::AddIOp>(last, offset));
+  bind(4, block->getArgument(4), block->getArgument(5));
+  llvm::DenseMap<Value, TensorPlace> places;
+  unsigned next = attn::AttendOp::kPairPositions + op.getNumProducts();
+  for (Value capture : op.getCaptures())
+    places[mask.getArgument(next++)] = scope.places.at(capture);
+
+  RangeReader reader{scope, places, pyramids};
+  auto readRange = [&](Value tensor, ArrayRef<analysis::Bounds> indices) {
+    return reader.read(tensor, indices);
+  };
+  auto shape = [&](Operation *inner,
+                   llvm::function_ref<Value(Value)>) -> Value {
+    Value value = evaluateShape(
+        scope, inner, [&](Value tensor) { return places.at(tensor); });
+    return value ? scope.toI64(value) : Value();
+  };
+  analysis::MaskClass found =
+      analysis::emitMaskClasses(builder, scope.location, op.getMask(),
+                                std::move(bounds), readRange, shape);
+  tile::YieldOp::create(builder, scope.location,
+                        ValueRange{found.any, found.all});
+  return runs;
+}
+
+} // namespace rapt::conversion

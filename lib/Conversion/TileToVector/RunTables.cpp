@@ -1,0 +1,270 @@
+// Part of the Rapt project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
+// For each block of rows the search goes down a binary tree over the columns
+// and splits only what is partial, so that it takes a number of steps
+// proportional to the runs that it finds, times the logarithm of their number.
+
+#include "lib/Conversion/TileToVector/RunTables.h"
+#include "lib/Support/WorkspaceHead.h"
+#include "llvm/ADT/DenseSet.h"
+
+using namespace mlir;
+
+namespace rapt::conversion {
+
+RunTable::RunTable(tile::PlanRunsOp op) {
+  Block &block = op.getClassify().front();
+  usesBatch = !block.getArgument(0).use_empty();
+  usesHead = !block.getArgument(1).use_empty();
+}
+
+Value RunTable::getPlace(ScalarBuilder emit, Value batch, Value head,
+                         Value block) const {
+  Value group = usesBatch ? batch : emit.index(0);
+  group = emit.multiply(group, heads);
+  if (usesHead)
+    group = emit.add(group, head);
+  return emit.add(emit.multiply(group, blocks), block);
+}
+
+namespace {
+
+/// The state of the search along one block of rows, i64 but for `isFull`.
+struct Search {
+  enum {
+    Position,  ///< the first step that is not decided
+    Size,      ///< steps of the subtree that begins there
+    Cursor,    ///< the first free word of the runs
+    RunStart,  ///< the run that is not stored yet
+    RunCount,  ///< 0: there is none
+    RunIsFull, ///< i1
+    Cost,      ///< steps of all runs of the block
+    Count
+  };
+};
+
+class RunSearch {
+public:
+  using Values = ScalarBuilder::Values;
+  RunSearch(ScalarBuilder emit, tile::PlanRunsOp op, const RunTable &table,
+            ScalarLowering &lower, Value capacity)
+      : emit(emit), op(op), table(table), lower(lower), capacity(capacity),
+        body(op.getClassify().front()) {}
+
+  LogicalResult findBlock(Value batch, Value head, Value block, Value &cursor);
+  void sortBlocks(Value batch, Value head);
+
+private:
+  LogicalResult lowerRegion(bool isInner);
+  Value store(Value isWanted, Value cursor, ValueRange search);
+  LogicalResult step(ValueRange search, Values &next);
+
+  ScalarBuilder emit;
+  tile::PlanRunsOp op;
+  const RunTable &table;
+  ScalarLowering &lower;
+  Value capacity;
+  Block &body;
+  llvm::DenseSet<Value> ofColumns;
+};
+
+} // namespace
+
+/// What does not depend on the columns is computed once for a block of rows.
+LogicalResult RunSearch::lowerRegion(bool isInner) {
+  for (Operation &inner : body.without_terminator()) {
+    bool depends = llvm::any_of(inner.getOperands(), [&](Value operand) {
+      return ofColumns.contains(operand);
+    });
+    if (depends)
+      ofColumns.insert(inner.getResults().begin(), inner.getResults().end());
+    if (depends == isInner && failed(lower.lower(&inner)))
+      return failure();
+  }
+  return success();
+}
+
+/// Stores the open run if `isWanted`, and gives the next free word.
+Value RunSearch::store(Value isWanted, Value cursor, ValueRange search) {
+  Value fits = emit.both(isWanted, emit.less(cursor, capacity));
+  emit.choose(
+      fits, {},
+      [&]() -> Values {
+        Value start = emit.op<arith::ShLIOp>(search[Search::RunStart],
+                                             emit.i64(support::kRunStartBit));
+        Value count = emit.op<arith::ShLIOp>(search[Search::RunCount],
+                                             emit.i64(support::kRunCountBit));
+        Value isFull = arith::ExtUIOp::create(emit.builder, emit.location,
+                                              emit.builder.getI64Type(),
+                                              search[Search::RunIsFull]);
+        emit.store(emit.either(emit.either(start, count), isFull), table.runs,
+                   cursor);
+        return {};
+      },
+      []() -> Values { return {}; });
+  Value more = arith::ExtUIOp::create(emit.builder, emit.location,
+                                      emit.builder.getI64Type(), isWanted);
+  return emit.add(cursor, more);
+}
+
+/// Asks about one subtree: splits it, or joins it to the open run, or leaves it
+/// out.
+LogicalResult RunSearch::step(ValueRange search, Values &next) {
+  Value position = search[Search::Position], size = search[Search::Size];
+  Value steps = emit.toI64(table.steps);
+  Value columns = emit.toI64(lower.values.at(op.getColumns()));
+  Value columnStep = emit.i64(static_cast<int64_t>(op.getColumnStep()));
+  Value one = emit.i64(1), zero = emit.i64(0);
+  Value after = emit.add(position, size);
+  Value end = emit.multiply(after, columnStep);
+  lower.values[body.getArgument(4)] =
+      emit.toIndex(emit.multiply(position, columnStep));
+  lower.values[body.getArgument(5)] =
+      emit.toIndex(emit.subtract(emit.minimum(end, columns), one));
+  if (failed(lowerRegion(/*isInner=*/true)))
+    return failure();
+  auto yield = cast<tile::YieldOp>(body.back());
+  Value any = lower.values.at(yield.getValues()[0]);
+  Value all = lower.values.at(yield.getValues()[1]);
+  // A last run that is short is never full.
+  Value isWhole = emit.compare(arith::CmpIPredicate::sle, end, columns);
+  Value isFull = emit.both(emit.both(any, all), isWhole);
+  Value isDecided =
+      emit.either(emit.either(emit.negate(any), isFull), emit.equal(size, one));
+  Value isFound = emit.both(isDecided, any);
+
+  Value count = emit.subtract(emit.minimum(after, steps), position);
+  Value runStart = search[Search::RunStart];
+  Value runCount = search[Search::RunCount];
+  Value runIsFull = search[Search::RunIsFull];
+  Value isOpen = emit.compare(arith::CmpIPredicate::ne, runCount, zero);
+  Value touches = emit.equal(emit.add(runStart, runCount), position);
+  Value joins =
+      emit.both(emit.both(isOpen, touches), emit.equal(runIsFull, isFull));
+  Value begins = emit.both(isFound, emit.negate(joins));
+  Value cursor =
+      store(emit.both(begins, isOpen), search[Search::Cursor], search);
+  Value grown = emit.add(runCount, count);
+  Value found = emit.select(isFound, count, zero);
+
+  Value largest = emit.both(after, emit.subtract(zero, after));
+  next.resize(Search::Count);
+  next[Search::Position] = emit.select(isDecided, after, position);
+  next[Search::Size] =
+      emit.select(isDecided, largest, emit.op<arith::ShRSIOp>(size, one));
+  next[Search::Cursor] = cursor;
+  next[Search::RunStart] = emit.select(begins, position, runStart);
+  next[Search::RunCount] =
+      emit.select(begins, count, emit.select(isFound, grown, runCount));
+  next[Search::RunIsFull] = emit.select(begins, isFull, runIsFull);
+  next[Search::Cost] = emit.add(search[Search::Cost], found);
+  return success();
+}
+
+LogicalResult RunSearch::findBlock(Value batch, Value head, Value block,
+                                   Value &cursor) {
+  Value place = table.getPlace(emit, batch, head, block);
+  emit.store(cursor, table.offsets, place);
+  Value rows = lower.values.at(op.getRows());
+  Value rowStep = emit.index(static_cast<int64_t>(op.getRowStep()));
+  Value first = emit.multiply(block, rowStep);
+  Value last = emit.subtract(emit.minimum(emit.add(first, rowStep), rows),
+                             emit.index(1));
+  Value arguments[] = {batch, head, first, last};
+  for (auto [argument, value] : llvm::zip(body.getArguments(), arguments))
+    lower.values[argument] = value;
+  ofColumns.clear();
+  ofColumns.insert(body.getArgument(4));
+  ofColumns.insert(body.getArgument(5));
+  if (failed(lowerRegion(/*isInner=*/false)))
+    return failure();
+
+  Value zero = emit.i64(0), steps = emit.toI64(table.steps);
+  Value isFull = arith::ConstantOp::create(emit.builder, emit.location,
+                                           emit.builder.getBoolAttr(false));
+  LogicalResult result = success();
+  Values search = emit.loopWhile(
+      {zero, emit.ceilPowerOfTwo(steps), cursor, zero, zero, isFull, zero},
+      [&](ValueRange search) {
+        return emit.less(search[Search::Position], steps);
+      },
+      [&](ValueRange search) -> Values {
+        Values next;
+        result = step(search, next);
+        return succeeded(result) ? next : Values(search);
+      });
+  Value isOpen =
+      emit.compare(arith::CmpIPredicate::ne, search[Search::RunCount], zero);
+  cursor = store(isOpen, search[Search::Cursor], search);
+  emit.store(search[Search::Cost], table.costs, place);
+  return result;
+}
+
+/// Counts how often each cost occurs and gives the largest ones the first
+/// places; blocks of one cost stay in their order.
+void RunSearch::sortBlocks(Value batch, Value head) {
+  Value zero = emit.index(0), one = emit.index(1), none = emit.i64(0);
+  Value first = table.getPlace(emit, batch, head, zero);
+  Value costs = emit.add(table.steps, one);
+  emit.loop(zero, costs, {}, [&](Value cost, ValueRange) -> Values {
+    emit.store(none, table.histogram, cost);
+    return {};
+  });
+  auto forBlocks = [&](llvm::function_ref<void(Value, Value)> body) {
+    emit.loop(zero, table.blocks, {}, [&](Value block, ValueRange) -> Values {
+      body(block, emit.load(table.costs, emit.add(first, block)));
+      return {};
+    });
+  };
+  forBlocks([&](Value, Value cost) {
+    Value count = emit.load(table.histogram, cost);
+    emit.store(emit.add(count, emit.i64(1)), table.histogram, cost);
+  });
+  emit.loop(zero, costs, none, [&](Value n, ValueRange place) -> Values {
+    Value cost = emit.subtract(table.steps, n);
+    Value count = emit.load(table.histogram, cost);
+    emit.store(place[0], table.histogram, cost);
+    return {emit.add(place[0], count)};
+  });
+  forBlocks([&](Value block, Value cost) {
+    Value place = emit.load(table.histogram, cost);
+    emit.store(emit.add(place, emit.i64(1)), table.histogram, cost);
+    emit.store(emit.toI64(block), table.order,
+               emit.add(first, emit.toIndex(place)));
+  });
+}
+
+FailureOr<Value> emitRuns(ScalarBuilder emit, tile::PlanRunsOp op,
+                          const RunTable &table, ScalarLowering &lower,
+                          Value cursor, Value capacity) {
+  using Values = ScalarBuilder::Values;
+  RunSearch search(emit, op, table, lower, capacity);
+  LogicalResult result = success();
+  Value zero = emit.index(0);
+  Values last = emit.loop(
+      zero, table.batches, cursor,
+      [&](Value batch, ValueRange outer) -> Values {
+        return emit.loop(zero, table.heads, outer,
+                         [&](Value head, ValueRange middle) -> Values {
+                           Values found = emit.loop(
+                               zero, table.blocks, middle,
+                               [&](Value block, ValueRange inner) -> Values {
+                                 Value next = inner[0];
+                                 result =
+                                     search.findBlock(batch, head, block, next);
+                                 return {next};
+                               });
+                           search.sortBlocks(batch, head);
+                           return found;
+                         });
+      });
+  Value groups = emit.multiply(table.batches, table.heads);
+  emit.store(last[0], table.offsets, emit.multiply(groups, table.blocks));
+  if (failed(result))
+    return failure();
+  return last[0];
+}
+
+} // namespace rapt::conversion
