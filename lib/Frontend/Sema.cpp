@@ -190,11 +190,10 @@ void Analyzer::chooseAxes(llvm::ArrayRef<const InputTensor *> arguments) {
   for (StringRef axis : {"heads", "kv_heads", "groups"})
     if (program->headAxis.empty() && has(axis))
       program->headAxis = axis.str();
-  program->queriesAreKeys = !program->states.empty() && !has("queries");
-  for (StringRef axis : {"queries", "keys"})
-    if (!has(axis) && !(axis == "queries" && program->queriesAreKeys))
-      b.error(definition.name.range,
-              "no input that is read has the axis '" + axis + "'");
+  // Every key is a query where nothing says otherwise.
+  program->queriesAreKeys = !has("queries");
+  if (!has("keys"))
+    b.error(definition.name.range, "no input that is read has the axis 'keys'");
   for (Node *root : getRoots())
     walk(root, [&](Node *node) {
       if (node->op == Op::LeadingExtent && !has(node->name))
