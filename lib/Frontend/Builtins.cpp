@@ -437,6 +437,16 @@ Node *ExpressionBuilder::getConstantReal(const CallArguments &call,
   Node *value = b.toReal(given->second);
   if (value->isPoison() || value->op == Op::Real)
     return value;
+  // Any number does until the extents are known.
+  bool isConstant = true, isDeferred = false;
+  walk(value, [&](Node *leaf) {
+    isDeferred |= leaf->op == Op::UnknownExtent;
+    if (leaf->operands.empty())
+      isConstant &= leaf->op == Op::UnknownExtent || leaf->op == Op::Integer ||
+                    leaf->op == Op::Real;
+  });
+  if (isConstant && isDeferred)
+    return b.real(otherwise);
   return b.error(given->second.range,
                  "expected a number known at compile time");
 }

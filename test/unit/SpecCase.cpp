@@ -13,7 +13,6 @@
 #include "llvm/Support/Path.h"
 #include <algorithm>
 #include <cstdlib>
-#include <set>
 
 namespace rapt::testing {
 
@@ -248,21 +247,15 @@ SpecSetting getExample(llvm::StringRef name) {
 }
 
 std::vector<std::string> getExampleNames() {
-  static const std::set<std::string> others = {
-      // A score near zero is squared: the error rule bounds no row whose scores
-      // are all such.
-      "flash", "rebased",
-      // Not compiled yet.
-      "magicpig"};
+  auto buffer =
+      llvm::MemoryBuffer::getFile(RAPT_EXAMPLES "/../test/tools/rapt/Inputs/"
+                                                "compiled_examples.txt");
   std::vector<std::string> names;
-  std::error_code error;
-  for (llvm::sys::fs::directory_iterator it(RAPT_EXAMPLES, error), end;
-       it != end && !error; it.increment(error))
-    if (llvm::sys::path::extension(it->path()) == ".attn")
-      if (std::string name = llvm::sys::path::stem(it->path()).str();
-          !others.count(name))
-        names.push_back(name);
-  std::sort(names.begin(), names.end());
+  if (!buffer)
+    return {"cannot read compiled_examples.txt"};
+  for (llvm::StringRef line : llvm::split((*buffer)->getBuffer(), '\n'))
+    if (!line.trim().empty() && !line.contains('#'))
+      names.push_back(line.trim().str());
   return names;
 }
 

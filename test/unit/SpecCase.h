@@ -98,7 +98,8 @@ private:
 /// An example of `examples/` by its name without `.attn`, with params so small
 /// that every part of its mask has borders inside the shapes of tests.
 SpecSetting getExample(llvm::StringRef name);
-/// The names of those that kernels are tested with.
+/// The names of those that kernels are tested with: the lines without a comment
+/// in test/tools/rapt/Inputs/compiled_examples.txt.
 std::vector<std::string> getExampleNames();
 
 /// A number from the environment, e.g. the seed of RAPT_SEED.
