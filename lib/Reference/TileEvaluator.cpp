@@ -321,12 +321,33 @@ Error TileEvaluator<Real>::runForRuns(tile::ForRunsOp op,
   auto runs = std::get<std::shared_ptr<const std::vector<Run>>>(
       values.get(op.getDomain()));
   std::vector<RuntimeValue<Real>> carried = getAll(op.getInits(), values);
-  for (const Run &run : *runs) {
-    Block &body = run.isFull ? op.getFull().front() : op.getPartial().front();
-    setIndex(body.getArgument(0), run.start, values);
-    setIndex(body.getArgument(1), run.length, values);
-    if (Error error = runBody(body, 2, carried, values))
-      return error;
+  auto visit = [&](Block &body, int64_t start, int64_t length) {
+    setIndex(body.getArgument(0), start, values);
+    setIndex(body.getArgument(1), length, values);
+    return runBody(body, 2, carried, values);
+  };
+  auto fullStep = static_cast<int64_t>(op.getFullStep());
+  for (size_t n = 0; n < runs->size();) {
+    // Full runs that touch each other are one.
+    int64_t start = (*runs)[n].start, end = start;
+    size_t next = n;
+    for (; next < runs->size() && (*runs)[next].isFull &&
+           (*runs)[next].start == end;
+         ++next)
+      end += (*runs)[next].length;
+    for (; end - start >= fullStep; start += fullStep)
+      if (Error error = visit(op.getFull().front(), start, fullStep))
+        return error;
+    size_t last = std::max(next, n + 1);
+    for (; n < last; ++n) {
+      const Run &run = (*runs)[n];
+      if (run.isFull && run.start + run.length <= start)
+        continue; // done
+      int64_t from = run.isFull ? std::max(run.start, start) : run.start;
+      if (Error error = visit(op.getPartial().front(), from,
+                              run.start + run.length - from))
+        return error;
+    }
   }
   for (auto [result, value] : llvm::zip_equal(op.getResults(), carried))
     values.set(result, value);

@@ -74,7 +74,8 @@ static tile::PlanAttr choosePlan(Operation *op,
   rows = rows / 2 * 2;
   int64_t depth = isa<attn::AttendOp>(op) ? 8 : 2;
   auto cpu = tile::CpuPlanAttr::get(context, rows, depth, /*sweep=*/2);
-  return tile::PlanAttr::get(context, vectors * lanes, /*keys=*/128, cpu);
+  return tile::PlanAttr::get(context, vectors * lanes, /*keys=*/128, cpu,
+                             /*edge=*/32);
 }
 
 llvm::Error assignPlans(ModuleOp module, const target::CpuTarget &target) {

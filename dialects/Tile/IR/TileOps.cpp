@@ -176,6 +176,10 @@ LogicalResult RunsOp::verify() {
 }
 
 LogicalResult ForRunsOp::verify() {
+  // for_runs_c2
+  if (static_cast<int64_t>(getFullStep()) <= 0)
+    return emitOpError() << "full_step must be positive, got "
+                         << static_cast<int64_t>(getFullStep());
   // for_runs_c1
   Type index = IndexType::get(getContext());
   SmallVector<Type> arguments{index, index};

@@ -76,11 +76,18 @@ def Tile_PlanAttr : AttrDef<Tile_Dialect, "Plan"> {
   let summary = "Algorithm and tile sizes of an attn operation";
   let description = [{
     `queries` rows of queries (or of a map) make one work item, which walks the keys
-    `keys` at a time. `cpu` is passed through to the CPU lowering.
+    `keys` at a time. Where a mask keeps only some pairs, and where a run of keys ends, it takes
+    `edge` keys at a time (0: as many as `keys`), so that few are visited in vain. `cpu` is passed
+    through to the CPU lowering.
   }];
-  let parameters = (ins "int64_t":$queries, "int64_t":$keys, "CpuPlanAttr":$cpu);
+  let parameters = (ins "int64_t":$queries, "int64_t":$keys, "CpuPlanAttr":$cpu,
+                        DefaultValuedParameter<"int64_t", "0">:$edge);
   let assemblyFormat = "`<` struct(params) `>`";
   let genVerifyDecl = 1;
+  let extraClassDeclaration = [{
+    /// Keys that are visited at a time where not all pairs are kept.
+    int64_t getEdgeKeys() const { return getEdge() > 0 ? getEdge() : getKeys(); }
+  }];
 }
 
 class Tile_Type<string name, string typeMnemonic>
@@ -307,16 +314,18 @@ def Tile_DomainOp : Tile_Op<"domain", [Pure]> {
 def Tile_ForRunsOp : Tile_Op<"for_runs", [RecursiveMemoryEffects]> {
   let summary = "A loop over the runs of a domain, in ascending order";
   let description = [{
-    Both bodies have the arguments (start : index, length : index, carried...) and yield the carried values;
-    full runs take `full`, others `partial`. `length` is the domain's step in full runs.
+    Both bodies have the arguments (start : index, length : index, carried...) and yield the carried
+    values. `full` takes `full_step` keys at a time of runs of which all pairs are kept; what is left
+    of them, and all others, `partial` takes by the step of the domain or less, `length`.
 
     - (C1) bodies have the arguments (index, index, carried) and yield values of the carried types.
+    - (C2) `full_step` is positive.
   }];
-  let arguments = (ins Tile_DomainType:$domain, Variadic<AnyType>:$inits);
+  let arguments = (ins Tile_DomainType:$domain, I64Attr:$full_step, Variadic<AnyType>:$inits);
   let results = (outs Variadic<AnyType>:$results);
   let regions = (region SizedRegion<1>:$full, SizedRegion<1>:$partial);
   let assemblyFormat = [{
-    $domain `carry` `(` $inits `)` attr-dict `:` functional-type($inits, $results)
+    $domain `by` $full_step `carry` `(` $inits `)` attr-dict `:` functional-type($inits, $results)
     `full` $full `partial` $partial
   }];
   let hasVerifier = 1;

@@ -30,7 +30,7 @@ class AttendKernel {
 public:
   AttendKernel(KernelScope &scope, attn::AttendOp op, tile::PlanAttr plan)
       : scope(scope), builder(scope.builder), op(op), tq(plan.getQueries()),
-        tk(plan.getKeys()),
+        fullKeys(plan.getKeys()), edgeKeys(plan.getEdgeKeys()), tk(fullKeys),
         width(cast<RankedTensorType>(op.getValues().getType()).getDimSize(3)),
         isSoftmax(op.getReduction() == attn::Reduction::Softmax),
         isRatio(op.getReduction() == attn::Reduction::Ratio) {}
@@ -64,7 +64,9 @@ private:
   KernelScope &scope;
   OpBuilder &builder;
   attn::AttendOp op;
-  int64_t tq, tk, width;
+  int64_t tq, fullKeys, edgeKeys;
+  int64_t tk; ///< keys of the step that is being emitted
+  int64_t width;
   bool isSoftmax, isRatio;
   /// The score is `x * factor`; 1 if it is nothing of the kind.
   double scoreFactor = 1;
@@ -346,6 +348,7 @@ void AttendKernel::emitSoftmaxStep(Value start, Value score, Value factor,
 }
 
 LogicalResult AttendKernel::emitStep(Block *body, bool isFull) {
+  tk = isFull ? fullKeys : edgeKeys;
   OpBuilder::InsertionGuard guard(builder);
   builder.setInsertionPointToStart(body);
   Value start = body->getArgument(0);
@@ -462,11 +465,11 @@ LogicalResult AttendKernel::emit(Value table, Value out, Value lse) {
                                      scope.batch, scope.head, scope.block)
                   .getResult()
             : tile::RunsOp::create(builder, scope.location, domain,
-                                   scope.keyCount, tk)
+                                   scope.keyCount, edgeKeys)
                   .getResult();
   SmallVector<Type> types(ValueRange(initial).getTypes());
-  auto loop =
-      tile::ForRunsOp::create(builder, scope.location, types, runs, initial);
+  auto loop = tile::ForRunsOp::create(builder, scope.location, types, runs,
+                                      fullKeys, initial);
   for (Region *region : {&loop.getFull(), &loop.getPartial()}) {
     OpBuilder::InsertionGuard guard(builder);
     SmallVector<Type> arguments(2, builder.getIndexType());

@@ -80,7 +80,7 @@ Value emitRunTable(KernelScope &program, attn::AttendOp op, tile::PlanAttr plan,
   auto runs = tile::PlanRunsOp::create(
       builder, program.location, tile::RunTableType::get(builder.getContext()),
       program.batches, program.heads, program.queryCount, program.keyCount,
-      plan.getQueries(), plan.getKeys());
+      plan.getQueries(), plan.getEdgeKeys());
   OpBuilder::InsertionGuard guard(builder);
   Block *block = builder.createBlock(
       &runs.getClassify(), {}, SmallVector<Type>(6, builder.getIndexType()),

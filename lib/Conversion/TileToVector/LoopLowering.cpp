@@ -143,129 +143,63 @@ LogicalResult KernelLowering::lowerForRuns(tile::ForRunsOp op) {
   SmallVector<Carried> slots;
   if (failed(beginLoop(op.getInits(), slots)))
     return failure();
-  auto emitRun = [&](Region &region, Value start, Value length,
-                     ValueRange values,
-                     SmallVectorImpl<Value> &next) -> LogicalResult {
-    Block &body = region.front();
-    scalars[body.getArgument(0)] = start;
-    scalars[body.getArgument(1)] = length;
-    return lowerLoopBody(body, 2, slots, values, next);
+  using Registers = ScalarBuilder::Values;
+  ScalarBuilder emit{builder, location};
+  LogicalResult result = success();
+  /// The body on the keys `from` to `to`, `step` at a time.
+  auto emitBody = [&](Region &region, Value from, Value to, Value step,
+                      ValueRange carried) -> Registers {
+    return emit.loop(from, to, step, carried,
+                     [&](Value start, ValueRange inside) -> Registers {
+                       Block &body = region.front();
+                       scalars[body.getArgument(0)] = start;
+                       scalars[body.getArgument(1)] =
+                           emit.minimum(step, emit.subtract(to, start));
+                       Registers next;
+                       if (succeeded(result))
+                         result = lowerLoopBody(body, 2, slots, inside, next);
+                       return succeeded(result) ? next : Registers(inside);
+                     });
   };
-  /// A loop or a branch: `emit` fills the block at the insertion point.
-  using Emit =
-      llvm::function_ref<LogicalResult(ValueRange, SmallVectorImpl<Value> &)>;
-  auto emitBlock = [&](Block *block, ValueRange values, Emit emit) {
-    OpBuilder::InsertionGuard guard(builder);
-    block->clear();
-    builder.setInsertionPointToStart(block);
-    SmallVector<Value> next;
-    if (failed(emit(values, next)))
-      return failure();
-    scf::YieldOp::create(builder, location, next);
-    return success();
-  };
-  auto keep = [](ValueRange values,
-                 SmallVectorImpl<Value> &next) -> LogicalResult {
-    llvm::append_range(next, values);
-    return success();
-  };
-  auto emitIf = [&](Value condition, ValueRange values, Emit yes, Emit no,
-                    SmallVectorImpl<Value> &next) -> LogicalResult {
-    auto branch =
-        scf::IfOp::create(builder, location, values.getTypes(), condition,
-                          /*addThenBlock=*/true, /*addElseBlock=*/true);
-    if (failed(emitBlock(branch.thenBlock(), values, yes)) ||
-        failed(emitBlock(branch.elseBlock(), values, no)))
-      return failure();
-    llvm::append_range(next, branch.getResults());
-    return success();
-  };
-  auto emitLoop = [&](Value from, Value to, Value by, ValueRange values,
-                      llvm::function_ref<LogicalResult(
-                          Value, ValueRange, SmallVectorImpl<Value> &)>
-                          emit,
-                      SmallVectorImpl<Value> &next) -> LogicalResult {
-    auto loop = scf::ForOp::create(builder, location, from, to, by, values);
-    if (failed(emitBlock(loop.getBody(), loop.getRegionIterArgs(),
-                         [&](ValueRange inside, SmallVectorImpl<Value> &out) {
-                           return emit(loop.getInductionVar(), inside, out);
-                         })))
-      return failure();
-    llvm::append_range(next, loop.getResults());
-    return success();
+  /// A run: what `full` takes of it, and then the rest.
+  Value fullStep = index(static_cast<int64_t>(op.getFullStep()));
+  auto emitRun = [&](Value from, Value to, Value isFull, Value step,
+                     ValueRange carried) -> Registers {
+    Value whole = emit.subtract(to, from);
+    whole = emit.subtract(whole, emit.op<arith::RemUIOp>(whole, fullStep));
+    Value middle = isFull ? emit.add(from, emit.select(isFull, whole, index(0)))
+                          : emit.add(from, whole);
+    Registers inside = emitBody(op.getFull(), from, middle, fullStep, carried);
+    return emitBody(op.getPartial(), middle, to, step, inside);
   };
 
-  SmallVector<Value> values = getRegisters(slots), done;
+  Registers values = getRegisters(slots), done;
   if (runs) {
-    // Whole runs, then what is left.
-    Value extent = scalars.at(runs.getExtent());
-    auto step = static_cast<int64_t>(runs.getStep());
-    Value tail = arith::RemUIOp::create(builder, location, extent, index(step));
-    Value end = arith::SubIOp::create(builder, location, extent, tail);
-    SmallVector<Value> between;
-    if (failed(emitLoop(
-            index(0), end, index(step), values,
-            [&](Value start, ValueRange inside, SmallVectorImpl<Value> &next) {
-              return emitRun(op.getFull(), start, index(step), inside, next);
-            },
-            between)))
-      return failure();
-    Value hasTail = arith::CmpIOp::create(
-        builder, location, arith::CmpIPredicate::ne, tail, index(0));
-    if (failed(emitIf(
-            hasTail, between,
-            [&](ValueRange inside, SmallVectorImpl<Value> &next) {
-              return emitRun(op.getPartial(), end, tail, inside, next);
-            },
-            keep, done)))
-      return failure();
+    done = emitRun(index(0), scalars.at(runs.getExtent()), nullptr,
+                   index(static_cast<int64_t>(runs.getStep())), values);
   } else {
-    ScalarBuilder emit{builder, location};
     const Domain &domain = domains.at(op.getDomain());
     const RunTable &table = tables.at(listed.getTable());
-    auto steps = [&](Region &region, Value first, Value count,
-                     ValueRange inside,
-                     SmallVectorImpl<Value> &next) -> LogicalResult {
-      Value step = table.columnStep;
-      Value from = emit.multiply(first, step);
-      Value to = emit.minimum(emit.add(from, emit.multiply(count, step)),
-                              table.columns);
-      return emitLoop(
-          from, to, step, inside,
-          [&](Value start, ValueRange carried, SmallVectorImpl<Value> &out) {
-            Value length =
-                emit.minimum(step, emit.subtract(table.columns, start));
-            return emitRun(region, start, length, carried, out);
-          },
-          next);
-    };
-    if (failed(emitLoop(
-            domain.first, domain.end, index(1), values,
-            [&](Value place, ValueRange inside,
-                SmallVectorImpl<Value> &next) -> LogicalResult {
-              Value word = emit.load(domain.runs, place);
-              Value first = emit.toIndex(emit.op<arith::ShRUIOp>(
-                  word, emit.i64(support::kRunStartBit)));
-              int64_t bits = support::kRunStartBit - support::kRunCountBit;
-              Value count = emit.toIndex(
-                  emit.both(emit.op<arith::ShRUIOp>(
-                                word, emit.i64(support::kRunCountBit)),
-                            emit.i64((int64_t(1) << bits) - 1)));
-              Value isFull =
-                  emit.equal(emit.both(word, emit.i64(1)), emit.i64(1));
-              return emitIf(
-                  isFull, inside,
-                  [&](ValueRange v, SmallVectorImpl<Value> &n) {
-                    return steps(op.getFull(), first, count, v, n);
-                  },
-                  [&](ValueRange v, SmallVectorImpl<Value> &n) {
-                    return steps(op.getPartial(), first, count, v, n);
-                  },
-                  next);
-            },
-            done)))
-      return failure();
+    done = emit.loop(
+        domain.first, domain.end, index(1), values,
+        [&](Value place, ValueRange inside) -> Registers {
+          Value word = emit.load(domain.runs, place);
+          Value first = emit.toIndex(
+              emit.op<arith::ShRUIOp>(word, emit.i64(support::kRunStartBit)));
+          constexpr int64_t countBits =
+              support::kRunStartBit - support::kRunCountBit;
+          Value count = emit.toIndex(emit.both(
+              emit.op<arith::ShRUIOp>(word, emit.i64(support::kRunCountBit)),
+              emit.i64((int64_t(1) << countBits) - 1)));
+          Value isFull = emit.equal(emit.both(word, emit.i64(1)), emit.i64(1));
+          Value from = emit.multiply(first, table.columnStep);
+          Value length = emit.multiply(count, table.columnStep);
+          Value to = emit.minimum(emit.add(from, length), table.columns);
+          return emitRun(from, to, isFull, table.columnStep, inside);
+        });
   }
+  if (failed(result))
+    return failure();
   bindCarried(op.getResults(), slots, done);
   return success();
 }

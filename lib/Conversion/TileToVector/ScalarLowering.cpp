@@ -93,10 +93,10 @@ Value ScalarBuilder::fromStored(Value value, Type stored, Type element) {
 }
 
 ScalarBuilder::Values
-ScalarBuilder::loop(Value from, Value to, ValueRange inits,
+ScalarBuilder::loop(Value from, Value to, Value step, ValueRange inits,
                     llvm::function_ref<Values(Value, ValueRange)> body) {
   auto loop = scf::ForOp::create(
-      builder, location, from, to, index(1), inits,
+      builder, location, from, to, step, inits,
       [&](OpBuilder &, Location, Value i, ValueRange carried) {
         scf::YieldOp::create(builder, location, body(i, carried));
       });

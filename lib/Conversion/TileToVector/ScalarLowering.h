@@ -74,9 +74,13 @@ struct ScalarBuilder {
   Value fromStored(Value value, mlir::Type stored, mlir::Type element);
 
   using Values = llvm::SmallVector<Value>;
-  /// for (i = from; i < to; i += 1), index; gives the carried values.
-  Values loop(Value from, Value to, mlir::ValueRange inits,
+  /// for (i = from; i < to; i += step), index; gives the carried values.
+  Values loop(Value from, Value to, Value step, mlir::ValueRange inits,
               llvm::function_ref<Values(Value, mlir::ValueRange)> body);
+  Values loop(Value from, Value to, mlir::ValueRange inits,
+              llvm::function_ref<Values(Value, mlir::ValueRange)> body) {
+    return loop(from, to, index(1), inits, body);
+  }
   /// while (condition(carried)) carried = body(carried).
   Values loopWhile(mlir::ValueRange inits,
                    llvm::function_ref<Value(mlir::ValueRange)> condition,

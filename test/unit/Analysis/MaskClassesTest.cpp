@@ -48,7 +48,8 @@ void keepOnlyVisits(tile::KernelOp kernel, int64_t queriesPerTile,
   Value first = mlir::arith::MulIOp::create(
       builder, location, body.getArgument(2), index(queriesPerTile));
   auto loop = tile::ForRunsOp::create(builder, location, mlir::TypeRange(),
-                                      runs->getResult(0), mlir::ValueRange());
+                                      runs->getResult(0), keysPerTile,
+                                      mlir::ValueRange());
   for (mlir::Region *region : {&loop.getFull(), &loop.getPartial()}) {
     mlir::OpBuilder::InsertionGuard guard(builder);
     mlir::Type type = builder.getIndexType();
@@ -80,7 +81,8 @@ llvm::Expected<SpecTensor> getVisits(SpecCase &spec, int64_t queriesPerTile,
   auto cpu = tile::CpuPlanAttr::get(context, 4, 4, 4);
   module->walk([&](attn::AttendOp op) {
     op->setAttr(tile::kPlanAttr,
-                tile::PlanAttr::get(context, queriesPerTile, keysPerTile, cpu));
+                tile::PlanAttr::get(context, queriesPerTile, keysPerTile, cpu,
+                                    /*edge=*/0));
   });
   mlir::PassManager passes(context);
   passes.addPass(createAttnToTile());

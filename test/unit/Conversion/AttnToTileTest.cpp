@@ -25,6 +25,7 @@ namespace {
 
 struct TileSizes {
   int64_t queries, keys;
+  int64_t edge = 0;
 };
 
 /// The program of a case, with this plan on every operation.
@@ -36,7 +37,8 @@ mlir::OwningOpRef<mlir::ModuleOp> makeProgram(SpecCase &spec, TileSizes sizes) {
   module->walk([&](mlir::Operation *op) {
     if (mlir::isa<attn::AttendOp, attn::MapOp>(op))
       op->setAttr(tile::kPlanAttr,
-                  tile::PlanAttr::get(context, sizes.queries, sizes.keys, cpu));
+                  tile::PlanAttr::get(context, sizes.queries, sizes.keys, cpu,
+                                      sizes.edge));
   });
   mlir::PassManager passes(context);
   passes.addPass(createAttnToTile());

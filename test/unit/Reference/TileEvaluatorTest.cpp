@@ -165,7 +165,7 @@ tile.kernel @forward {
   %l0 = tile.splat %zero : f32 -> !tile.tile<TQxf32>
   %o0 = tile.splat %zero : f32 -> !tile.tile<TQxVDIMxf32>
   %runs = tile.domain %table[%b, %h, %t]
-  %me, %le, %oe = tile.for_runs %runs carry(%m0, %l0, %o0) : (!tile.tile<TQxf32>, !tile.tile<TQxf32>, !tile.tile<TQxVDIMxf32>) -> (!tile.tile<TQxf32>, !tile.tile<TQxf32>, !tile.tile<TQxVDIMxf32>)
+  %me, %le, %oe = tile.for_runs %runs by TK carry(%m0, %l0, %o0) : (!tile.tile<TQxf32>, !tile.tile<TQxf32>, !tile.tile<TQxVDIMxf32>) -> (!tile.tile<TQxf32>, !tile.tile<TQxf32>, !tile.tile<TQxVDIMxf32>)
   full {
   ^bb0(%start: index, %length: index, %m: !tile.tile<TQxf32>, %l: !tile.tile<TQxf32>, %o: !tile.tile<TQxVDIMxf32>):
     %kt = tile.load %kw[%start, %c0] : !tile.view<f32, 2> -> !tile.tile<TKxDIMxf32>
@@ -467,7 +467,7 @@ TEST_F(TileTest, ForCarriesTiles) {
 /// each partial one.
 const char *const kWalk = R"(
     %t = tile.load %in[%c0, %c0] : !tile.view<f64, 2> -> !tile.tile<1x1xf64>
-    %r = tile.for_runs %d carry(%t) : (!tile.tile<1x1xf64>) -> (!tile.tile<1x1xf64>)
+    %r = tile.for_runs %d by 4 carry(%t) : (!tile.tile<1x1xf64>) -> (!tile.tile<1x1xf64>)
     full {
     ^bb0(%s: index, %n: index, %a: !tile.tile<1x1xf64>):
       %b = tile.map(%a) dims [[0, 1]] : (!tile.tile<1x1xf64>) -> !tile.tile<1x1xf64> {

@@ -34,7 +34,8 @@ struct CpuPlansTest : ::testing::Test {
   tile::PlanAttr getPlan(int64_t queries, int64_t keys, int64_t rows) {
     return tile::PlanAttr::get(
         context.get(), queries, keys,
-        tile::CpuPlanAttr::get(context.get(), rows, /*depth=*/4, /*sweep=*/4));
+        tile::CpuPlanAttr::get(context.get(), rows, /*depth=*/4, /*sweep=*/4),
+        /*edge=*/0);
   }
   /// Empty if the plan fits the only attend of a spec.
   std::string why(tile::PlanAttr plan, int64_t dim = 64) {

@@ -164,7 +164,7 @@ func.func @bounds_c1_pyramid(%p: !tile.pyramid, %i: i64) {
 
 func.func @for_runs_c1_arguments(%d: !tile.domain) {
   // expected-error @+1 {{'tile.for_runs' op partial must have arguments ('index', 'index'), got ('index')}}
-  tile.for_runs %d carry() : () -> () full {
+  tile.for_runs %d by 32 carry() : () -> () full {
   ^bb0(%a: index, %b: index):
     tile.yield
   } partial {
@@ -176,9 +176,23 @@ func.func @for_runs_c1_arguments(%d: !tile.domain) {
 
 // -----
 
+func.func @for_runs_c2(%d: !tile.domain) {
+  // expected-error @+1 {{'tile.for_runs' op full_step must be positive, got 0}}
+  tile.for_runs %d by 0 carry() : () -> () full {
+  ^bb0(%a: index, %b: index):
+    tile.yield
+  } partial {
+  ^bb0(%a: index, %b: index):
+    tile.yield
+  }
+  return
+}
+
+// -----
+
 func.func @for_runs_c1_yield(%d: !tile.domain, %x: !tile.tile<f32>) {
   // expected-error @+1 {{'tile.for_runs' op full must yield ('!tile.tile<f32>'), got ('index')}}
-  %0 = tile.for_runs %d carry(%x) : (!tile.tile<f32>) -> !tile.tile<f32> full {
+  %0 = tile.for_runs %d by 32 carry(%x) : (!tile.tile<f32>) -> !tile.tile<f32> full {
   ^bb0(%a: index, %b: index, %old: !tile.tile<f32>):
     tile.yield %a : index
   } partial {

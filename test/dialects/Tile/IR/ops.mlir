@@ -102,8 +102,8 @@ tile.kernel @rows {
   }
   // CHECK: %[[ALL:.*]] = tile.runs %{{.*}} step 64{{$}}
   %all = tile.runs %c8 step 64
-  // CHECK: tile.for_runs %[[ALL]] carry(%{{.*}}) : (!tile.tile<f32>) -> !tile.tile<f32> full {
-  %runs = tile.for_runs %all carry(%sum) : (!tile.tile<f32>) -> !tile.tile<f32> full {
+  // CHECK: tile.for_runs %[[ALL]] by 32 carry(%{{.*}}) : (!tile.tile<f32>) -> !tile.tile<f32> full {
+  %runs = tile.for_runs %all by 32 carry(%sum) : (!tile.tile<f32>) -> !tile.tile<f32> full {
   ^bb0(%start: index, %length: index, %old: !tile.tile<f32>):
     tile.yield %old : !tile.tile<f32>
   // CHECK: } partial {

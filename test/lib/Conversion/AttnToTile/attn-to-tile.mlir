@@ -25,7 +25,7 @@
 // CHECK-DAG:     %[[LOWEST:.*]] = arith.constant 0xFF800000 : f32
 // CHECK-DAG:     %[[Q_TILE:.*]] = tile.load %{{.*}} in_bounds [false, true] : <f32, 2> -> <16x8xf32>
 // CHECK:         %[[RUNS:.*]] = tile.domain %{{.*}}[%{{.*}}, %{{.*}}, %{{.*}}]
-// CHECK:         tile.for_runs %[[RUNS]] carry
+// CHECK:         tile.for_runs %[[RUNS]] by 32 carry
 // CHECK-SAME:      -> (!tile.tile<16xf32>, !tile.tile<16xf32>, !tile.tile<16x6xf32>) full {
 // A full run reads inside the keys and does not ask the mask.
 // CHECK-NOT:       arith.cmpi
@@ -85,7 +85,7 @@ func.func @causal(%q: tensor<?x?x?x8xf32> {attn.axes = ["batch", "heads", "queri
 // CHECK-LABEL: tile.kernel @sum_attend0
 // CHECK:         %[[RUNS:.*]] = tile.runs %{{.*}} step 32
 // CHECK-NOT:     classify
-// CHECK:         tile.for_runs %[[RUNS]] carry(%{{.*}}) : (!tile.tile<16x6xf32>) -> !tile.tile<16x6xf32> full {
+// CHECK:         tile.for_runs %[[RUNS]] by 32 carry(%{{.*}}) : (!tile.tile<16x6xf32>) -> !tile.tile<16x6xf32> full {
 // CHECK-NOT:     tile.reduce
 // CHECK:         } partial {
 // CHECK-NOT:     tile.reduce

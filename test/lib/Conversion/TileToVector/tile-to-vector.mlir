@@ -118,20 +118,19 @@ tile.kernel @square plan <rows = 4, depth = 4, sweep = 2> {
 
 // The runs of each block of rows are found when the call is planned, going down
 // a binary tree over the columns, and the blocks with the most of them get the
-// first places. A work item takes its block from there, walks the runs, and
-// takes the full or the partial body.
+// first places. A work item takes its block from there, walks the runs:
+// 64 columns at a time by the full body where all pairs are kept, else, and what
+// is left of such a run, 32 at a time by the partial one.
 
 // CHECK-LABEL: func.func private @runs_launch0(
 // CHECK:         %[[BLOCK:.*]] = memref.load
 // CHECK:         scf.for %[[PLACE:.*]] = %{{.*}} to %{{.*}} step %c1 iter_args
 // CHECK:           %[[WORD:.*]] = memref.load %{{.*}}[%[[PLACE]]] : memref<?xi64>
 // CHECK:           arith.shrui %[[WORD]], %c32_i64
-// CHECK:           scf.if
-// CHECK:             scf.for %{{.*}} step %c32 iter_args
-// CHECK:               arith.addf
-// CHECK:           } else {
-// CHECK:             scf.for %{{.*}} step %c32 iter_args
-// CHECK:               arith.mulf
+// CHECK:           scf.for %{{.*}} step %c64 iter_args
+// CHECK:             arith.addf
+// CHECK:           scf.for %{{.*}} step %c32 iter_args
+// CHECK:             arith.mulf
 // CHECK-LABEL: func.func @runs_plan(
 // What the rows alone decide is computed before the search.
 // CHECK:         %[[LOWEST:.*]] = arith.addi %{{.*}}, %c7
@@ -161,7 +160,7 @@ tile.kernel @walk plan <rows = 4, depth = 4, sweep = 4> {
   %t = tile.load %rows[%c0, %c0] : <f32, 2> -> <16x8xf32>
   %one = tile.reduce add %t along 1 : <16x8xf32> -> <16xf32>
   %runs = tile.domain %table[%x, %y, %z]
-  %sum = tile.for_runs %runs carry(%one) : (!tile.tile<16xf32>) -> !tile.tile<16xf32> full {
+  %sum = tile.for_runs %runs by 64 carry(%one) : (!tile.tile<16xf32>) -> !tile.tile<16xf32> full {
   ^bb0(%start: index, %length: index, %so: !tile.tile<16xf32>):
     %next = tile.map(%so) dims [[0]] : (!tile.tile<16xf32>) -> !tile.tile<16xf32> {
     ^bb0(%e: f32):
