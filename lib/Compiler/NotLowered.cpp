@@ -13,14 +13,35 @@ using namespace mlir;
 
 namespace rapt {
 
+/// Whether a region of pairs has rows or matrices in it.
+static bool hasRowsPerPair(attn::AttendOp op) {
+  bool hasRows = false;
+  for (Region *region : {&op.getScore(), &op.getMask(), &op.getFactor()})
+    region->walk([&](Operation *inner) {
+      for (Type type : inner->getResultTypes())
+        hasRows |= isa<RankedTensorType>(type);
+    });
+  return hasRows;
+}
+
 /// The construct of the language behind an operation without a lowering; empty
 /// if it has one.
 static llvm::StringRef getConstruct(Operation *op) {
   return llvm::TypeSwitch<Operation *, llvm::StringRef>(op)
       .Case([](attn::ScanOp) { return "a recurrence over the sequence"; })
+      .Case([](attn::PoolOp) { return "pool"; })
+      .Case([](attn::RegroupOp) { return "regroup"; })
+      .Case([](attn::ReorderOp) { return "rank"; })
+      .Case([](attn::SelectOp) { return "a set of keys (top, cover, above)"; })
+      .Case([](attn::WeightsOp) { return "weights as a value"; })
+      .Case([](attn::AggregateOp) {
+        return "a reduction over queries, keys or heads";
+      })
+      .Case([](attn::MergeOp) { return "merge"; })
       .Case([](attn::AttendOp attend) {
         return !attend.getCarry().empty() ? "a carry"
                : attend.isPerFeature()    ? "a score per feature"
+               : hasRowsPerPair(attend)   ? "a row of numbers for each pair"
                                           : "";
       })
       .Default([](Operation *) { return ""; });

@@ -44,6 +44,22 @@ Node *Builder::make(Node node, SourceRange range) {
     return poison();
   }
   Node *result = graph.intern(std::move(node));
+  if (auto [a, b] = result->conflict; a) {
+    bool isQuery = a->variesOver(VariesQuery) && b->variesOver(VariesQuery) &&
+                   a->queryAxis != b->queryAxis;
+    auto describe = [&](Node *part) {
+      return describeAxis(isQuery ? part->queryAxis : part->keyAxis, isQuery);
+    };
+    diags
+        .error(range, "expected what varies over one axis of " +
+                          std::string(isQuery ? "queries" : "keys") +
+                          ", found " + describe(a) + " and " + describe(b))
+        .note(a->place.end ? a->place : range,
+              "this varies over " + describe(a))
+        .note(b->place.end ? b->place : range,
+              "this varies over " + describe(b));
+    return poison();
+  }
   if (result->depth > maxDepth) {
     if (!std::exchange(isTooLarge, true))
       error(range, "expression is more than " + llvm::Twine(maxDepth) +
@@ -92,9 +108,10 @@ Node *Builder::realRow(std::vector<double> values, Feature feature) {
   return graph.intern(std::move(node));
 }
 
-Node *Builder::place(Op op) {
+Node *Builder::place(Op op, const SequenceAxis *sequence) {
   Node node;
   node.op = op;
+  node.sequence = sequence;
   node.scalar = Scalar::Integer;
   node.range = {0, maxLength - 1};
   // The last query stands at the last key, so the first queries of a sequence
@@ -122,6 +139,20 @@ Node *Builder::extent(Op op, llvm::StringRef axis) {
   return graph.intern(std::move(node));
 }
 
+Node *Builder::axisLength(const SequenceAxis *axis, SourceRange range) {
+  if (!axis || axis->kind == SequenceAxis::Kind::Values)
+    return extent(Op::Length, "keys");
+  if (axis->kind == SequenceAxis::Kind::Features)
+    return axis->extent < 0 ? extent(Op::UnknownExtent, axis->name)
+                            : integer(axis->extent);
+  // Windows begin at multiples of the stride.
+  Operand base{axisLength(axis->base, range), range};
+  Operand more{integer(axis->stride - 1), range};
+  Operand last{arithmetic(Op::Add, base, more), range};
+  Operand stride{integer(axis->stride), range};
+  return floor({divide(last, stride), range});
+}
+
 Node *Builder::roleValue(RoleKind role) {
   Node node;
   node.op = Op::RoleValue;
@@ -145,6 +176,9 @@ Node *Builder::getOwnIndex(const InputTensor &input, unsigned dimension) {
   const TensorAxis &axis = input.axes[dimension];
   if (axis.isFeature)
     return nullptr;
+  if (axis.sequence)
+    return place(axis.sequence->isQuery ? Op::Row : Op::KeyPosition,
+                 axis.sequence);
   if (axis.name == "batch")
     return place(Op::Batch);
   if (axis.name == "heads")
@@ -171,10 +205,14 @@ Node *Builder::read(const InputTensor &input) {
     node.range =
         Interval::ofBits(8 * support::getElementSize(input.elementType));
   }
+  if (input.interval)
+    node.range = *input.interval;
+  if (input.isSet)
+    node.scalar = Scalar::Set;
   for (unsigned d = 0; d < input.rank(); ++d) {
     const TensorAxis &axis = input.axes[d];
     node.operands.push_back(getOwnIndex(input, d));
-    if (axis.isFeature)
+    if (axis.isFeature && !(input.isSet && d + 1 == input.rank()))
       // A number is not a name: such an axis is matched by its extent.
       node.features.push_back(
           {llvm::isDigit(axis.name.front()) ? std::string() : axis.name,
@@ -190,9 +228,11 @@ Node *Builder::read(const InputTensor &input) {
 bool Builder::expectNumber(Operand a) {
   if (a.node->isPoison())
     return false;
-  if (a.node->scalar != Scalar::Boolean)
+  bool isSet = a.node->scalar == Scalar::Set;
+  if (a.node->scalar != Scalar::Boolean && !isSet)
     return true;
-  error(a.range, "expected a number, found " + describe(*a.node));
+  error(a.range, "expected a number, found " + describe(*a.node) +
+                     (isSet ? "; 'x in set' asks it" : ""));
   return false;
 }
 
@@ -201,7 +241,9 @@ bool Builder::expectBoolean(Operand a) {
     return false;
   if (a.node->scalar == Scalar::Boolean)
     return true;
-  error(a.range, "expected a boolean, found " + describe(*a.node));
+  error(a.range,
+        "expected a boolean, found " + describe(*a.node) +
+            (a.node->scalar == Scalar::Set ? "; 'x in set' asks it" : ""));
   return false;
 }
 

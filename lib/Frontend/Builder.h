@@ -40,8 +40,11 @@ public:
   Node *integer(int64_t value);
   Node *real(double value);
   Node *realRow(std::vector<double> values, Feature feature);
-  /// Batch, Head, Row, QueryPosition or KeyPosition.
-  Node *place(Op op);
+  /// Batch, Head, Row, QueryPosition or KeyPosition; the last of another axis
+  /// than tokens too, as Row is.
+  Node *place(Op op, const SequenceAxis *sequence = nullptr);
+  /// The number of places of an axis; null is that of keys.
+  Node *axisLength(const SequenceAxis *axis, SourceRange range);
   Node *share(llvm::StringRef axis);
   /// Length, LeadingExtent or UnknownExtent.
   Node *extent(Op op, llvm::StringRef axis);
@@ -129,12 +132,23 @@ public:
   Node *uniform(Operand seed, SourceRange range);
 
   //===--------------------------------------------------------------------===//
+  // Sets
+  //===--------------------------------------------------------------------===//
+
+  /// Whether an integer is in a set, or in a row of integers.
+  Node *contains(Operand set, Operand element, SourceRange range);
+
+  //===--------------------------------------------------------------------===//
   // Rewriting
   //===--------------------------------------------------------------------===//
 
   /// `node` with the key's position replaced by `index`; zero or false if that
   /// lies outside the sequence.
   Node *atKey(Node *node, Operand index);
+  /// `node`, which varies over windows of queries, at window `index`.
+  Node *atQuery(Node *node, Operand index);
+  /// The row of a matrix, along its first axis, that `index` stands for.
+  Node *rowAt(Node *matrix, Node *index, SourceRange range);
   /// `value` where `inside` holds, else zero or false.
   Node *zeroUnless(Operand inside, Operand value);
   /// Feature `index` of a row; an index outside has no meaning.
@@ -144,6 +158,9 @@ public:
     return make(std::move(copy), range);
   }
   Node *readAt(Node *running, Operand index);
+  /// `node` with other nodes replaced; everything above them is made anew.
+  Node *replace(Node *node,
+                llvm::ArrayRef<std::pair<const Node *, Node *>> replacements);
   /// `node` with every RoleValue of `role` replaced.
   Node *replaceRole(Node *node, RoleKind role, Node *value);
 

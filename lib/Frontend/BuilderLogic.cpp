@@ -54,6 +54,9 @@ Node *Builder::compare(CompareOp written, Operand a, Operand b) {
   if (a.node->isPoison() || b.node->isPoison())
     return poison();
   SourceRange range = cover(a.range, b.range);
+  for (Operand operand : {a, b})
+    if (operand.node->scalar == Scalar::Set && !expectNumber(operand))
+      return poison();
   Op op = getOp(written);
   bool areBooleans =
       a.node->scalar == Scalar::Boolean && b.node->scalar == Scalar::Boolean;
@@ -108,6 +111,10 @@ Node *Builder::logicalNot(Operand a) {
 Node *Builder::select(Operand condition, Operand a, Operand b) {
   if (!expectBoolean(condition) || a.node->isPoison() || b.node->isPoison())
     return poison();
+  for (Operand operand : {a, b})
+    if (operand.node->scalar == Scalar::Set)
+      return error(operand.range, "expected a boolean or a number, found a "
+                                  "set; 'x in set' asks it");
   bool isBoolean = a.node->scalar == Scalar::Boolean;
   if (isBoolean != (b.node->scalar == Scalar::Boolean)) {
     diags
@@ -132,6 +139,25 @@ Node *Builder::select(Operand condition, Operand a, Operand b) {
                      cover(condition.range, cover(a.range, b.range)),
                      a.node->range.join(b.node->range),
                      a.node->isQuotient || b.node->isQuotient);
+}
+
+Node *Builder::contains(Operand set, Operand element, SourceRange range) {
+  if (!expectInteger(element, "an integer before 'in'") || set.node->isPoison())
+    return poison();
+  if (set.node->scalar == Scalar::Set) {
+    Node read = *set.node;
+    read.scalar = Scalar::Boolean;
+    read.operands.back() = element.node;
+    return make(std::move(read), range);
+  }
+  if (!set.node->isRow() || set.node->scalar != Scalar::Integer)
+    return error(set.range, "expected a set (top, cover or above) or a row of "
+                            "integers after 'in', found " +
+                                describe(*set.node));
+  Operand equal{compare(CompareOp::Eq, set, element), range};
+  Operand one{toInteger(equal), range};
+  Operand count{reduce(Op::ReduceAdd, one), range};
+  return compare(CompareOp::Gt, count, {integer(0), range});
 }
 
 } // namespace rapt::frontend

@@ -36,9 +36,9 @@ Node *Builder::matVec(Operand matrix, Operand row, SourceRange range) {
   if (matrix.node->features.size() != 2)
     return error(matrix.range,
                  "expected a matrix, found " + describe(*matrix.node));
-  if (row.node->features.size() == 2)
-    return notCompiled(row.range, "matmul of two matrices");
-  if (!expectRow(row))
+  // Every row of a matrix [R, C] is multiplied: [R, the matrix's rows].
+  bool areRows = row.node->features.size() == 2;
+  if (!areRows && !expectRow(row))
     return poison();
   if (matrix.node->scalar != Scalar::Real)
     return error(matrix.range, "expected a matrix of real numbers, found " +
@@ -47,11 +47,16 @@ Node *Builder::matVec(Operand matrix, Operand row, SourceRange range) {
   Node last = *matrix.node;
   last.features.erase(last.features.begin());
   Feature common;
-  if (!matchFeatures({&last, matrix.range}, row, common))
+  Node contracted = *row.node;
+  if (areRows)
+    contracted.features.erase(contracted.features.begin());
+  if (!matchFeatures({&last, matrix.range}, {&contracted, row.range}, common))
     return poison();
   Node node;
   node.op = Op::MatVec;
   node.scalar = Scalar::Real;
+  if (areRows)
+    node.features.push_back(row.node->features.front());
   node.features.push_back(matrix.node->features.front());
   node.operands = {matrix.node, toReal(row)};
   return make(std::move(node), range);

@@ -19,6 +19,8 @@ struct ExpressionBuilder::Builtin {
   unsigned least, most;
   std::vector<StringRef> keywords;
   Node *(ExpressionBuilder::*handler)(const CallArguments &);
+  /// Instead of the handler, for one that evaluates its arguments itself.
+  Node *(ExpressionBuilder::*callHandler)(const Call &) = nullptr;
 };
 
 llvm::ArrayRef<ExpressionBuilder::Builtin> ExpressionBuilder::getBuiltins() {
@@ -69,13 +71,13 @@ llvm::ArrayRef<ExpressionBuilder::Builtin> ExpressionBuilder::getBuiltins() {
       {"outer", 2, 2, {}, &E::callProduct},
       {"cumsum", 1, 1, {}, &E::callCumSum},
       {"hold", 2, 2, {}, &E::callHold},
-      {"rank", 1, 1, {}, nullptr},
-      {"pool", 1, 3, {"stride", "over"}, nullptr},
-      {"regroup", 2, 2, {}, nullptr},
-      {"merge", 1, any, {}, nullptr},
-      {"top", 2, 2, {"where", "force"}, nullptr},
-      {"cover", 2, 2, {"where", "force"}, nullptr},
-      {"above", 2, 2, {"where", "force"}, nullptr},
+      {"rank", 1, 1, {}, &E::callRank},
+      {"pool", 2, 3, {"stride", "over"}, nullptr, &E::callPool},
+      {"regroup", 2, 2, {}, &E::callRegroup},
+      {"merge", 1, any, {}, nullptr, &E::callMerge},
+      {"top", 2, 2, {"where", "force"}, nullptr, &E::callSelection},
+      {"cover", 2, 2, {"where", "force"}, nullptr, &E::callSelection},
+      {"above", 2, 2, {"where", "force"}, nullptr, &E::callSelection},
   };
   return table;
 }
@@ -110,6 +112,9 @@ Node *ExpressionBuilder::buildCall(const Call &call) {
                        support::didYouMean(callee.text, functions));
   }
   // Names inside (`c`, a branch) may mean something only there.
+  if (builtin->callHandler)
+    return checkArguments(call, *builtin) ? (this->*builtin->callHandler)(call)
+                                          : b.poison();
   if (!builtin->handler)
     return b.notCompiled(callee.range, callee.text);
   CallArguments arguments;
@@ -120,12 +125,52 @@ Node *ExpressionBuilder::buildCall(const Call &call) {
   return (this->*builtin->handler)(arguments);
 }
 
+bool ExpressionBuilder::checkArguments(const Call &call,
+                                       const Builtin &builtin) {
+  const std::string &function = call.callee.text;
+  bool isFine = true;
+  unsigned count = 0;
+  std::map<std::string, SourceRange> seen;
+  for (const Argument &argument : call.arguments) {
+    if (!argument.name) {
+      ++count;
+      continue;
+    }
+    const Name &keyword = *argument.name;
+    if (!llvm::is_contained(builtin.keywords, keyword.text)) {
+      b.error(keyword.range,
+              "'" + function + "' has no argument '" + keyword.text + "'" +
+                  support::didYouMean(keyword.text, builtin.keywords));
+      isFine = false;
+      continue;
+    }
+    auto [first, isNew] = seen.try_emplace(keyword.text, keyword.range);
+    if (!isNew) {
+      b.getDiagnostics()
+          .error(keyword.range, "argument '" + keyword.text + "' given twice")
+          .note(first->second, "first given here");
+      isFine = false;
+    }
+  }
+  if (count < builtin.least || count > builtin.most) {
+    std::string expected =
+        builtin.least == builtin.most
+            ? plural(builtin.least, "argument")
+            : (count < builtin.least ? "at least " : "at most ") +
+                  plural(count < builtin.least ? builtin.least : builtin.most,
+                         "argument");
+    b.error(call.range, "'" + function + "' takes " + expected + ", found " +
+                            std::to_string(count));
+    return false;
+  }
+  return isFine;
+}
+
 bool ExpressionBuilder::collectArguments(const Call &call,
                                          const Builtin &builtin,
                                          CallArguments &arguments) {
   const std::string &function = call.callee.text;
-  bool isFine = true;
-  std::map<std::string, SourceRange> seen;
+  bool isFine = checkArguments(call, builtin);
   for (const Argument &argument : call.arguments) {
     auto *word = llvm::dyn_cast<NameRef>(argument.value.get());
     if (!argument.name) {
@@ -147,21 +192,6 @@ bool ExpressionBuilder::collectArguments(const Call &call,
       continue;
     }
     const Name &keyword = *argument.name;
-    if (!llvm::is_contained(builtin.keywords, keyword.text)) {
-      b.error(keyword.range,
-              "'" + function + "' has no argument '" + keyword.text + "'" +
-                  support::didYouMean(keyword.text, builtin.keywords));
-      isFine = false;
-      continue;
-    }
-    auto [first, isNew] = seen.try_emplace(keyword.text, keyword.range);
-    if (!isNew) {
-      b.getDiagnostics()
-          .error(keyword.range, "argument '" + keyword.text + "' given twice")
-          .note(first->second, "first given here");
-      isFine = false;
-      continue;
-    }
     if (keyword.text == "over") {
       if (!word) {
         b.error(argument.value->range, "expected the name of an axis");
@@ -170,26 +200,11 @@ bool ExpressionBuilder::collectArguments(const Call &call,
       arguments.over = Name{word->name, word->range};
       continue;
     }
-    if (keyword.text == "by") {
-      b.notCompiled(keyword.range, "by");
-      isFine = false;
+    if (!llvm::is_contained(builtin.keywords, keyword.text))
       continue;
-    }
     Operand value = build(*argument.value);
     isFine &= !value.node->isPoison();
     arguments.named.emplace(keyword.text, value);
-  }
-  unsigned count = arguments.size() + (arguments.axis ? 1 : 0);
-  if (count < builtin.least || count > builtin.most) {
-    std::string expected =
-        builtin.least == builtin.most
-            ? plural(builtin.least, "argument")
-            : (count < builtin.least ? "at least " : "at most ") +
-                  plural(count < builtin.least ? builtin.least : builtin.most,
-                         "argument");
-    b.error(call.range, "'" + function + "' takes " + expected + ", found " +
-                            std::to_string(count));
-    return false;
   }
   return isFine;
 }
@@ -289,19 +304,27 @@ Node *ExpressionBuilder::callReduction(const CallArguments &call) {
     if (!llvm::is_contained(axes, call.over->text))
       return b.error(call.over->range,
                      "expected i, j or group, found '" + call.over->text + "'");
-    if (call.over->text != "j" || name != "sum")
-      return b.notCompiled(call.callee.range,
-                           name + " over " + call.over->text);
+    // The sum over keys of a loop is recognised by its weight.
+    bool isLoop = false;
+    walk(x.node, [&](Node *next) { isLoop |= next->op == Op::RoleValue; });
+    if (!isLoop)
+      return callReductionOver(call);
+    if (call.over->text != "j" || name != "sum" || call.named.count("by"))
+      return b.notCompiled(call.callee.range, name + " over " +
+                                                  call.over->text +
+                                                  " of the weight");
     if (!b.expectNumber(x))
       return b.poison();
     return b.keyReduction(Op::KeySum, b.toReal(x), 0, call.range);
   }
   if (x.node->isScalar()) {
-    if (x.node->variesOver(VariesKey))
-      return b.notCompiled(call.callee.range, name + " over keys");
+    if (x.node->variesOver(VariesKey) && x.node->scalar != Scalar::Set)
+      return callReductionOver(call);
     return b.error(x.range, "expected a row or what varies over keys, found " +
                                 describe(*x.node));
   }
+  if (auto by = call.named.find("by"); by != call.named.end())
+    return b.error(by->second.range, "'by' needs over = i or over = j");
   if (name == "sum")
     return b.reduce(Op::ReduceAdd, x);
   if (name == "max")
@@ -329,9 +352,12 @@ Node *ExpressionBuilder::callSoftmax(const CallArguments &call) {
   if (x.node->isPoison())
     return x.node;
   bool isOverKeys = call.over || x.node->isScalar();
-  if (call.over && call.over->text != "j")
-    return b.notCompiled(call.over->range,
-                         call.callee.text + " over " + call.over->text);
+  if (call.over && call.over->text != "j") {
+    if (call.over->text != "i" && call.over->text != "group")
+      return b.error(call.over->range,
+                     "expected i, j or group, found '" + call.over->text + "'");
+    return callReductionOver(call);
+  }
   if (call.callee.text == "normalize") {
     if (!b.expectScalar(x, "one number per pair"))
       return b.poison();

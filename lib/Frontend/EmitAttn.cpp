@@ -78,7 +78,29 @@ Value SpecEmitter::getExtent(llvm::StringRef axis) {
                                        builder.getIndexType(), axis);
 }
 
+Value SpecEmitter::getExtent(const SequenceAxis *axis, bool isQuery) {
+  if (!axis)
+    return getExtent(isQuery ? "queries" : "keys");
+  if (axis->kind == SequenceAxis::Kind::Values)
+    return getExtent("keys");
+  if (Value known = axisExtents.lookup(axis))
+    return known;
+  Value extent;
+  if (axis->kind == SequenceAxis::Kind::Features) {
+    extent = arith::ConstantIndexOp::create(builder, location, axis->extent);
+  } else {
+    // Windows count positions, which are those of keys, of queries too.
+    Value base = getExtent(axis->base, /*isQuery=*/false);
+    extent = arith::CeilDivSIOp::create(
+        builder, location, base,
+        arith::ConstantIndexOp::create(builder, location, axis->stride));
+  }
+  return axisExtents[axis] = extent;
+}
+
 Value SpecEmitter::getArgument(const InputTensor *input) {
+  if (input->computed)
+    return getComputed(*input->computed);
   for (auto [n, signature] : llvm::enumerate(spec.arguments))
     if (signature.name == input->name)
       return function.getArgument(n);
@@ -112,7 +134,6 @@ bool SpecEmitter::isOwnRow(const Node *node, Side side) {
   unsigned last = input.rank() - 1;
   if (node->operands[last] || last == 0 || last > 3)
     return false;
-  Op position = side == Side::Keys ? Op::KeyPosition : Op::Row;
   llvm::StringRef length = side == Side::Keys ? "keys" : "queries";
   unsigned heads = 0;
   for (unsigned d = 0; d < last; ++d) {
@@ -122,13 +143,14 @@ bool SpecEmitter::isOwnRow(const Node *node, Side side) {
       return false;
     heads += axis == "heads" || axis == "kv_heads" || axis == "groups";
   }
-  return heads <= 1 && input.axes[last - 1].name == length &&
-         node->operands[last - 1]->op == position;
+  const SequenceAxis *sequence = input.axes[last - 1].sequence;
+  return heads <= 1 && (sequence ? sequence->isQuery == (side == Side::Queries)
+                                 : input.axes[last - 1].name == length);
 }
 
 /// The coarsest axis that counts all heads a value varies over.
-std::string SpecEmitter::getHeadAxis(const Node *node) const {
-  switch (node->varies & VariesAnyHead) {
+std::string SpecEmitter::getHeadAxis(unsigned varies) const {
+  switch (varies & VariesAnyHead) {
   case 0:
     return "";
   case VariesKeyHead:
@@ -140,6 +162,13 @@ std::string SpecEmitter::getHeadAxis(const Node *node) const {
   }
 }
 
+std::string SpecEmitter::getHeadAxis(const Loop &loop) const {
+  unsigned varies = 0;
+  for (const Node *part : loop.getParts())
+    varies |= part->varies;
+  return getHeadAxis(varies);
+}
+
 void SpecEmitter::capture(const InputTensor *input, RegionPlan &plan) {
   auto [entry, isNew] = plan.inputs.try_emplace(input, plan.captures.size());
   if (isNew)
@@ -147,9 +176,11 @@ void SpecEmitter::capture(const InputTensor *input, RegionPlan &plan) {
 }
 
 void SpecEmitter::captureExtent(llvm::StringRef axis, RegionPlan &plan) {
+  llvm::StringRef source =
+      axis == "queries" && program.queriesAreKeys ? "keys" : axis;
   for (const TensorSignature &signature : spec.arguments)
     for (auto [d, own] : llvm::enumerate(signature.axes)) {
-      if (own.name != axis || own.isFeature)
+      if (own.name != source || own.isFeature)
         continue;
       const InputTensor *input = program.findInput(signature.name);
       capture(input, plan);
@@ -158,34 +189,14 @@ void SpecEmitter::captureExtent(llvm::StringRef axis, RegionPlan &plan) {
     }
 }
 
-/// Sums over the features of rows that vary over pairs are written out if they
-/// are short: there is no place to keep such a row.
+/// Short sums over the features of rows that vary over pairs are written out:
+/// a kernel has no place to keep such a row.
 bool SpecEmitter::planExpansion(Node *node, RegionPlan &plan) {
-  constexpr int64_t longest = 64;
-  auto extent = [&] { return node->operands[0]->features.front().extent; };
-  Op op;
-  switch (node->op) {
-  case Op::Dot:
-  case Op::ReduceAdd:
-    op = Op::Add;
-    break;
-  case Op::ReduceMax:
-    op = Op::Maximum;
-    break;
-  case Op::ReduceMin:
-    op = Op::Minimum;
-    break;
-  default:
-    nodes.notCompiled(node->place, "a row that varies over pairs");
-    return false;
-  }
-  if (extent() > longest) {
-    nodes.notCompiled(node->place, "a reduction of " + llvm::Twine(extent()) +
-                                       " features that vary over pairs");
-    return false;
-  }
+  Op op = node->op == Op::ReduceMax   ? Op::Maximum
+          : node->op == Op::ReduceMin ? Op::Minimum
+                                      : Op::Add;
   Operand result{nullptr, node->place};
-  for (int64_t d = 0; d < extent(); ++d) {
+  for (int64_t d = 0; d < node->operands[0]->features.front().extent; ++d) {
     auto element = [&](unsigned n) {
       return Operand{
           nodes.elementAt(node->operands[n], nodes.integer(d), node->place),
@@ -202,11 +213,94 @@ bool SpecEmitter::planExpansion(Node *node, RegionPlan &plan) {
   return planPair(result.node, plan);
 }
 
+/// Lengths and positions that the operation does not have of itself.
+void SpecEmitter::planPlace(Node *node, RegionPlan &plan) {
+  if (node->op == Op::LeadingExtent)
+    captureExtent(node->name, plan);
+  if (plan.isOverTokens)
+    return;
+  if (node->op == Op::Length)
+    captureExtent(node->name, plan);
+  if (node->op == Op::QueryPosition) {
+    captureExtent("queries", plan);
+    captureExtent("keys", plan);
+  }
+}
+
+/// What varies over one side at most is computed once per row, and captured.
+void SpecEmitter::hoist(Node *node, RegionPlan &plan) {
+  bool isKey = node->variesOver(VariesKey);
+  Side side = isKey ? Side::Keys : Side::Queries;
+  const SequenceAxis *axis = isKey ? node->keyAxis : node->queryAxis;
+  Value tensor = getMap(node, side, axis);
+  const Node *position = nodes.place(isKey ? Op::KeyPosition : Op::Row, axis);
+  if (!node->variesOver(VariesPair) && !plan.isOverTokens)
+    position = nodes.integer(0);
+  plan.hoisted[node] = {static_cast<unsigned>(plan.captures.size()),
+                        {{}, getHeadAxis(node->varies), position}};
+  plan.captures.push_back(tensor);
+}
+
+/// Whether elementAt() can take every row below apart.
+static bool canExpand(const Node *node) {
+  for (const Node *row : node->operands) {
+    if (!row || row->isScalar())
+      continue;
+    if (row->features.size() != 1 || row->features.front().extent > 64)
+      return false;
+    switch (row->op) {
+    case Op::Read:
+      continue;
+    case Op::MatVec:
+      if (row->operands[0]->op != Op::Read ||
+          row->operands[1]->features.front().extent > 64)
+        return false;
+      continue;
+    case Op::VecMat:
+    case Op::State:
+    case Op::CumSum:
+    case Op::At:
+    case Op::KeySum:
+      return false;
+    default:
+      if (!canExpand(row))
+        return false;
+    }
+  }
+  return true;
+}
+
+/// A row or matrix inside a region of pairs.
+bool SpecEmitter::planPairRow(Node *node, RegionPlan &plan) {
+  if (node->isScalar())
+    return planPair(node, plan);
+  if (!plan.visited.insert(node).second || node->op == Op::RealRow)
+    return true;
+  bool isPair = (node->varies & VariesPair) == VariesPair;
+  if (node->isRow() && node->isRunning()) {
+    captureRunning(node, plan);
+    return node->op == Op::CumSum || planPair(node->operands[1], plan);
+  }
+  if (node->op == Op::Carried) {
+    nodes.notCompiled(node->place, "a carried row in a score per feature");
+    return false;
+  }
+  if (node->op != Op::Read && node->isRow() && !isPair) {
+    hoist(node, plan);
+    return true;
+  }
+  if (node->op == Op::Read)
+    capture(node->input, plan);
+  for (Node *operand : node->operands)
+    if (operand && !planPairRow(operand, plan))
+      return false;
+  return true;
+}
+
 bool SpecEmitter::planPair(Node *node, RegionPlan &plan) {
   if (!plan.visited.insert(node).second)
     return true;
-  if (node->op == Op::LeadingExtent)
-    captureExtent(node->name, plan);
+  planPlace(node, plan);
   if (isProduct(node)) {
     plan.products.push_back(node);
     return true;
@@ -217,24 +311,19 @@ bool SpecEmitter::planPair(Node *node, RegionPlan &plan) {
   }
   bool isPair = (node->varies & VariesPair) == VariesPair;
   if (node->isScalar() && node->hasRows && !isPair) {
-    Side side = node->variesOver(VariesKey) ? Side::Keys : Side::Queries;
-    Value tensor = getMap(node, side);
-    const Node *position =
-        nodes.place(side == Side::Keys ? Op::KeyPosition : Op::Row);
-    plan.hoisted[node] = {static_cast<unsigned>(plan.captures.size()),
-                          {{}, getHeadAxis(node), position}};
-    plan.captures.push_back(tensor);
+    hoist(node, plan);
     return true;
   }
   bool needsRows = llvm::any_of(node->operands, [](Node *operand) {
     return operand && !operand->isScalar();
   });
-  if (!node->isScalar() || needsRows)
+  if (needsRows && plan.expandsRows && node->op != Op::ReduceArgmax &&
+      canExpand(node))
     return planExpansion(node, plan);
   if (node->op == Op::Read)
     capture(node->input, plan);
   for (Node *operand : node->operands)
-    if (operand && !planPair(operand, plan))
+    if (operand && !planPairRow(operand, plan))
       return false;
   return true;
 }
@@ -242,10 +331,8 @@ bool SpecEmitter::planPair(Node *node, RegionPlan &plan) {
 void SpecEmitter::planMap(Node *node, Side side, RegionPlan &plan) {
   if (!plan.visited.insert(node).second)
     return;
-  if (node->op == Op::LeadingExtent)
-    captureExtent(node->name, plan);
-  if (node == program.keySum || isOwnRow(node, side) ||
-      scanned.contains(node)) {
+  planPlace(node, plan);
+  if (sums.contains(node) || isOwnRow(node, side) || scanned.contains(node)) {
     plan.rows.push_back(node);
     return;
   }
@@ -269,6 +356,8 @@ void SpecEmitter::planMap(Node *node, Side side, RegionPlan &plan) {
 /// The argument with extents of 1 where it lacks batch or heads.
 Value SpecEmitter::getInputRows(const Node *node) {
   const InputTensor *input = node->input;
+  if (input->computed)
+    return getComputed(*input->computed);
   Value &rows = unsqueezed[input];
   if (rows)
     return rows;
@@ -288,23 +377,23 @@ Value SpecEmitter::getInputRows(const Node *node) {
   return rows = value;
 }
 
-Value SpecEmitter::getRows(Node *node, Side side) {
+Value SpecEmitter::getRows(Node *node, Side side, const SequenceAxis *axis) {
   while (node->op == Op::Rename)
     node = node->operands[0];
-  return isOwnRow(node, side) ? getInputRows(node) : getMap(node, side);
+  return isOwnRow(node, side) ? getInputRows(node) : getMap(node, side, axis);
 }
 
 /// Rows are kept in the type of q, as a plain implementation would; single
 /// numbers (gates, norms, cluster numbers) in f32 or as integers.
-Value SpecEmitter::getMap(Node *node, Side side) {
-  auto key =
-      std::make_pair(static_cast<const Node *>(node), static_cast<int>(side));
+Value SpecEmitter::getMap(Node *node, Side side, const SequenceAxis *axis) {
+  auto key = std::make_tuple(static_cast<const Node *>(node),
+                             static_cast<int>(side), axis);
   if (auto known = maps.find(key); known != maps.end())
     return known->second;
   Type element = getElementType(*node, builder.getContext());
   if (node->isRow() && node->scalar == Scalar::Real)
     element = getStorageType(program.elementType, builder.getContext());
-  Value map = emitMap(node, side, getHeadAxis(node), element);
+  Value map = emitMap(node, side, axis, getHeadAxis(node->varies), element);
   return maps[key] = map;
 }
 
@@ -323,27 +412,34 @@ void SpecEmitter::bindCaptures(const RegionPlan &plan, Block &block,
   context.expanded = plan.expanded;
 }
 
-void SpecEmitter::emitYield(Node *node, const RegionContext &context) {
+void SpecEmitter::emitYield(Node *node, const RegionContext &context,
+                            Type element) {
   RegionEmitter emitter(builder, diags.source(), context, location);
-  Value value = emitter.emit(node);
+  Value value =
+      element ? emitter.emitAs(node, element, node->isScalar() ? nullptr : node)
+              : emitter.emit(node);
   attn::YieldOp::create(builder, location, value);
 }
 
-Value SpecEmitter::emitMap(Node *node, Side side, llvm::StringRef headAxis,
-                           Type element) {
+Value SpecEmitter::emitMap(Node *node, Side side, const SequenceAxis *axis,
+                           llvm::StringRef headAxis, Type element) {
   RegionPlan plan;
+  plan.isOverTokens = !axis;
   planMap(node, side, plan);
   SmallVector<Value> rows;
   SmallVector<Type> types(attn::MapOp::kRowPositions, builder.getI32Type());
   for (Node *row : plan.rows) {
     auto result = scanned.find(row);
-    rows.push_back(row == program.keySum     ? sum
+    Value sum = sums.lookup(row);
+    rows.push_back(sum                       ? sum
                    : result != scanned.end() ? result->second
                                              : getInputRows(row));
     types.push_back(getRegionRowType(*row));
   }
   Value batch = getExtent(program.batchAxis), heads = getExtent(headAxis);
-  Value queries = getExtent("queries"), keys = getExtent("keys");
+  bool isOverKeys = side == Side::Keys;
+  Value queries = getExtent(isOverKeys ? nullptr : axis, /*isQuery=*/true);
+  Value keys = getExtent(isOverKeys ? axis : nullptr, /*isQuery=*/false);
   int64_t width = node->isScalar() ? 1 : node->features.front().extent;
   auto type = RankedTensorType::get({getStaticExtent(program.batchAxis),
                                      getStaticExtent(headAxis),
@@ -362,10 +458,12 @@ Value SpecEmitter::emitMap(Node *node, Side side, llvm::StringRef headAxis,
   context.values[nodes.place(Op::Batch)] = context.batch;
   context.values[nodes.place(Op::Head)] = context.head;
   if (side == Side::Keys) {
-    context.values[nodes.place(Op::KeyPosition)] = block->getArgument(3);
+    context.values[nodes.place(Op::KeyPosition, axis)] = block->getArgument(3);
   } else {
-    context.values[nodes.place(Op::Row)] = block->getArgument(2);
-    context.values[nodes.place(Op::QueryPosition)] = block->getArgument(3);
+    context.row = block->getArgument(2);
+    context.values[nodes.place(Op::Row, axis)] = context.row;
+    if (!axis)
+      context.values[nodes.place(Op::QueryPosition)] = block->getArgument(3);
     // Beside a loop over time both sides are at one place.
     if (!program.states.empty())
       context.values[nodes.place(Op::KeyPosition)] = block->getArgument(3);
@@ -388,7 +486,8 @@ Value SpecEmitter::emitMap(Node *node, Side side, llvm::StringRef headAxis,
 //===----------------------------------------------------------------------===//
 
 void SpecEmitter::emitPairRegion(Region &region, Node *node,
-                                 const RegionPlan &plan) {
+                                 const RegionPlan &plan, const PairShape &shape,
+                                 Type element) {
   OpBuilder::InsertionGuard guard(builder);
   SmallVector<Type> types(attn::AttendOp::kPairPositions, builder.getI32Type());
   types.append(plan.products.size(), builder.getF32Type());
@@ -396,95 +495,159 @@ void SpecEmitter::emitPairRegion(Region &region, Node *node,
   Block *block = builder.createBlock(
       &region, {}, types, SmallVector<Location>(types.size(), location));
   RegionContext context;
-  context.headAxis = program.headAxis;
+  context.headAxis = shape.headAxis;
   context.batch = block->getArgument(0);
   context.head = block->getArgument(1);
-  constexpr Op places[] = {Op::Batch, Op::Head, Op::Row, Op::QueryPosition,
-                           Op::KeyPosition};
-  for (auto [n, place] : llvm::enumerate(places))
-    context.values[nodes.place(place)] = block->getArgument(n);
+  context.values[nodes.place(Op::Batch)] = context.batch;
+  context.values[nodes.place(Op::Head)] = context.head;
+  context.row = block->getArgument(2);
+  context.values[nodes.place(Op::Row, shape.queryAxis)] = context.row;
+  if (shape.isOverTokens())
+    context.values[nodes.place(Op::QueryPosition)] = block->getArgument(3);
+  context.values[nodes.place(Op::KeyPosition, shape.keyAxis)] =
+      block->getArgument(4);
   unsigned next = attn::AttendOp::kPairPositions;
   for (Node *product : plan.products)
     context.values[product] = block->getArgument(next++);
   bindCaptures(plan, *block, next, context);
-  emitYield(node, context);
+  emitYield(node, context, element);
 }
 
-void SpecEmitter::emitSinkRegion(Region &region, Node *node,
-                                 const RegionPlan &plan) {
+void SpecEmitter::emitQueryRegion(Region &region, Node *node,
+                                  const RegionPlan &plan,
+                                  const PairShape &shape, Type element) {
   OpBuilder::InsertionGuard guard(builder);
   SmallVector<Type> types(attn::AttendOp::kSinkPositions, builder.getI32Type());
   llvm::append_range(types, ValueRange(plan.captures).getTypes());
   Block *block = builder.createBlock(
       &region, {}, types, SmallVector<Location>(types.size(), location));
   RegionContext context;
-  context.headAxis = program.headAxis;
+  context.headAxis = shape.headAxis;
   context.batch = block->getArgument(0);
   context.head = block->getArgument(1);
-  constexpr Op places[] = {Op::Batch, Op::Head, Op::Row, Op::QueryPosition};
-  for (auto [n, place] : llvm::enumerate(places))
-    context.values[nodes.place(place)] = block->getArgument(n);
+  context.values[nodes.place(Op::Batch)] = context.batch;
+  context.values[nodes.place(Op::Head)] = context.head;
+  context.row = block->getArgument(2);
+  context.values[nodes.place(Op::Row, shape.queryAxis)] = context.row;
+  if (shape.isOverTokens())
+    context.values[nodes.place(Op::QueryPosition)] = block->getArgument(3);
   bindCaptures(plan, *block, attn::AttendOp::kSinkPositions, context);
-  emitYield(node, context);
+  emitYield(node, context, element);
 }
 
-attn::AttendOp SpecEmitter::emitAttend() {
-  RegionPlan plan;
-  bool hasMask = program.mask->op != Op::Boolean || !program.mask->integer;
-  for (Node *part : {program.score, program.mask, program.factor, program.sink})
-    if (part && !planPairRow(part, plan))
-      return nullptr;
-  bool isCarried = false;
-  auto getKeyRows = [&](Node *row) {
-    if (row->op != Op::Carried)
-      return getRows(row, Side::Keys);
-    isCarried = true;
-    planScan(row->operands[1], plan);
-    return getRows(row->operands[0], Side::Keys);
-  };
-  SmallVector<Value> queries, keys;
+void SpecEmitter::getProducts(RegionPlan &plan, const PairShape &shape,
+                              SmallVectorImpl<Value> &queries,
+                              SmallVectorImpl<Value> &keys) {
   for (Node *product : plan.products) {
     Node *query = product->operands[0], *key = product->operands[1];
     if (query->variesOver(VariesKey))
       std::swap(query, key);
-    queries.push_back(getRows(query, Side::Queries));
-    keys.push_back(getKeyRows(key));
+    queries.push_back(getRows(query, Side::Queries, shape.queryAxis));
+    keys.push_back(getKeyRows(key, plan, shape.keyAxis));
   }
-  Value values = getKeyRows(program.values);
-  SmallVector<Value> steps;
+}
+
+/// The rows of keys, for a carried row what it is at first.
+Value SpecEmitter::getKeyRows(Node *row, RegionPlan &plan,
+                              const SequenceAxis *axis) {
+  if (row->op != Op::Carried)
+    return getRows(row, Side::Keys, axis);
+  plan.carried.push_back(row);
+  planScan(row->operands[1], plan);
+  return getRows(row->operands[0], Side::Keys, axis);
+}
+
+static attn::Reduction getReduction(const Loop &loop) {
+  return loop.kind == WeightKind::Softmax ? attn::Reduction::Softmax
+         : loop.kind == WeightKind::Ratio ? attn::Reduction::Ratio
+                                          : attn::Reduction::Sum;
+}
+
+static bool hasMask(const Loop &loop) {
+  return loop.mask && !(loop.mask->op == Op::Boolean && loop.mask->integer);
+}
+
+attn::AttendOp SpecEmitter::emitAttend(const Loop &loop,
+                                       llvm::StringRef headAxis) {
+  PairShape pairs{loop.queryAxis, loop.keyAxis, true, true, headAxis.str()};
+  RegionPlan plan;
+  plan.isOverTokens = pairs.isOverTokens();
+  plan.expandsRows = true;
+  for (Node *part : {loop.score, loop.mask, loop.factor, loop.sink})
+    if (part && !planPairRow(part, plan))
+      return nullptr;
+  SmallVector<Value> queries, keys, steps;
+  getProducts(plan, pairs, queries, keys);
+  Value values = getKeyRows(loop.values, plan, loop.keyAxis);
   for (Node *row : plan.keyRows)
     steps.push_back(getInputRows(row));
+  if (diags.hasErrors())
+    return nullptr;
   Type common = getStorageType(program.elementType, builder.getContext());
   auto valuesType = cast<RankedTensorType>(values.getType());
-  bool isWhole =
-      program.out == program.keySum && valuesType.getElementType() == common;
+  bool isWhole = &loop == &program && loop.out == loop.keySum &&
+                 valuesType.getElementType() == common;
   Type f32 = builder.getF32Type();
   SmallVector<int64_t> shape{getStaticExtent(program.batchAxis),
-                             getStaticExtent(program.headAxis),
-                             ShapedType::kDynamic};
+                             getStaticExtent(headAxis), ShapedType::kDynamic};
   auto lse = RankedTensorType::get(shape, f32);
   shape.push_back(valuesType.getDimSize(3));
   auto result = RankedTensorType::get(shape, isWhole ? common : f32);
-  attn::Reduction reduction =
-      program.kind == WeightKind::Softmax ? attn::Reduction::Softmax
-      : program.kind == WeightKind::Ratio ? attn::Reduction::Ratio
-                                          : attn::Reduction::Sum;
   FloatAttr epsilon;
-  if (program.kind == WeightKind::Ratio && program.epsilon != 0)
-    epsilon = builder.getF64FloatAttr(program.epsilon);
+  if (loop.kind == WeightKind::Ratio && loop.epsilon != 0)
+    epsilon = builder.getF64FloatAttr(loop.epsilon);
   auto op = attn::AttendOp::create(
       builder, location, result, lse, getExtent(program.batchAxis),
-      getExtent(program.headAxis), getExtent("queries"), getExtent("keys"),
-      queries, keys, values, steps, plan.captures, reduction, epsilon);
-  emitPairRegion(op.getScore(), program.score, plan);
-  if (hasMask)
-    emitPairRegion(op.getMask(), program.mask, plan);
-  if (program.factor)
-    emitPairRegion(op.getFactor(), program.factor, plan);
-  if (program.sink)
-    emitSinkRegion(op.getSink(), program.sink, plan);
-  if (isCarried)
-    emitCarryRegion(op, plan);
+      getExtent(headAxis), getExtent(loop.queryAxis, true),
+      getExtent(loop.keyAxis, false), queries, keys, values, steps,
+      plan.captures, getReduction(loop), epsilon);
+  emitPairRegion(op.getScore(), loop.score, plan, pairs);
+  if (hasMask(loop))
+    emitPairRegion(op.getMask(), loop.mask, plan, pairs);
+  if (loop.factor)
+    emitPairRegion(op.getFactor(), loop.factor, plan, pairs);
+  if (loop.sink)
+    emitQueryRegion(op.getSink(), loop.sink, plan, pairs);
+  if (!plan.carried.empty())
+    emitCarryRegion(op, loop, plan, headAxis);
+  return op;
+}
+
+Value SpecEmitter::emitWeights(const Loop &loop) {
+  unsigned varies = 0;
+  for (const Node *part : {loop.score, loop.mask, loop.factor, loop.sink})
+    varies |= part ? part->varies : 0;
+  PairShape shape{loop.queryAxis, loop.keyAxis,
+                  static_cast<bool>(varies & VariesQuery), true,
+                  getHeadAxis(varies)};
+  RegionPlan plan;
+  plan.isOverTokens = shape.isOverTokens();
+  for (Node *part : {loop.score, loop.mask, loop.factor, loop.sink})
+    if (part && !planPairRow(part, plan))
+      return nullptr;
+  SmallVector<Value> queries, keys;
+  getProducts(plan, shape, queries, keys);
+  if (!plan.carried.empty())
+    nodes.notCompiled(plan.carried.front()->place,
+                      "weights of carried keys as a value");
+  FloatAttr epsilon;
+  if (loop.kind == WeightKind::Ratio && loop.epsilon != 0)
+    epsilon = builder.getF64FloatAttr(loop.epsilon);
+  if (diags.hasErrors())
+    return nullptr;
+  auto op = attn::WeightsOp::create(
+      builder, location, getPairType(shape, builder.getF32Type()),
+      getExtent(program.batchAxis), getExtent(shape.headAxis),
+      shape.hasQueries ? getExtent(shape.queryAxis, true) : getExtent(""),
+      getExtent(shape.keyAxis, false), queries, keys, plan.captures,
+      getReduction(loop), epsilon);
+  emitPairRegion(op.getScore(), loop.score, plan, shape);
+  if (hasMask(loop))
+    emitPairRegion(op.getMask(), loop.mask, plan, shape);
+  if (loop.factor)
+    emitPairRegion(op.getFactor(), loop.factor, plan, shape);
+  if (loop.sink)
+    emitQueryRegion(op.getSink(), loop.sink, plan, shape);
   return op;
 }
 
@@ -512,20 +675,7 @@ OwningOpRef<ModuleOp> SpecEmitter::emit() {
     getExtent(axis);
   if (!program.states.empty())
     return emitScans() && isValid(*module) ? std::move(module) : nullptr;
-  attn::AttendOp attend = emitAttend();
-  if (!attend)
-    return nullptr;
-  sum = attend.getResult();
-  Value out = sum;
-  Type common = getStorageType(program.elementType, builder.getContext());
-  bool isResult =
-      cast<RankedTensorType>(sum.getType()).getElementType() == common;
-  if (program.out != program.keySum || !isResult)
-    out = emitMap(program.out, Side::Queries, program.headAxis, common);
-  SmallVector<Value> results{out, attend.getLse()};
-  results.truncate(spec.results.size());
-  func::ReturnOp::create(builder, location, results);
-  return isValid(*module) ? std::move(module) : nullptr;
+  return emitResults() && isValid(*module) ? std::move(module) : nullptr;
 }
 
 OwningOpRef<ModuleOp> emitAttn(const Spec &spec, MLIRContext &context,

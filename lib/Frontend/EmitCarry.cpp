@@ -2,8 +2,7 @@
 // See LICENSE for license information.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 
-// What rows the pairwise loop has beside one number per pair: scores of each
-// feature, and keys and values that change from step to step.
+// Keys and values of the pairwise loop that change from step to step.
 
 #include "lib/Frontend/SpecEmitter.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -12,37 +11,17 @@ using namespace mlir;
 
 namespace rapt::frontend {
 
-/// A row of each pair: read and computed where it is used.
-bool SpecEmitter::planPairRow(Node *node, RegionPlan &plan) {
-  if (node->isScalar())
-    return planPair(node, plan);
-  if (!plan.visited.insert(node).second)
-    return true;
-  if (node->isRunning()) {
-    captureRunning(node, plan);
-    return node->op == Op::CumSum || planPair(node->operands[1], plan);
-  }
-  if (node->op == Op::Carried) {
-    nodes.notCompiled(node->place, "a carried row in a score per feature");
-    return false;
-  }
-  if (node->op == Op::Read)
-    capture(node->input, plan);
-  for (Node *operand : node->operands)
-    if (operand && !planPairRow(operand, plan))
-      return false;
-  return true;
-}
-
 /// One step of every carried row; the others stay.
-void SpecEmitter::emitCarryRegion(attn::AttendOp op, const RegionPlan &plan) {
+void SpecEmitter::emitCarryRegion(attn::AttendOp op, const Loop &loop,
+                                  const RegionPlan &plan,
+                                  llvm::StringRef headAxis) {
   OpBuilder::InsertionGuard guard(builder);
   SmallVector<Node *> carried;
   for (Node *product : plan.products)
     carried.push_back(product->operands[0]->variesOver(VariesKey)
                           ? product->operands[0]
                           : product->operands[1]);
-  carried.push_back(program.values);
+  carried.push_back(loop.values);
   SmallVector<Type> types(attn::AttendOp::kCarryPositions,
                           builder.getI32Type());
   for (const auto &rows : {carried, plan.keyRows})
@@ -52,7 +31,7 @@ void SpecEmitter::emitCarryRegion(attn::AttendOp op, const RegionPlan &plan) {
   Block *block = builder.createBlock(
       &op.getCarry(), {}, types, SmallVector<Location>(types.size(), location));
   RegionContext context;
-  context.headAxis = program.headAxis;
+  context.headAxis = headAxis.str();
   context.batch = block->getArgument(0);
   context.head = block->getArgument(1);
   constexpr Op places[] = {Op::Batch, Op::Head, Op::KeyPosition};

@@ -4,6 +4,7 @@
 
 #include "lib/Frontend/EmitRegion.h"
 #include "dialects/Attn/IR/Attn.h"
+#include "lib/Frontend/Computed.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/IR/BuiltinOps.h"
@@ -189,6 +190,8 @@ Value RegionEmitter::emitShare(Value tensor, int64_t dimension,
 
 Value RegionEmitter::emitRead(const Node *node) {
   Value tensor = context.inputs.at(node->input);
+  if (node->input->computed)
+    return emitComputedRead(node, tensor);
   SmallVector<Value> indices;
   for (auto [dimension, index] : llvm::enumerate(node->operands)) {
     if (!index)
@@ -200,6 +203,37 @@ Value RegionEmitter::emitRead(const Node *node) {
                                    nullptr));
   }
   // Only trailing dimensions can be kept.
+  return attn::ReadOp::create(builder, location,
+                              getRegionType(*node, builder.getContext()),
+                              tensor, indices);
+}
+
+/// Of a captured tensor.
+Value RegionEmitter::emitExtent(const std::string &axis) {
+  auto [tensor, dimension] = context.extents.at(axis);
+  return attn::ExtentOp::create(builder, location, builder.getI32Type(), tensor,
+                                dimension);
+}
+
+/// A computed tensor has rank 4 whatever it varies over.
+Value RegionEmitter::emitComputedRead(const Node *node, Value tensor) {
+  const Computed &computed = *node->input->computed;
+  SmallVector<Value> indices(4);
+  for (auto [axis, index] : llvm::enumerate(node->operands)) {
+    if (!index)
+      continue;
+    unsigned dimension = computed.dimensions[axis];
+    indices[dimension] =
+        index->op == Op::Share
+            ? emitShare(tensor, dimension, index->name)
+            : emitAs(index, getElementType(*index, builder.getContext()),
+                     nullptr);
+  }
+  // Features that are kept are last.
+  indices.truncate(4 - node->features.size());
+  for (Value &index : indices)
+    if (!index)
+      index = emitIndex(0);
   return attn::ReadOp::create(builder, location,
                               getRegionType(*node, builder.getContext()),
                               tensor, indices);
@@ -253,14 +287,21 @@ Value RegionEmitter::emitNew(const Node *node) {
   case Op::Read:
     return emitRead(node);
   case Op::Length:
+    // Where the operation runs over something else than tokens, these are
+    // captured.
+    if (context.extents.count(node->name))
+      return emitExtent(node->name);
     return attn::LengthOp::create(builder, location, builder.getI32Type(),
                                   node->name == "keys" ? attn::Side::Keys
                                                        : attn::Side::Queries);
-  case Op::LeadingExtent: {
-    auto [tensor, dimension] = context.extents.at(node->name);
-    return attn::ExtentOp::create(builder, location, builder.getI32Type(),
-                                  tensor, dimension);
-  }
+  case Op::QueryPosition:
+    // The last query stands at the last key.
+    return arith::AddIOp::create(builder, location, context.row,
+                                 arith::SubIOp::create(builder, location,
+                                                       emitExtent("keys"),
+                                                       emitExtent("queries")));
+  case Op::LeadingExtent:
+    return emitExtent(node->name);
   case Op::RealRow:
   case Op::Dot:
   case Op::MatVec:

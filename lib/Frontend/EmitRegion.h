@@ -34,6 +34,7 @@ struct RegionContext {
   /// Expressions written out over the features of their rows.
   llvm::DenseMap<const Node *, Node *> expanded;
   mlir::Value batch, head;
+  mlir::Value row; ///< The query's own number.
   /// What `head` counts; empty if it is always 0.
   std::string headAxis;
 };
@@ -65,6 +66,8 @@ public:
 private:
   mlir::Value emitNew(const Node *node);
   mlir::Value emitRead(const Node *node);
+  mlir::Value emitExtent(const std::string &axis);
+  mlir::Value emitComputedRead(const Node *node, mlir::Value tensor);
   mlir::Value emitHoisted(const Node *node,
                           const RegionContext::Hoisted &hoisted);
   mlir::Value emitShare(mlir::Value tensor, int64_t dimension,

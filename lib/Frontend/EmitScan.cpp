@@ -46,7 +46,7 @@ void SpecEmitter::captureRunning(Node *node, RegionPlan &plan) {
       node->op == Op::At ? node->operands[1] : nodes.place(Op::KeyPosition);
   Value tensor = getCumSum(running);
   plan.hoisted[node] = {static_cast<unsigned>(plan.captures.size()),
-                        {{}, getHeadAxis(running), position}};
+                        {{}, getHeadAxis(running->varies), position}};
   plan.captures.push_back(tensor);
 }
 
@@ -203,7 +203,7 @@ Value SpecEmitter::getCumSum(Node *node) {
   request.states = {&sum};
   request.outputs = {sum.after};
   request.types = {builder.getF32Type()};
-  request.headAxis = getHeadAxis(node);
+  request.headAxis = getHeadAxis(node->varies);
   request.isOverKeys = true;
   request.place = node->place;
   // Emitting it may add others.
@@ -283,7 +283,8 @@ bool SpecEmitter::emitScans() {
       out = scan.getOutputs().front();
   }
   if (isMixed)
-    out = emitMap(program.out, Side::Queries, program.headAxis, common);
+    out =
+        emitMap(program.out, Side::Queries, nullptr, program.headAxis, common);
   SmallVector<Value> results{out};
   if (givesStates)
     for (const RecurrentState &state : program.states)

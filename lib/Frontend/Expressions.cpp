@@ -26,6 +26,8 @@ std::vector<StringRef> Scope::getNames() const {
   std::vector<StringRef> names{"pi", "inf", "mask", "score", "weight"};
   for (const auto &entry : lets)
     names.push_back(entry.first);
+  for (const auto &entry : branches)
+    names.push_back(entry.first);
   for (const auto &entry : params)
     names.push_back(entry.first);
   for (const InputTensor &input : program.inputs)
@@ -55,7 +57,7 @@ Node *ExpressionBuilder::buildNode(const Expr &expr) {
       .Case([&](const Compare *compare) {
         Operand lhs = build(*compare->lhs), rhs = build(*compare->rhs);
         if (compare->op == CompareOp::In)
-          return b.notCompiled(compare->opRange, "in");
+          return b.contains(rhs, lhs, expr.range);
         return b.compare(compare->op, lhs, rhs);
       })
       .Case([&](const Postfix *postfix) { return buildPostfix(*postfix); });
@@ -127,8 +129,16 @@ Node *ExpressionBuilder::getWidthOfQuery(SourceRange range) {
 }
 
 Node *ExpressionBuilder::resolve(const std::string &name, SourceRange range) {
+  if (candidate && name == "c")
+    return candidate;
   if (auto let = scope.lets.find(name); let != scope.lets.end())
     return let->second.node;
+  if (scope.branches.count(name)) {
+    NameRef reference;
+    reference.name = name;
+    reference.range = range;
+    return readBranch(*getBranch(reference, /*allowFamily=*/false));
+  }
   if (auto param = scope.params.find(name); param != scope.params.end())
     return param->second.node;
   if (const InputTensor *input = scope.program.findInput(name)) {
@@ -144,12 +154,21 @@ Node *ExpressionBuilder::resolve(const std::string &name, SourceRange range) {
     return b.place(Op::Batch);
   if (name == "h")
     return b.place(Op::Head);
-  if (name == "i")
-    return b.place(Op::QueryPosition);
+  // Positions count what the q and k in force run over.
+  auto getAxis = [&](const char *operand, Varies side,
+                     const SequenceAxis *Node::*axis) -> const SequenceAxis * {
+    auto let = scope.lets.find(operand);
+    bool isOther =
+        let != scope.lets.end() && let->second.node->variesOver(side);
+    return isOther ? let->second.node->*axis : nullptr;
+  };
+  if (name == "i" || name == "row") {
+    if (const SequenceAxis *axis = getAxis("q", VariesQuery, &Node::queryAxis))
+      return b.place(Op::Row, axis);
+    return b.place(name == "i" ? Op::QueryPosition : Op::Row);
+  }
   if (name == "j")
-    return b.place(Op::KeyPosition);
-  if (name == "row")
-    return b.place(Op::Row);
+    return b.place(Op::KeyPosition, getAxis("k", VariesKey, &Node::keyAxis));
   if (name == "pi")
     return b.real(M_PI);
   if (name == "inf")
@@ -158,6 +177,8 @@ Node *ExpressionBuilder::resolve(const std::string &name, SourceRange range) {
     return b.extent(Op::Length, name);
   if (llvm::is_contained(getLeadingAxes(), name))
     return b.extent(Op::LeadingExtent, name);
+  if (cutFeature && name == cutFeature->name && cutFeature->isKnown())
+    return b.integer(cutFeature->extent);
   if (name == "dim")
     if (Node *width = getWidthOfQuery(range))
       return width;

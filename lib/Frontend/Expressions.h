@@ -8,6 +8,7 @@
 #ifndef RAPT_LIB_FRONTEND_EXPRESSIONS_H
 #define RAPT_LIB_FRONTEND_EXPRESSIONS_H
 
+#include "lib/Frontend/Computed.h"
 #include "lib/Frontend/Scope.h"
 
 namespace rapt::frontend {
@@ -24,6 +25,13 @@ struct CallArguments {
 
   Operand operator[](unsigned n) const { return positional[n]; }
   unsigned size() const { return positional.size(); }
+};
+
+/// Branches that an expression names.
+struct BranchMembers {
+  std::string name;
+  SourceRange range;
+  std::vector<Loop *> loops; ///< Empty after an error.
 };
 
 class ExpressionBuilder {
@@ -67,6 +75,8 @@ private:
   struct Builtin;
   static const Builtin *findBuiltin(llvm::StringRef name);
   static llvm::ArrayRef<Builtin> getBuiltins();
+  /// Whether keywords and numbers of arguments are those of the function.
+  bool checkArguments(const Call &call, const Builtin &builtin);
   bool collectArguments(const Call &call, const Builtin &builtin,
                         CallArguments &arguments);
   Node *callElementwise(const CallArguments &call);
@@ -83,6 +93,23 @@ private:
   // Of the sequence (Recurrences.cpp).
   Node *callHold(const CallArguments &call);
   Node *callCumSum(const CallArguments &call);
+  // Routing (RoutingCalls.cpp). Those that take the call evaluate its
+  // arguments themselves.
+  Node *callPool(const Call &call);
+  Node *callSelection(const Call &call);
+  Node *callMerge(const Call &call);
+  Node *callRegroup(const CallArguments &call);
+  Node *callRank(const CallArguments &call);
+  Node *callReductionOver(const CallArguments &call);
+  Node *getCount(Node *x, Computed::Over over, SourceRange range);
+  std::optional<bool> getSide(const Argument &argument);
+  std::optional<int64_t> getExtent(const Expr &expr, llvm::StringRef what);
+  /// Nothing if the expression does not name a branch.
+  std::optional<BranchMembers> getBranch(const Expr &expr, bool allowFamily);
+  BranchMembers getMember(const std::string &name, const BranchBinding &family,
+                          const Suffix &suffix);
+  Node *readBranch(const BranchMembers &members);
+  std::optional<Node *> buildBranch(const Postfix &postfix);
   /// The number of features of a row, as a real.
   Node *getFeatureCount(Operand row);
   Node *getConstantReal(const CallArguments &call, const std::string &name,
@@ -90,6 +117,8 @@ private:
 
   Builder &b;
   const Scope &scope;
+  Node *candidate = nullptr;           ///< What `c` means inside a selection.
+  const Feature *cutFeature = nullptr; ///< Of the row that is being cut.
 };
 
 } // namespace rapt::frontend

@@ -2,7 +2,7 @@
 // See LICENSE for license information.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 
-#include "lib/Frontend/Graph.h"
+#include "lib/Frontend/Computed.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/SmallPtrSet.h"
 #include "llvm/ADT/bit.h"
@@ -49,8 +49,33 @@ static uint8_t getOwnPlaces(const Node &node) {
   }
 }
 
+const SequenceAxis *SequenceAxis::any() {
+  static const SequenceAxis axis;
+  return &axis;
+}
+
+/// Takes over what an operand varies over on one side.
+static void mergeAxis(Node &node, Node *&origin, Node *operand, Varies side,
+                      const SequenceAxis *Node::*axis) {
+  if (!operand->variesOver(side))
+    return;
+  const SequenceAxis *own = operand->*axis, *any = SequenceAxis::any();
+  if (!origin || node.*axis == any) {
+    origin = operand;
+    node.*axis = own;
+  } else if (own != any && own != node.*axis && !node.conflict.first) {
+    node.conflict = {origin, operand};
+  }
+}
+
 Node *Graph::intern(Node node) {
   node.varies = getOwnPlaces(node);
+  node.queryAxis = node.varies & VariesQuery ? node.sequence : nullptr;
+  node.keyAxis = node.varies & VariesKey ? node.sequence : nullptr;
+  if (node.op == Op::RoleValue)
+    node.queryAxis = node.keyAxis = SequenceAxis::any();
+  node.conflict = {};
+  Node *queryOrigin = nullptr, *keyOrigin = nullptr;
   node.hasRows = !node.features.empty();
   node.depth = 0;
   for (Node *operand : node.operands) {
@@ -58,14 +83,20 @@ Node *Graph::intern(Node node) {
       continue;
     node.varies |= operand->varies;
     node.hasRows |= operand->hasRows;
+    mergeAxis(node, queryOrigin, operand, VariesQuery, &Node::queryAxis);
+    mergeAxis(node, keyOrigin, operand, VariesKey, &Node::keyAxis);
     node.depth = std::max(node.depth, operand->depth + 1);
   }
-  if (node.op == Op::KeySum)
+  if (node.op == Op::KeySum) {
     node.varies &= ~VariesKey;
+    node.keyAxis = nullptr;
+  }
   if (node.op == Op::At) {
     // The key that it is computed for is not the one it is read at.
     const Node *running = node.operands[0], *index = node.operands[1];
     node.varies = (running->varies & ~VariesKey) | index->varies;
+    node.keyAxis = index->keyAxis;
+    node.conflict = {};
   }
 
   auto number = [&](const std::string &name) {
@@ -77,6 +108,7 @@ Node *Graph::intern(Node node) {
                            node.integer,
                            llvm::bit_cast<int64_t>(node.real),
                            reinterpret_cast<intptr_t>(node.input),
+                           reinterpret_cast<intptr_t>(node.sequence),
                            number(node.name)};
   for (const Feature &feature : node.features) {
     key.push_back(number(feature.name));
@@ -133,9 +165,9 @@ std::string describe(const Feature &feature) {
 
 std::string describe(const Node &node) {
   static const char *const one[] = {"nothing", "a boolean", "an integer",
-                                    "a real number"};
+                                    "a real number", "a set"};
   static const char *const many[] = {"nothing", "booleans", "integers",
-                                     "real numbers"};
+                                     "real numbers", "sets"};
   unsigned kind = static_cast<unsigned>(node.scalar);
   if (node.isScalar())
     return one[kind];
@@ -159,6 +191,65 @@ std::string printConstant(const Node &node) {
   return text;
 }
 
+std::string describeAxis(const SequenceAxis *axis, bool isQuery) {
+  return axis ? axis->name : isQuery ? "queries" : "keys";
+}
+
+const SequenceAxis *Program::getWindows(bool isQuery, const SequenceAxis *base,
+                                        int64_t size, int64_t stride) {
+  // Blocks of blocks are blocks.
+  bool areBlocks = size == stride;
+  while (areBlocks && base && base->kind == SequenceAxis::Kind::Windows &&
+         base->size == base->stride) {
+    size *= base->size;
+    stride = size;
+    base = base->base;
+  }
+  for (const SequenceAxis &axis : sequences)
+    if (axis.kind == SequenceAxis::Kind::Windows && axis.isQuery == isQuery &&
+        axis.base == base && axis.size == size && axis.stride == stride)
+      return &axis;
+  SequenceAxis &axis = sequences.emplace_back();
+  axis.isQuery = isQuery;
+  axis.base = base;
+  axis.size = size;
+  axis.stride = stride;
+  axis.name = (areBlocks ? "blocks of " : "windows of ") +
+              std::to_string(size) + " " +
+              (base      ? "(" + base->name + ")"
+               : isQuery ? "queries"
+                         : "keys");
+  if (!areBlocks)
+    axis.name += ", one every " + std::to_string(stride);
+  return &axis;
+}
+
+const SequenceAxis *Program::getFeatureAxis(bool isQuery,
+                                            const Feature &feature) {
+  std::string name =
+      feature.name.empty() ? std::to_string(feature.extent) : feature.name;
+  for (const SequenceAxis &axis : sequences)
+    if (axis.kind == SequenceAxis::Kind::Features && axis.name == name &&
+        axis.isQuery == isQuery)
+      return &axis;
+  SequenceAxis &axis = sequences.emplace_back();
+  axis.kind = SequenceAxis::Kind::Features;
+  axis.isQuery = isQuery;
+  axis.name = name;
+  axis.extent = feature.extent;
+  return &axis;
+}
+
+const SequenceAxis *Program::getValueAxis() {
+  for (const SequenceAxis &axis : sequences)
+    if (axis.kind == SequenceAxis::Kind::Values)
+      return &axis;
+  SequenceAxis &axis = sequences.emplace_back();
+  axis.kind = SequenceAxis::Kind::Values;
+  axis.name = "values";
+  return &axis;
+}
+
 const InputTensor *Program::findInput(llvm::StringRef name) const {
   for (const InputTensor &input : inputs)
     if (input.name == name)
@@ -175,6 +266,20 @@ void walk(Node *node, llvm::function_ref<void(Node *)> visit) {
       continue;
     visit(next);
     llvm::append_range(pending, next->operands);
+  }
+}
+
+void walkAll(Node *node, llvm::function_ref<void(Node *)> visit) {
+  llvm::SmallPtrSet<Node *, 32> visited;
+  llvm::SmallVector<Node *> pending{node};
+  while (!pending.empty()) {
+    Node *next = pending.pop_back_val();
+    if (!next || !visited.insert(next).second)
+      continue;
+    visit(next);
+    llvm::append_range(pending, next->operands);
+    if (next->op == Op::Read && next->input->computed)
+      next->input->computed->collectNodes(pending);
   }
 }
 

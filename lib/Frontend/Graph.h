@@ -33,8 +33,27 @@ enum Varies : uint8_t {
   VariesPair = VariesQuery | VariesKey,
 };
 
-/// Poison stands for an expression with an error that was reported.
-enum class Scalar : uint8_t { Poison, Boolean, Integer, Real };
+/// Poison stands for an expression with an error that was reported. A set is a
+/// set of integers; it has no features and is read by `in` alone.
+enum class Scalar : uint8_t { Poison, Boolean, Integer, Real, Set };
+
+/// Places other than tokens that a loop can run over: windows of tokens, a
+/// feature axis that stands for queries or keys, the values of an integer.
+struct SequenceAxis {
+  enum class Kind : uint8_t { Windows, Features, Values };
+  Kind kind = Kind::Windows;
+  bool isQuery = false;
+  std::string name; ///< For messages: "blocks of 16 keys", "slots".
+  /// Windows: what they consist of (null: tokens), how many of them, how far
+  /// apart.
+  const SequenceAxis *base = nullptr;
+  int64_t size = 1, stride = 1;
+  /// Features: the extent, -1 if it is not known.
+  int64_t extent = -1;
+
+  /// Stands for whatever axis the other side has.
+  static const SequenceAxis *any();
+};
 
 /// A feature axis; without a name it is matched by its extent, which is -1 as
 /// long as it is not known.
@@ -131,13 +150,19 @@ enum class Op : uint8_t {
   Rename,
 };
 
-/// An input as declared.
+struct Computed;
+
+/// An input as declared, or a tensor that is computed whole before it is read.
 struct InputTensor {
   std::string name;
   SourceRange range; ///< Of its name, or of the definition's if implicit.
   support::ElementType elementType = support::ElementType::F32;
   std::vector<TensorAxis> axes;
   bool isImplicit = false;
+  /// How it is computed; null for an argument.
+  const Computed *computed = nullptr;
+  bool isSet = false;               ///< Its last axis holds the elements.
+  std::optional<Interval> interval; ///< Of integers, if it is known better.
 
   unsigned rank() const { return axes.size(); }
 };
@@ -158,6 +183,13 @@ struct Node {
   double real = 0;
   std::vector<double> row;
   std::string name;
+  /// Of a place or a length: what it counts; null for tokens.
+  const SequenceAxis *sequence = nullptr;
+
+  /// What `varies` is over, on either side; null for tokens.
+  const SequenceAxis *queryAxis = nullptr, *keyAxis = nullptr;
+  /// The two operands that vary over different axes of one side, if any do.
+  std::pair<Node *, Node *> conflict = {};
 
   SourceRange place;
   unsigned id = 0;
@@ -225,15 +257,11 @@ struct RecurrentState {
   bool isReverse = false;
 };
 
-/// A checked definition: one pairwise loop or one loop over time, and what is
-/// made of its result.
-class Program {
-public:
-  Graph graph;
-  std::deque<InputTensor> inputs;
-  SourceRange nameRange; ///< Of the definition.
-  support::ElementType elementType = support::ElementType::F32;
-
+/// A loop over pairs: for every query, a weighted sum of the values of the
+/// keys.
+struct Loop {
+  std::string name;      ///< Of the branch; empty for the definition's own.
+  SourceRange nameRange; ///< Of the definition or the branch.
   WeightKind kind = WeightKind::Softmax;
   double epsilon = 0;   ///< Of a ratio.
   Node *mask = nullptr; ///< Boolean.
@@ -242,9 +270,27 @@ public:
   Node *score = nullptr;
   Node *factor = nullptr; ///< Real, or null.
   Node *sink = nullptr;   ///< Real per query, or null.
-  Node *values = nullptr; ///< A row per key, which may be carried.
+  /// A row per key, which may be carried; null if only weights are asked for.
+  Node *values = nullptr;
   Node *keySum = nullptr; ///< Stands for the sum of weight * values in `out`.
   Node *out = nullptr;    ///< A row per query.
+  /// What it runs over; null for tokens.
+  const SequenceAxis *queryAxis = nullptr, *keyAxis = nullptr;
+
+  /// The parts that are there.
+  llvm::SmallVector<Node *> getParts() const;
+};
+
+/// A checked definition: its own pairwise loop or loop over time, if it has
+/// one, and what is made of its result and of what is computed before it.
+class Program : public Loop {
+public:
+  Graph graph;
+  std::deque<InputTensor> inputs;
+  std::deque<SequenceAxis> sequences;
+  std::deque<Computed> computed;
+  std::deque<Loop> loops; ///< Of branches, and of what is computed by a loop.
+  support::ElementType elementType = support::ElementType::F32;
 
   /// The loop over time instead, if there are states.
   std::vector<RecurrentState> states;
@@ -255,11 +301,27 @@ public:
   /// one, which is an extent of 1.
   std::string batchAxis, headAxis;
 
+  Program();
+  ~Program();
+
+  bool hasLoop() const { return keySum; }
   const InputTensor *findInput(llvm::StringRef name) const;
+
+  /// Window t covers elements t * stride to t * stride + size - 1 of `base`.
+  const SequenceAxis *getWindows(bool isQuery, const SequenceAxis *base,
+                                 int64_t size, int64_t stride);
+  const SequenceAxis *getFeatureAxis(bool isQuery, const Feature &feature);
+  /// The values of an integer: 0 .. keys - 1.
+  const SequenceAxis *getValueAxis();
 };
+
+/// "keys", "blocks of 16 keys", ...
+std::string describeAxis(const SequenceAxis *axis, bool isQuery);
 
 /// Calls `visit` once for `node` and everything below it.
 void walk(Node *node, llvm::function_ref<void(Node *)> visit);
+/// Also for everything that the computed tensors below are computed from.
+void walkAll(Node *node, llvm::function_ref<void(Node *)> visit);
 
 } // namespace rapt::frontend
 

@@ -27,7 +27,7 @@ static Node *find(Node *node, llvm::function_ref<bool(const Node *)> matches) {
 
 SourceRange PairwiseLoop::getRange(RoleKind role) const {
   auto given = scope.roles.find(role);
-  return given == scope.roles.end() ? program.nameRange : given->second.range;
+  return given == scope.roles.end() ? loop.nameRange : given->second.range;
 }
 
 //===----------------------------------------------------------------------===//
@@ -35,7 +35,7 @@ SourceRange PairwiseLoop::getRange(RoleKind role) const {
 //===----------------------------------------------------------------------===//
 
 Node *PairwiseLoop::getDefault(RoleKind role) {
-  SourceRange range = program.nameRange;
+  SourceRange range = loop.nameRange;
   switch (role) {
   case RoleKind::Mask:
     return b.boolean(true);
@@ -77,23 +77,108 @@ Node *PairwiseLoop::resolve(RoleKind role) {
     if (find(node, [&](const Node *next) { return isRole(next, named); }))
       node = b.replaceRole(node, named, resolve(named));
   }
+  // Only the weight is over the keys that the mask keeps.
+  if (role == RoleKind::Mask || role == RoleKind::Score)
+    node = computed.settle(node);
   return resolved[role] = node;
 }
 
 bool PairwiseLoop::build() {
+  Node *out = resolve(RoleKind::Out);
+  if (out->isPoison())
+    return false;
+  bool hasSum = find(out, [](const Node *node) {
+    return node->op == Op::KeySum || isRole(node, RoleKind::Weight);
+  });
+  if (!hasSum && !scope.branches.empty())
+    return buildWithoutLoop(out);
   Node *mask = resolve(RoleKind::Mask);
   Node *weight = resolve(RoleKind::Weight);
-  Node *out = resolve(RoleKind::Out);
-  if (mask->isPoison() || weight->isPoison() || out->isPoison())
+  if (mask->isPoison() || weight->isPoison())
     return false;
-  if (Node *sum = find(mask, [](const Node *node) {
-        return isKeyWeight(node) || node->op == Op::KeySum;
-      })) {
+  if (Node *sum =
+          find(mask, [](const Node *node) { return node->op == Op::KeySum; })) {
     b.notCompiled(sum->place, "a sum over keys in a mask");
     return false;
   }
-  program.mask = mask;
-  return splitWeight(weight) && splitOut(out);
+  loop.mask = mask;
+  return splitWeight(weight) && splitOut(out) && settle() && chooseAxes();
+}
+
+bool PairwiseLoop::buildWithoutLoop(Node *out) {
+  bool isFine = true;
+  for (RoleKind role : {RoleKind::Mask, RoleKind::Score, RoleKind::Weight}) {
+    auto given = scope.roles.find(role);
+    if (given == scope.roles.end())
+      continue;
+    b.getDiagnostics()
+        .error(given->second.range,
+               llvm::Twine("'") + spelling(role) +
+                   "' has no effect, because 'out' has no sum over keys")
+        .note(getRange(RoleKind::Out), "'out' is given here");
+    isFine = false;
+  }
+  out = computed.settle(out);
+  if (out->isPoison())
+    return false;
+  if (out->variesOver(VariesKey)) {
+    b.error(getRange(RoleKind::Out), "'out' must not vary over keys");
+    return false;
+  }
+  loop.out = out;
+  loop.queryAxis = out->queryAxis;
+  return isFine;
+}
+
+bool PairwiseLoop::settle() {
+  for (Node **part : {&loop.score, &loop.factor, &loop.sink, &loop.values})
+    if (*part) {
+      bool isOfPairs = part == &loop.score || part == &loop.factor;
+      *part = computed.settle(*part, isOfPairs ? loop.mask : nullptr);
+      if ((*part)->isPoison())
+        return false;
+    }
+  return true;
+}
+
+bool PairwiseLoop::chooseAxes() {
+  struct Side {
+    Varies varies;
+    const SequenceAxis *Node::*own;
+    const SequenceAxis *Loop::*chosen;
+    bool isQuery;
+  };
+  std::pair<Node *, const char *> parts[] = {
+      {loop.values, "values"}, {loop.score, "score"}, {loop.mask, "mask"},
+      {loop.factor, "weight"}, {loop.sink, "sink"},   {loop.out, "out"}};
+  for (Side side : {Side{VariesQuery, &Node::queryAxis, &Loop::queryAxis, true},
+                    Side{VariesKey, &Node::keyAxis, &Loop::keyAxis, false}}) {
+    std::pair<Node *, const char *> first = {nullptr, ""};
+    for (auto [part, name] : parts) {
+      bool varies = part && part->variesOver(side.varies) &&
+                    part->*side.own != SequenceAxis::any();
+      if (!varies)
+        continue;
+      if (!first.first) {
+        first = {part, name};
+        loop.*side.chosen = part->*side.own;
+      } else if (loop.*side.chosen != part->*side.own) {
+        auto describe = [&](std::pair<Node *, const char *> part) {
+          return std::string("the ") + part.second + " varies over " +
+                 describeAxis(part.first->*side.own, side.isQuery);
+        };
+        auto at = [&](Node *node) {
+          return node->place.end ? node->place : loop.nameRange;
+        };
+        b.getDiagnostics()
+            .error(at(part),
+                   describe({part, name}) + ", but " + describe(first))
+            .note(at(first.first), describe(first));
+        return false;
+      }
+    }
+  }
+  return true;
 }
 
 //===----------------------------------------------------------------------===//
@@ -129,32 +214,30 @@ Node *PairwiseLoop::multiply(const Factors &factors, SourceRange range) {
 }
 
 bool PairwiseLoop::splitWeight(Node *weight) {
-  auto isInner = [](const Node *node) {
-    return isKeyWeight(node) || node->op == Op::KeySum;
-  };
+  auto isSum = [](const Node *node) { return node->op == Op::KeySum; };
   Factors factors;
   collectFactors(weight, factors);
   auto *normal = llvm::find_if(factors.above, isKeyWeight);
   if (normal == factors.above.end()) {
-    program.kind = WeightKind::Sum;
-    program.score = weight;
+    loop.kind = WeightKind::Sum;
+    loop.score = weight;
   } else {
     Node *node = *normal;
     factors.above.erase(normal);
-    program.kind =
+    loop.kind =
         node->op == Op::KeySoftmax ? WeightKind::Softmax : WeightKind::Ratio;
-    program.epsilon = node->real;
-    program.score = node->operands[0];
-    program.sink = node->operands.size() > 1 ? node->operands[1] : nullptr;
-    program.factor = multiply(factors, weight->place);
-    bool isPerFeature = !program.score->isScalar();
-    if (program.factor && (isPerFeature || !program.factor->isScalar())) {
+    loop.epsilon = node->real;
+    loop.score = node->operands[0];
+    loop.sink = node->operands.size() > 1 ? node->operands[1] : nullptr;
+    loop.factor = multiply(factors, weight->place);
+    bool isPerFeature = !loop.score->isScalar();
+    if (loop.factor && (isPerFeature || !loop.factor->isScalar())) {
       b.notCompiled(weight->place, "a factor per feature");
       return false;
     }
   }
-  for (Node *part : {program.score, program.sink, program.factor})
-    if (Node *inner = part ? find(part, isInner) : nullptr) {
+  for (Node *part : {loop.score, loop.sink, loop.factor})
+    if (Node *inner = part ? find(part, isSum) : nullptr) {
       b.notCompiled(inner->place, "a sum over keys inside another");
       return false;
     }
@@ -207,8 +290,8 @@ bool PairwiseLoop::splitOut(Node *out) {
     return false;
   }
   // A score per feature has those of the values.
-  if (!program.score->isScalar() &&
-      b.arithmetic(Op::Mul, {program.score, getRange(RoleKind::Score)},
+  if (!loop.score->isScalar() &&
+      b.arithmetic(Op::Mul, {loop.score, getRange(RoleKind::Score)},
                    {values, sum->place})
           ->isPoison())
     return false;
@@ -224,9 +307,9 @@ bool PairwiseLoop::splitOut(Node *out) {
     b.notCompiled(range, "softmax over keys in out");
     return false;
   }
-  program.values = values;
-  program.keySum = sum;
-  program.out = out;
+  loop.values = values;
+  loop.keySum = sum;
+  loop.out = out;
   return true;
 }
 

@@ -9,17 +9,21 @@
 #ifndef RAPT_LIB_FRONTEND_PAIRWISELOOP_H
 #define RAPT_LIB_FRONTEND_PAIRWISELOOP_H
 
+#include "lib/Frontend/ComputedBuilder.h"
 #include "lib/Frontend/Expressions.h"
 
 namespace rapt::frontend {
 
 class PairwiseLoop {
 public:
-  PairwiseLoop(Program &program, const Scope &scope, Builder &builder,
+  /// Names and roles are those of `scope`.
+  PairwiseLoop(Loop &loop, const Scope &scope, Builder &builder,
                ExpressionBuilder &expressions)
-      : program(program), scope(scope), b(builder), expressions(expressions) {}
+      : loop(loop), scope(scope), b(builder), expressions(expressions),
+        computed(scope.program, builder) {}
 
-  /// Fills in the program; false after an error.
+  /// Fills in the loop; false after an error. With branches around, `out` may
+  /// have no sum over keys, and then there is no loop: `keySum` stays null.
   bool build();
 
 private:
@@ -36,12 +40,18 @@ private:
   Node *resolve(RoleKind role);
   bool splitWeight(Node *weight);
   bool splitOut(Node *out);
+  bool buildWithoutLoop(Node *out);
+  /// Computes whole what is normalised inside the parts.
+  bool settle();
+  /// Finds out what the loop runs over; all parts must agree.
+  bool chooseAxes();
   SourceRange getRange(RoleKind role) const;
 
-  Program &program;
+  Loop &loop;
   const Scope &scope;
   Builder &b;
   ExpressionBuilder &expressions;
+  ComputedBuilder computed;
   std::map<RoleKind, Node *> resolved; ///< Null while it is being made.
 };
 

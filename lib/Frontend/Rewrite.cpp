@@ -179,7 +179,8 @@ Node *Builder::replaceRole(Node *node, RoleKind role, Node *value) {
 Node *Builder::atKey(Node *node, Operand index) {
   if (node->isPoison() || index.node->isPoison())
     return poison();
-  if (!node->variesOver(VariesKey) || index.node->op == Op::KeyPosition)
+  Node *own = place(Op::KeyPosition, node->keyAxis);
+  if (!node->variesOver(VariesKey) || index.node == own)
     return node;
   for (RoleKind role : {RoleKind::Mask, RoleKind::Score, RoleKind::Weight})
     if (replaceRole(node, role, poison())->isPoison())
@@ -195,27 +196,86 @@ Node *Builder::atKey(Node *node, Operand index) {
   if (readsState)
     return error(index.range, "a state has one value at a time, the present "
                               "one; expected no subscript");
-  Replacement replaced{{place(Op::KeyPosition), index.node}};
+  Replacement replaced{{own, index.node}};
   Node *value = rewrite(node, replaced);
   if (value->isPoison() || node->isRunning())
     return value;
 
   // Outside the sequence a value is zero. An input over keys reads as zero by
   // itself.
-  if (node->op == Op::Read)
-    for (auto [axis, own] : llvm::zip(node->input->axes, node->operands))
-      if (axis.name == "keys" && own && own->op == Op::KeyPosition)
-        return value;
+  if (node->op == Op::Read && llvm::is_contained(node->operands, own))
+    return value;
   Operand inside{boolean(true), index.range};
   if (index.node->range.low < 0)
     inside.node = compare(CompareOp::Ge, index, {integer(0), index.range});
   // No query stands after the last key.
-  if (index.node->op != Op::QueryPosition) {
-    Operand length{extent(Op::Length, "keys"), index.range};
+  if (index.node->op != Op::QueryPosition || node->keyAxis) {
+    Operand length{axisLength(node->keyAxis, index.range), index.range};
     Operand before{compare(CompareOp::Lt, index, length), index.range};
     inside.node = logical(Op::And, inside, before);
   }
   return zeroUnless(inside, {value, index.range});
+}
+
+Node *Builder::atQuery(Node *node, Operand index) {
+  Node *own = place(Op::Row, node->queryAxis);
+  if (node->isPoison() || index.node == own)
+    return node;
+  Replacement replaced{{own, index.node}};
+  Node *value = rewrite(node, replaced);
+  Operand inside{boolean(true), index.range};
+  if (index.node->range.low < 0)
+    inside.node = compare(CompareOp::Ge, index, {integer(0), index.range});
+  Operand length{axisLength(node->queryAxis, index.range), index.range};
+  Operand before{compare(CompareOp::Lt, index, length), index.range};
+  inside.node = logical(Op::And, inside, before);
+  return zeroUnless(inside, {value, index.range});
+}
+
+Node *
+Builder::replace(Node *node,
+                 llvm::ArrayRef<std::pair<const Node *, Node *>> replacements) {
+  Replacement replaced;
+  for (auto [old, value] : replacements)
+    replaced[old] = value;
+  return rewrite(node, replaced);
+}
+
+Node *Builder::rowAt(Node *matrix, Node *index, SourceRange range) {
+  if (matrix->isPoison() || index->isPoison() || matrix->features.size() != 2)
+    return matrix;
+  switch (matrix->op) {
+  case Op::Read: {
+    Node copy = *matrix;
+    copy.features.erase(copy.features.begin());
+    *llvm::find(copy.operands, nullptr) = index;
+    return make(std::move(copy), range);
+  }
+  case Op::MatVec:
+    // A matrix of rows, each of which is multiplied.
+    return matVec({matrix->operands[0], range},
+                  {rowAt(matrix->operands[1], index, range), range}, range);
+  case Op::Deferred: {
+    llvm::SmallVector<Node *> operands{matrix, index};
+    return deferred(matrix->scalar, matrix->features.back(), operands);
+  }
+  default: {
+    if (matrix->operands.empty())
+      return notCompiled(range, "rows of " + describe(*matrix));
+    llvm::SmallVector<Node *> operands;
+    for (Node *operand : matrix->operands) {
+      // A row that runs along the first axis gives one number.
+      bool isAlong =
+          operand->isRow() && !operand->features.front().name.empty() &&
+          operand->features.front().name == matrix->features.front().name;
+      operands.push_back(isAlong ? elementAt(operand, index, range)
+                                 : rowAt(operand, index, range));
+      if (operands.back()->isPoison())
+        return poison();
+    }
+    return rebuild(matrix, operands);
+  }
+  }
 }
 
 Node *Builder::zeroUnless(Operand inside, Operand value) {

@@ -19,6 +19,13 @@ struct Binding {
   SourceRange range; ///< Where the name was given.
 };
 
+/// A branch, or a family of them by their numbers.
+struct BranchBinding {
+  SourceRange range; ///< Of its name.
+  std::vector<Loop *> members;
+  bool isFamily = false;
+};
+
 struct Scope {
   Scope(Program &program, const Instance &instance)
       : program(program), instance(instance) {}
@@ -29,6 +36,7 @@ struct Scope {
   std::map<std::string, Binding> params;
   /// `let` names and states in force, and branches, which are poison.
   std::map<std::string, Binding> lets;
+  std::map<std::string, BranchBinding> branches;
   /// Roles given so far.
   std::map<RoleKind, Binding> roles;
   /// The first `let` of every name of the definition.

@@ -6,6 +6,7 @@
 // leaves out, and the signature.
 
 #include "lib/Frontend/Sema.h"
+#include "lib/Frontend/Branches.h"
 #include "lib/Frontend/Declarations.h"
 #include "lib/Frontend/Expressions.h"
 #include "lib/Frontend/PairwiseLoop.h"
@@ -26,7 +27,9 @@ public:
         program(std::make_shared<Program>()), scope(*program, instance),
         b(program->graph, diags), declarations(definition, scope, b),
         expressions(b, scope),
-        recurrences(definition.statements, scope, b, expressions) {
+        recurrences(definition.statements, scope, b, expressions),
+        branches(scope, b, expressions,
+                 [this](const Statement &statement) { visit(statement); }) {
     program->nameRange = definition.name.range;
   }
 
@@ -35,7 +38,7 @@ public:
 private:
   void collectNames(llvm::ArrayRef<StatementPtr> statements);
   void visit(const Statement &statement);
-  bool checkStatements();
+  Node *makeSequence(const std::string &name, Node *value, SourceRange range);
   void visitRole(const Role &role);
   llvm::SmallVector<Node *> getRoots() const;
   void chooseAxes(llvm::ArrayRef<const InputTensor *> arguments);
@@ -53,6 +56,7 @@ private:
   Declarations declarations;
   ExpressionBuilder expressions;
   Recurrences recurrences;
+  Branches branches;
 };
 } // namespace
 
@@ -60,14 +64,13 @@ private:
 // Statements
 //===----------------------------------------------------------------------===//
 
-/// Branches have no value yet: their names are poison, so that what uses them
-/// is not reported a second time.
+/// For messages about names that are used above their definition.
 void Analyzer::collectNames(llvm::ArrayRef<StatementPtr> statements) {
   for (const StatementPtr &statement : statements) {
     if (auto *let = llvm::dyn_cast<Let>(statement.get()))
       scope.allLets.try_emplace(let->name.text, let->name.range);
     if (auto *branch = llvm::dyn_cast<Branch>(statement.get()))
-      scope.lets[branch->name.text] = {b.poison(), branch->name.range};
+      scope.allLets.try_emplace(branch->name.text, branch->name.range);
     if (auto *repeat = llvm::dyn_cast<Repeat>(statement.get()))
       collectNames(repeat->body);
   }
@@ -86,7 +89,9 @@ void Analyzer::visit(const Statement &statement) {
                                   "' is a state; expected 'state " +
                                   let.name.text + " = ...'");
     else
-      scope.lets[let.name.text] = {value, let.name.range};
+      scope.lets[let.name.text] = {
+          makeSequence(let.name.text, value, let.value->range), let.name.range};
+    scope.branches.erase(let.name.text);
     return;
   }
   case Statement::Kind::Role:
@@ -102,26 +107,28 @@ void Analyzer::visit(const Statement &statement) {
   case Statement::Kind::Repeat:
     return recurrences.visit(llvm::cast<Repeat>(statement));
   case Statement::Kind::Branch:
-    return;
+    return branches.visit(llvm::cast<Branch>(statement));
   }
 }
 
-/// Reports the first statement that is not compiled yet; false if there is one.
-bool Analyzer::checkStatements() {
-  auto getName = [](const Statement &statement) -> const char * {
-    switch (statement.kind) {
-    case Statement::Kind::Branch:
-      return "branch";
-    default:
-      return nullptr;
-    }
-  };
-  for (const StatementPtr &statement : definition.statements)
-    if (const char *name = getName(*statement)) {
-      b.notCompiled(statement->keyword, name);
-      return false;
-    }
-  return true;
+/// `q` stands for queries, `k` and `v` for keys. Rows over keys given to `q`
+/// are read at the query's position; of a matrix that does not vary over its
+/// side the first feature axis becomes that side.
+Node *Analyzer::makeSequence(const std::string &name, Node *value,
+                             SourceRange range) {
+  bool isQuery = name == "q";
+  bool isOperand = isQuery || name == "k" || name == "v";
+  if (!isOperand || recurrences.hasStates() || value->isPoison())
+    return value;
+  if (isQuery && value->isRow() && value->variesOver(VariesKey) &&
+      !value->variesOver(VariesQuery) && !value->keyAxis)
+    return b.atKey(value, {b.place(Op::QueryPosition), range});
+  if (!value->isMatrix() || value->variesOver(VariesPair))
+    return value;
+  const SequenceAxis *axis =
+      program->getFeatureAxis(isQuery, value->features.front());
+  return b.rowAt(value, b.place(isQuery ? Op::Row : Op::KeyPosition, axis),
+                 range);
 }
 
 void Analyzer::visitRole(const Role &role) {
@@ -195,7 +202,7 @@ void Analyzer::chooseAxes(llvm::ArrayRef<const InputTensor *> arguments) {
   if (!has("keys"))
     b.error(definition.name.range, "no input that is read has the axis 'keys'");
   for (Node *root : getRoots())
-    walk(root, [&](Node *node) {
+    walkAll(root, [&](Node *node) {
       if (node->op == Op::LeadingExtent && !has(node->name))
         b.error(definition.name.range, "'" + node->name +
                                            "' is used, but no input that is "
@@ -324,7 +331,7 @@ std::optional<Spec> Analyzer::makeSpec() {
       spec.missingExtents.push_back(name);
   };
   for (Node *root : roots)
-    walk(root, [&](Node *node) {
+    walkAll(root, [&](Node *node) {
       if (node->op == Op::Read && !llvm::is_contained(read, node->input))
         read.push_back(node->input);
       if (node->op == Op::UnknownExtent)
@@ -354,7 +361,10 @@ std::optional<Spec> Analyzer::makeSpec() {
       addMissing(extent);
   }
   spec.results = {makeResult("out", spec)};
-  if (program->states.empty() && program->score->isScalar())
+  bool hasLse = program->hasLoop()
+                    ? program->score->isScalar()
+                    : program->states.empty() && getLseSource(*program);
+  if (hasLse)
     spec.results.push_back(makeResult("lse", spec));
   if (scope.instance.givesStates)
     for (const RecurrentState &state : program->states)
@@ -369,12 +379,9 @@ std::optional<Spec> Analyzer::makeSpec() {
 std::optional<Spec> Analyzer::run() {
   declarations.declare();
   collectNames(definition.statements);
-  bool isPairwise = checkStatements();
   recurrences.declare();
   for (const StatementPtr &statement : definition.statements)
     visit(*statement);
-  if (!isPairwise)
-    return std::nullopt;
   if (recurrences.hasStates()) {
     auto out = scope.roles.find(RoleKind::Out);
     const Binding *given = out == scope.roles.end() ? nullptr : &out->second;
@@ -385,6 +392,7 @@ std::optional<Spec> Analyzer::run() {
   PairwiseLoop loop(*program, scope, b, expressions);
   if (!loop.build() || diags.hasErrors())
     return std::nullopt;
+  branches.checkUsed(getRoots());
   return makeSpec();
 }
 

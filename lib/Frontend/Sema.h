@@ -21,6 +21,7 @@
 namespace rapt::frontend {
 
 class Program;
+struct SequenceAxis;
 
 /// What is fixed when a kernel is compiled.
 struct Instance {
@@ -49,6 +50,8 @@ struct TensorAxis {
   bool isFeature = false;
   /// Extent of a feature axis if it is known.
   std::optional<int64_t> extent;
+  /// What a leading axis of a computed tensor counts; null for tokens.
+  const SequenceAxis *sequence = nullptr;
 };
 
 struct TensorSignature {

@@ -11,6 +11,7 @@
 
 #include "dialects/Attn/IR/Attn.h"
 #include "lib/Frontend/Builder.h"
+#include "lib/Frontend/Computed.h"
 #include "lib/Frontend/EmitRegion.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/OwningOpRef.h"
@@ -22,6 +23,7 @@ namespace rapt::frontend {
 struct RegionPlan {
   llvm::SmallVector<Node *> products; ///< Of a query row and a key row.
   llvm::SmallVector<Node *> rows;     ///< Rows of a map at its own place.
+  llvm::SmallVector<Node *> carried;  ///< Rows of keys that change on the way.
   llvm::SmallVector<Node *> keyRows;  ///< Rows of a scan or carry at its key.
   llvm::SmallVector<mlir::Value> captures;
   llvm::DenseMap<const InputTensor *, unsigned> inputs;
@@ -30,6 +32,21 @@ struct RegionPlan {
   std::map<std::string, std::pair<unsigned, int64_t>> extents;
   llvm::DenseMap<const Node *, Node *> expanded;
   llvm::DenseSet<const Node *> visited;
+  /// The positions and lengths of the operation are those of tokens.
+  bool isOverTokens = true;
+  /// Short rows of a pair are written out feature by feature.
+  bool expandsRows = false;
+};
+
+/// What a loop over pairs runs over.
+struct PairShape {
+  const SequenceAxis *queryAxis = nullptr, *keyAxis = nullptr;
+  bool hasQueries = true, hasKeys = true; ///< A side may have one place.
+  std::string headAxis;
+
+  bool isOverTokens() const {
+    return hasQueries && hasKeys && !queryAxis && !keyAxis;
+  }
 };
 
 /// A loop over time to emit.
@@ -58,6 +75,8 @@ private:
   bool isValid(mlir::ModuleOp module);
   mlir::Location getLocation(SourceRange range);
   mlir::Value getExtent(llvm::StringRef axis);
+  /// Null is the axis of tokens of this side.
+  mlir::Value getExtent(const SequenceAxis *axis, bool isQuery);
   mlir::Value getArgument(const InputTensor *input);
   int64_t getStaticExtent(llvm::StringRef axis) const {
     return axis.empty() ? 1 : mlir::ShapedType::kDynamic;
@@ -66,6 +85,8 @@ private:
   // Planning.
   bool planPair(Node *node, RegionPlan &plan);
   bool planPairRow(Node *node, RegionPlan &plan);
+  void planPlace(Node *node, RegionPlan &plan);
+  void hoist(Node *node, RegionPlan &plan);
   void planMap(Node *node, attn::Side side, RegionPlan &plan);
   void capture(const InputTensor *input, RegionPlan &plan);
   void captureExtent(llvm::StringRef axis, RegionPlan &plan);
@@ -74,14 +95,15 @@ private:
   bool isOwnRow(const Node *node, attn::Side side);
   void captureRunning(Node *node, RegionPlan &plan);
   void planScan(Node *node, RegionPlan &plan);
-  std::string getHeadAxis(const Node *node) const;
+  std::string getHeadAxis(unsigned varies) const;
+  std::string getHeadAxis(const Loop &loop) const;
 
   // Operands.
   mlir::Value getInputRows(const Node *node);
-  mlir::Value getRows(Node *node, attn::Side side);
-  mlir::Value getMap(Node *node, attn::Side side);
-  mlir::Value emitMap(Node *node, attn::Side side, llvm::StringRef headAxis,
-                      mlir::Type element);
+  mlir::Value getRows(Node *node, attn::Side side, const SequenceAxis *axis);
+  mlir::Value getMap(Node *node, attn::Side side, const SequenceAxis *axis);
+  mlir::Value emitMap(Node *node, attn::Side side, const SequenceAxis *axis,
+                      llvm::StringRef headAxis, mlir::Type element);
   mlir::Type getRegionRowType(const Node &node);
   void bindRow(const Node *node, mlir::Value row, RegionContext &context);
   void bindCaptures(const RegionPlan &plan, mlir::Block &block, unsigned first,
@@ -95,11 +117,34 @@ private:
                    llvm::SmallVectorImpl<Node *> &backwards);
 
   // The pairwise loop.
-  attn::AttendOp emitAttend();
-  void emitPairRegion(mlir::Region &region, Node *node, const RegionPlan &plan);
-  void emitCarryRegion(attn::AttendOp attend, const RegionPlan &plan);
-  void emitSinkRegion(mlir::Region &region, Node *node, const RegionPlan &plan);
-  void emitYield(Node *node, const RegionContext &context);
+  attn::AttendOp emitAttend(const Loop &loop, llvm::StringRef headAxis);
+  void emitPairRegion(mlir::Region &region, Node *node, const RegionPlan &plan,
+                      const PairShape &shape, mlir::Type element = {});
+  void emitCarryRegion(attn::AttendOp attend, const Loop &loop,
+                       const RegionPlan &plan, llvm::StringRef headAxis);
+  void emitQueryRegion(mlir::Region &region, Node *node, const RegionPlan &plan,
+                       const PairShape &shape, mlir::Type element = {});
+  mlir::Value getKeyRows(Node *row, RegionPlan &plan, const SequenceAxis *axis);
+  void getProducts(RegionPlan &plan, const PairShape &shape,
+                   llvm::SmallVectorImpl<mlir::Value> &queries,
+                   llvm::SmallVectorImpl<mlir::Value> &keys);
+  void emitYield(Node *node, const RegionContext &context, mlir::Type element);
+
+  // What is computed whole (EmitRouting.cpp). Null after an error.
+  mlir::Value getComputed(const Computed &computed);
+  mlir::Value emitComputed(const Computed &computed);
+  mlir::Value emitPool(const Computed &computed);
+  mlir::Value emitPairs(Node *node);
+  mlir::Value emitWeights(const Loop &loop);
+  mlir::Value emitSelect(const Computed &computed);
+  mlir::Value emitAggregate(const Computed &computed);
+  mlir::Value emitMerge(const Computed &computed);
+  attn::AttendOp getAttend(const Loop &loop);
+  mlir::Value getResult(const Loop &loop);
+  mlir::RankedTensorType getPairType(const PairShape &shape,
+                                     mlir::Type element);
+  PairShape getShape(const Computed &computed) const;
+  bool emitResults();
 
   const Spec &spec;
   Program &program;
@@ -109,9 +154,15 @@ private:
   mlir::Location location;
   mlir::func::FuncOp function;
   std::map<std::string, mlir::Value> extents;
-  llvm::DenseMap<std::pair<const Node *, int>, mlir::Value> maps;
+  std::map<std::tuple<const Node *, int, const SequenceAxis *>, mlir::Value>
+      maps;
   llvm::DenseMap<const InputTensor *, mlir::Value> unsqueezed;
-  mlir::Value sum; ///< The result of the attend.
+  /// Results of loops, by what stands for them in an expression.
+  llvm::DenseMap<const Node *, mlir::Value> sums;
+  llvm::DenseMap<const SequenceAxis *, mlir::Value> axisExtents;
+  llvm::DenseMap<const Computed *, mlir::Value> computedTensors;
+  llvm::DenseMap<const Computed *, mlir::Value> mergedLses;
+  llvm::DenseMap<const Loop *, attn::AttendOp> attends;
   llvm::DenseMap<const Node *, mlir::Value> cumSums;
   /// Results of scans from which `out` is made.
   llvm::DenseMap<const Node *, mlir::Value> scanned;

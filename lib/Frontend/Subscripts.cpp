@@ -5,6 +5,7 @@
 // Subscripts count from the right. Of an input they replace indices of its
 // read; of anything else they move the key's position or choose a feature.
 
+#include "lib/Frontend/ComputedBuilder.h"
 #include "lib/Frontend/Expressions.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/StringExtras.h"
@@ -13,6 +14,8 @@ namespace rapt::frontend {
 
 Node *ExpressionBuilder::buildPostfix(const Postfix &postfix) {
   Operand base{nullptr, postfix.base->range};
+  if (auto result = buildBranch(postfix))
+    return *result;
   // An input with `keys` twice can be named only under subscripts.
   auto *name = llvm::dyn_cast<NameRef>(postfix.base.get());
   if (name && !postfix.suffixes.front().member &&
@@ -32,6 +35,49 @@ Node *ExpressionBuilder::buildPostfix(const Postfix &postfix) {
     base.range.end = suffix.range.end;
   }
   return base.node;
+}
+
+/// name.weight, name[2].weight, name[2] of a branch, then anything.
+std::optional<Node *> ExpressionBuilder::buildBranch(const Postfix &postfix) {
+  auto *name = llvm::dyn_cast<NameRef>(postfix.base.get());
+  if (!name || scope.lets.count(name->name))
+    return std::nullopt;
+  auto branch = scope.branches.find(name->name);
+  if (branch == scope.branches.end())
+    return std::nullopt;
+  BranchMembers members{name->name, name->range, branch->second.members};
+  llvm::ArrayRef<Suffix> suffixes = postfix.suffixes;
+  if (branch->second.isFamily) {
+    members = getMember(branch->first, branch->second, suffixes.front());
+    members.range = cover(name->range, suffixes.front().range);
+    suffixes = suffixes.drop_front();
+  }
+  if (members.loops.empty() || !members.loops.front()->score)
+    return b.poison();
+  Operand value{nullptr, members.range};
+  if (!suffixes.empty() && suffixes.front().member) {
+    const Name &member = *suffixes.front().member;
+    if (member.text != "weight")
+      return b.error(member.range,
+                     "a branch has a 'weight', found '." + member.text + "'");
+    value.range = cover(value.range, suffixes.front().range);
+    value.node = ComputedBuilder(scope.program, b)
+                     .weights(members.loops.front(), value.range);
+    suffixes = suffixes.drop_front();
+  } else {
+    value.node = readBranch(members);
+  }
+  for (const Suffix &suffix : suffixes) {
+    if (value.node->isPoison())
+      return value.node;
+    if (suffix.member)
+      return b.error(suffix.range, "expected a branch before '." +
+                                       suffix.member->text + "', found " +
+                                       describe(*value.node));
+    value = subscript(value, suffix);
+    value.range.end = suffix.range.end;
+  }
+  return value.node;
 }
 
 Node *ExpressionBuilder::requireTrailing(Node *read, SourceRange range) {
@@ -63,7 +109,11 @@ ExpressionBuilder::getConstantInteger(Operand operand,
 }
 
 Node *ExpressionBuilder::cut(Operand row, const Subscript &sub) {
+  // The name of the row's own axis is its extent: k[64:dim].
+  const Feature *outer = std::exchange(
+      cutFeature, row.node->isRow() ? &row.node->features.front() : nullptr);
   Operand first = build(*sub.first), last = build(*sub.last);
+  cutFeature = outer;
   for (Operand bound : {first, last})
     if (bound.node->op == Op::UnknownExtent)
       return b.deferred(row.node->scalar, Feature(), row.node);
@@ -126,7 +176,8 @@ Operand ExpressionBuilder::subscriptInput(Operand base, const Suffix &suffix) {
   // What is not subscripted yet.
   llvm::SmallVector<unsigned> open;
   llvm::SmallVector<std::string> names;
-  for (unsigned d = 0; d < input.rank(); ++d)
+  unsigned rank = input.rank() - (input.isSet ? 1 : 0);
+  for (unsigned d = 0; d < rank; ++d)
     if (base.node->operands[d] == b.getOwnIndex(input, d)) {
       open.push_back(d);
       names.push_back(input.axes[d].name);
@@ -158,7 +209,7 @@ Operand ExpressionBuilder::subscriptInput(Operand base, const Suffix &suffix) {
     }
   }
   unsigned feature = 0;
-  for (unsigned d = 0; d < input.rank(); ++d) {
+  for (unsigned d = 0; d < rank; ++d) {
     bool wasKept = !base.node->operands[d];
     if (wasKept && !read.operands[d])
       read.features.push_back(base.node->features[feature]);
@@ -180,9 +231,9 @@ Operand ExpressionBuilder::subscriptValue(Operand base, const Suffix &suffix) {
   if (node->variesOver(VariesAnyHead))
     axes.push_back("heads");
   if (node->variesOver(VariesQuery))
-    axes.push_back("queries");
+    axes.push_back(describeAxis(node->queryAxis, true));
   if (node->variesOver(VariesKey))
-    axes.push_back("keys");
+    axes.push_back(describeAxis(node->keyAxis, false));
   unsigned leading = axes.size();
   for (const Feature &feature : node->features)
     axes.push_back(describe(feature));
@@ -204,7 +255,13 @@ Operand ExpressionBuilder::subscriptValue(Operand base, const Suffix &suffix) {
       bool isOwn = axes[d] == "batch"   ? index->op == Op::Batch
                    : axes[d] == "heads" ? index->op == Op::Head
                                         : axes[d] == "queries";
-      if (axes[d] == "keys")
+      bool isKeys = node->variesOver(VariesKey) && d + 1 == leading;
+      bool isWindows = !isKeys &&
+                       d + 1 + node->variesOver(VariesKey) == leading &&
+                       node->queryAxis;
+      if (isWindows)
+        result.node = b.atQuery(result.node, {index, sub.first->range});
+      else if (isKeys)
         result.node = b.atKey(result.node, {index, sub.first->range});
       else if (!isOwn)
         return {b.notCompiled(sub.range, "axis '" + axes[d] +

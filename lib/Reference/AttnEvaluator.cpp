@@ -33,6 +33,8 @@ public:
 
   Error build(mlir::func::FuncOp spec,
               llvm::ArrayRef<NamedTensor> tensors) override {
+    graph.isRounded = std::is_same_v<Real, float>;
+    graph.threads = threads;
     return buildGraph(spec, tensors, graph,
                       {[this](const Node &node) { return materialize(node); },
                        [this](const ScanNode &node) {
@@ -67,6 +69,13 @@ private:
     if (auto *map = dynamic_cast<const MapNode *>(&node)) {
       for (const Source &row : map->rows)
         prepare(row, shape.batch, shape.heads, b, h);
+      return;
+    }
+    if (auto *merge = dynamic_cast<const MergeNode *>(&node)) {
+      for (const Source &branch : merge->branches)
+        prepare(branch, shape.batch, shape.heads, b, h);
+      for (const Node *lse : merge->lses)
+        prepareNode(*lse, b, h);
       return;
     }
     auto &attend = static_cast<const AttendNode &>(node);

@@ -6,6 +6,7 @@
 // found here.
 
 #include "lib/Reference/AttnGraph.h"
+#include "lib/Reference/WholeTensors.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "llvm/ADT/StringMap.h"
 #include "llvm/ADT/TypeSwitch.h"
@@ -57,6 +58,8 @@ private:
   Error buildMap(attn::MapOp op);
   Error buildAttend(attn::AttendOp op);
   Error buildScan(attn::ScanOp op);
+  Error buildWhole(Operation *op);
+  Error buildMerge(attn::MergeOp op);
   Error buildReturn(func::ReturnOp op);
 
   template <typename Op> Error setShape(Op op, Shape &shape);
@@ -74,7 +77,7 @@ private:
   const Materialize &materialize;
   llvm::DenseMap<Value, TensorView> views;  ///< tensors in memory
   llvm::DenseMap<Value, const Node *> rows; ///< tensors computed by rows
-  llvm::DenseMap<Operation *, const AttendNode *> attends;
+  llvm::DenseMap<Value, const Node *> lses; ///< by the value of log-sum-exp
   llvm::DenseMap<Value, int64_t> extents;
   llvm::DenseSet<Value> whole;
 };
@@ -141,6 +144,12 @@ Error GraphBuilder::bindArguments(llvm::ArrayRef<NamedTensor> tensors) {
   return Error::success();
 }
 
+/// Operations whose results are computed whole, from tensors in memory.
+static bool isWhole(Operation *op) {
+  return isa<attn::PoolOp, attn::RegroupOp, attn::ReorderOp, attn::WeightsOp,
+             attn::SelectOp, attn::AggregateOp>(op);
+}
+
 /// Values that are needed as a whole: captured or reshaped ones, and every
 /// attend that another attend is computed from.
 void GraphBuilder::findWholeValues() {
@@ -160,6 +169,9 @@ void GraphBuilder::findWholeValues() {
       whole.insert_range(scan.getCaptures());
     } else if (auto unsqueeze = dyn_cast<attn::UnsqueezeOp>(op)) {
       whole.insert(unsqueeze.getSource());
+    } else if (isWhole(&op)) {
+      whole.insert_range(op.getOperands());
+      llvm::append_range(beforeAttend, op.getOperands());
     }
   }
   llvm::DenseSet<Value> visited;
@@ -188,6 +200,18 @@ Error GraphBuilder::build(Operation *op) {
       .Case([&](attn::MapOp map) { return buildMap(map); })
       .Case([&](attn::AttendOp attend) { return buildAttend(attend); })
       .Case([&](attn::ScanOp scan) { return buildScan(scan); })
+      .Case<attn::PoolOp, attn::RegroupOp, attn::ReorderOp, attn::WeightsOp,
+            attn::SelectOp, attn::AggregateOp>(
+          [&](Operation *op) { return buildWhole(op); })
+      .Case([&](attn::MergeOp merge) { return buildMerge(merge); })
+      .Case([&](arith::CeilDivSIOp division) -> Error {
+        auto lhs = extents.find(division.getLhs());
+        auto rhs = extents.find(division.getRhs());
+        if (lhs == extents.end() || rhs == extents.end() || rhs->second < 1)
+          return makeError("a quotient of a spec must be one of extents");
+        extents[division] = (lhs->second + rhs->second - 1) / rhs->second;
+        return Error::success();
+      })
       .Case([&](func::ReturnOp op) { return buildReturn(op); })
       .Case([&](arith::ConstantOp constant) -> Error {
         auto value = dyn_cast<IntegerAttr>(constant.getValue());
@@ -414,7 +438,49 @@ Error GraphBuilder::buildAttend(attn::AttendOp op) {
   carry.append(1 + op.getKeys().size() + 1 + op.getSteps().size(), Level::Pair);
   if (Error error = compile(op.getCarry(), carry, node->carry))
     return error;
-  attends[op] = node.get();
+  lses[op.getLse()] = node.get();
+  finish(std::move(node), op.getResult());
+  return Error::success();
+}
+
+Error GraphBuilder::buildWhole(Operation *op) {
+  auto find = [&](Value value) -> Expected<int64_t> {
+    auto known = extents.find(value);
+    if (known == extents.end() || known->second < 0)
+      return makeError("an extent of a spec must be an axis or a constant");
+    return known->second;
+  };
+  Workshop workshop{graph.isRounded, graph.threads, &graph.storage};
+  Expected<TensorView> view = evaluateWhole(
+      op, [&](Value value) { return getView(value); }, find, workshop);
+  if (!view)
+    return view.takeError();
+  views[op->getResult(0)] = *view;
+  return Error::success();
+}
+
+Error GraphBuilder::buildMerge(attn::MergeOp op) {
+  auto node = std::make_unique<MergeNode>();
+  node->readsAttend = true;
+  for (auto [branch, lse] : llvm::zip(op.getBranches(), op.getLses())) {
+    const Node *source = lses.lookup(lse);
+    if (!source)
+      return makeError("a merge needs the log-sum-exp of an attend");
+    if (node->lses.empty()) {
+      node->shape = source->shape;
+    } else if (source->shape.batch != node->shape.batch ||
+               source->shape.heads != node->shape.heads ||
+               source->shape.queries != node->shape.queries) {
+      return makeError("merged branches must have the same rows");
+    }
+    node->lses.push_back(source);
+    if (Error error = getSource(branch, node->shape.queries, *node,
+                                node->branches.emplace_back()))
+      return error;
+  }
+  if (Error error = setResult(op.getResult(), node->shape.queries, *node))
+    return error;
+  lses[op.getLse()] = node.get();
   finish(std::move(node), op.getResult());
   return Error::success();
 }
@@ -519,10 +585,9 @@ Error GraphBuilder::buildReturn(func::ReturnOp op) {
     }
     return Error::success();
   }
-  auto attend = op.getOperand(1).getDefiningOp<attn::AttendOp>();
-  if (op.getNumOperands() > 2 || !attend || op.getOperand(1) != attend.getLse())
-    return makeError("the second result of a spec must be an attend's lse");
-  graph.lse = attends.at(attend);
+  graph.lse = lses.lookup(op.getOperand(1));
+  if (!graph.lse || op.getNumOperands() > 2)
+    return makeError("the second result of a spec must be a log-sum-exp");
   const Shape &lseShape = graph.lse->shape;
   if (lseShape.batch != graph.output.batch ||
       lseShape.heads != graph.output.heads ||

@@ -93,14 +93,22 @@ struct FinalState {
   TensorView view;
 };
 
+/// Branches joined by their log-sum-exp.
+struct MergeNode : Node {
+  std::vector<Source> branches;
+  std::vector<const Node *> lses; ///< an attend or a merge for each branch
+};
+
 /// The operations of a spec. `results` are the source of the output and, if the
-/// spec returns it, the attend whose log-sum-exp is the second result.
+/// spec returns it, the node whose log-sum-exp is the second result.
 struct Graph {
   std::vector<std::unique_ptr<Node>> nodes;
   Source output;
   support::ElementType outputType = support::ElementType::F32;
-  const AttendNode *lse = nullptr;
+  const Node *lse = nullptr;      ///< an attend or a merge
   std::vector<FinalState> states; ///< results of the spec
+  bool isRounded = false;         ///< reals are float, else double
+  unsigned threads = 1;
   std::vector<std::unique_ptr<std::vector<char>>> storage; ///< computed tensors
 };
 

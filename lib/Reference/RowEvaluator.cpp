@@ -77,6 +77,8 @@ void RowEvaluator<Real>::computeRow(const Node &node, int64_t b, int64_t h,
                                     int64_t n, Cell<Real> *row) {
   if (auto *map = dynamic_cast<const MapNode *>(&node))
     return computeMap(*map, b, h, n, row);
+  if (auto *merge = dynamic_cast<const MergeNode *>(&node))
+    return computeMerge(*merge, b, h, n, row);
   computeAttend(static_cast<const AttendNode &>(node), b, h, n);
   State &state = getState(node);
   for (int64_t e = 0; e < node.features; ++e) {
@@ -351,6 +353,55 @@ void RowEvaluator<Real>::computeAttend(const AttendNode &node, int64_t b,
 }
 
 //===----------------------------------------------------------------------===//
+// attn.merge
+//===----------------------------------------------------------------------===//
+
+template <typename Real>
+Real RowEvaluator<Real>::computeLse(const Node &node, int64_t b, int64_t h,
+                                    int64_t n) {
+  auto *merge = dynamic_cast<const MergeNode *>(&node);
+  if (!merge) {
+    computeAttend(static_cast<const AttendNode &>(node), b, h, n);
+    return getState(node).lse;
+  }
+  constexpr Real infinity = std::numeric_limits<Real>::infinity();
+  std::vector<Real> lses;
+  Real largest = -infinity, sum = 0;
+  for (const Node *branch : merge->lses) {
+    lses.push_back(computeLse(*branch, b, h, n));
+    if (!(lses.back() <= largest)) // also takes a NaN
+      largest = lses.back();
+  }
+  if (largest == -infinity)
+    return -infinity;
+  for (Real lse : lses)
+    sum += std::exp(lse - largest);
+  return largest + std::log(sum);
+}
+
+template <typename Real>
+void RowEvaluator<Real>::computeMerge(const MergeNode &node, int64_t b,
+                                      int64_t h, int64_t n, Cell<Real> *row) {
+  for (int64_t e = 0; e < node.features; ++e)
+    row[e].real = 0;
+  constexpr Real infinity = std::numeric_limits<Real>::infinity();
+  Real lse = computeLse(node, b, h, n);
+  std::vector<Cell<Real>> part(node.features);
+  for (auto [branch, source] : llvm::zip(node.branches, node.lses)) {
+    Real own = computeLse(*source, b, h, n);
+    if (own == -infinity)
+      continue;
+    Real weight = std::exp(own - lse);
+    loadRow(branch, b * branch.batch / node.shape.batch,
+            h * branch.heads / node.shape.heads, n, part.data());
+    for (int64_t e = 0; e < node.features; ++e)
+      row[e].real += weight * part[e].real;
+  }
+  for (int64_t e = 0; e < node.features; ++e)
+    row[e].real = roundToResult(node, row[e].real);
+}
+
+//===----------------------------------------------------------------------===//
 // Results
 //===----------------------------------------------------------------------===//
 
@@ -395,8 +446,7 @@ Row RowEvaluator<Real>::evaluate(RowIndex row, bool countOnly) {
   loadRow(graph.output, row.b, row.h, row.i, out.data());
   Row result;
   if (graph.lse) {
-    computeAttend(*graph.lse, row.b, row.h, row.i);
-    result.lse = getState(*graph.lse).lse;
+    result.lse = computeLse(*graph.lse, row.b, row.h, row.i);
   }
   result.keptPairs = keptPairs;
   if (countOnly)

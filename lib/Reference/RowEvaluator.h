@@ -80,6 +80,10 @@ private:
   void computeMap(const MapNode &node, int64_t b, int64_t h, int64_t n,
                   Cell<Real> *row);
   void computeAttend(const AttendNode &node, int64_t b, int64_t h, int64_t n);
+  void computeMerge(const MergeNode &node, int64_t b, int64_t h, int64_t n,
+                    Cell<Real> *row);
+  /// The log-sum-exp of row n of an attend or a merge.
+  Real computeLse(const Node &node, int64_t b, int64_t h, int64_t n);
   void selectPairs(const AttendNode &node, State &state, int64_t b, int64_t h,
                    int64_t n);
   void computeDots(const AttendNode &node, State &state, int64_t j);

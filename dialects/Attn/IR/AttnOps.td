@@ -193,7 +193,7 @@ def Attn_MapOp : Attn_Op<"map", [
 
 def Attn_YieldOp : Attn_Op<"yield", [
     Pure, Terminator, ReturnLike,
-    ParentOneOf<["AttendOp", "MapOp", "ScanOp"]>]> {
+    ParentOneOf<["AttendOp", "MapOp", "ScanOp", "WeightsOp", "SelectOp", "AggregateOp"]>]> {
   let summary = "The values of a region";
   let description = [{
     How many values there are, and of which types, the enclosing operation says.
@@ -388,5 +388,6 @@ def Attn_ConcatOp : Attn_Op<"concat", [Pure]> {
 }
 
 include "dialects/Attn/IR/ScanOps.td"
+include "dialects/Attn/IR/RoutingOps.td"
 
 #endif // RAPT_DIALECTS_ATTN_IR_ATTNOPS

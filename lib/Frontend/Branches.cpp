@@ -1,0 +1,131 @@
+// Part of the Rapt project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
+#include "lib/Frontend/Branches.h"
+#include "lib/Frontend/PairwiseLoop.h"
+#include "llvm/ADT/DenseSet.h"
+#include "llvm/ADT/STLExtras.h"
+
+namespace rapt::frontend {
+
+/// More branches than any mechanism needs.
+static constexpr int64_t maxFamily = 64;
+
+bool Branches::checkStatements(const Branch &branch) {
+  for (const StatementPtr &statement : branch.body) {
+    const char *name = nullptr;
+    switch (statement->kind) {
+    case Statement::Kind::State:
+      name = "state in a branch";
+      break;
+    case Statement::Kind::Repeat:
+      name = "repeat in a branch";
+      break;
+    case Statement::Kind::Param:
+    case Statement::Kind::Input:
+      b.getDiagnostics()
+          .error(statement->keyword,
+                 "params and inputs hold everywhere; expected them outside "
+                 "branch '" +
+                     branch.name.text + "'")
+          .note(branch.name.range, "the branch starts here");
+      return false;
+    default:
+      continue;
+    }
+    b.notCompiled(statement->keyword, name);
+    return false;
+  }
+  return true;
+}
+
+/// One loop, with the names in force; they are put back afterwards.
+Loop *Branches::build(const Branch &branch) {
+  Loop *loop = &scope.program.loops.emplace_back();
+  loop->name = branch.name.text;
+  loop->nameRange = branch.name.range;
+  auto lets = scope.lets;
+  auto branches = scope.branches;
+  auto allLets = scope.allLets;
+  auto roles = std::exchange(scope.roles, {});
+  // A branch inside does not make this one a combination of branches unless its
+  // own `out` is.
+  for (const StatementPtr &statement : branch.body) {
+    if (auto *let = llvm::dyn_cast<Let>(statement.get()))
+      scope.allLets.try_emplace(let->name.text, let->name.range);
+    if (auto *inner = llvm::dyn_cast<Branch>(statement.get()))
+      scope.allLets.try_emplace(inner->name.text, inner->name.range);
+  }
+  unsigned errors = b.getDiagnostics().errorCount();
+  for (const StatementPtr &statement : branch.body)
+    visitStatement(*statement);
+  bool isFine = b.getDiagnostics().errorCount() == errors &&
+                PairwiseLoop(*loop, scope, b, expressions).build();
+  scope.lets = std::move(lets);
+  scope.branches = std::move(branches);
+  scope.allLets = std::move(allLets);
+  scope.roles = std::move(roles);
+  return isFine ? loop : nullptr;
+}
+
+void Branches::visit(const Branch &branch) {
+  int64_t count = 1;
+  bool isFine = checkStatements(branch);
+  if (branch.counter && isFine) {
+    Operand operand = expressions.build(*branch.count);
+    isFine = b.expectInteger(operand, "an integer");
+    if (isFine && operand.node->op != Op::Integer) {
+      b.error(operand.range, "expected a number of branches known at compile "
+                             "time");
+      isFine = false;
+    }
+    if (isFine)
+      count = operand.node->integer;
+    if (isFine && (count < 1 || count > maxFamily)) {
+      b.error(operand.range, "expected 1 .. " + llvm::Twine(maxFamily) +
+                                 " branches, found " + llvm::Twine(count));
+      isFine = false;
+    }
+  }
+  BranchBinding binding{branch.name.range, {}, branch.counter.has_value()};
+  for (int64_t n = 0; isFine && n < count; ++n) {
+    std::map<std::string, Binding> lets = scope.lets;
+    if (branch.counter)
+      scope.lets[branch.counter->text] = {b.integer(n), branch.counter->range};
+    Loop *loop = build(branch);
+    scope.lets = std::move(lets);
+    isFine = loop;
+    binding.members.push_back(loop);
+  }
+  // After an error the name is poison, so that what uses it is not judged.
+  if (!isFine) {
+    scope.lets[branch.name.text] = {b.poison(), branch.name.range};
+    return;
+  }
+  scope.lets.erase(branch.name.text);
+  all.emplace_back(&branch, binding.members);
+  scope.branches[branch.name.text] = std::move(binding);
+}
+
+void Branches::checkUsed(llvm::ArrayRef<Node *> roots) {
+  llvm::DenseSet<const Loop *> used;
+  std::function<void(const Computed &)> use = [&](const Computed &computed) {
+    if (computed.loop)
+      used.insert(computed.loop);
+    for (const Computed *part : computed.parts)
+      use(*part);
+  };
+  for (Node *root : roots)
+    walkAll(root, [&](Node *node) {
+      if (node->op == Op::Read && node->input->computed)
+        use(*node->input->computed);
+    });
+  for (const auto &[branch, loops] : all)
+    if (llvm::none_of(loops, [&](Loop *loop) { return used.contains(loop); }))
+      b.error(branch->name.range,
+              "branch '" + branch->name.text +
+                  "' is never used; join it in 'out', or read its weight");
+}
+
+} // namespace rapt::frontend
