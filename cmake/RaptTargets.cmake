@@ -22,6 +22,15 @@ function(rapt_add_dialect folder mnemonic)
   add_mlir_doc(${folder}Ops ${folder} dialects/ -gen-dialect-doc -dialect=${mnemonic})
 endfunction()
 
+# rapt_add_passes(<Folder>): pass classes and reference page from Passes.td;
+# defines the target Rapt<Folder>PassesIncGen.
+function(rapt_add_passes folder)
+  set(LLVM_TARGET_DEFINITIONS Passes.td)
+  mlir_tablegen(Passes.h.inc -gen-pass-decls -name ${folder})
+  add_public_tablegen_target(Rapt${folder}PassesIncGen)
+  add_mlir_doc(Passes ${folder}Passes passes/ -gen-pass-doc)
+endfunction()
+
 # One precompiled header of the MLIR headers that nearly every file includes:
 # five times faster per file. Every library that links MLIR reuses it.
 function(rapt_add_precompiled_header)

@@ -28,7 +28,8 @@ static bool hasRowsPerPair(attn::AttendOp op) {
 /// if it has one.
 static llvm::StringRef getConstruct(Operation *op) {
   return llvm::TypeSwitch<Operation *, llvm::StringRef>(op)
-      .Case([](attn::ScanOp) { return "a recurrence over the sequence"; })
+      .Case<attn::ScanOp, attn::AffineScanOp>(
+          [](Operation *) { return "a recurrence over the sequence"; })
       .Case([](attn::PoolOp) { return "pool"; })
       .Case([](attn::RegroupOp) { return "regroup"; })
       .Case([](attn::ReorderOp) { return "rank"; })

@@ -58,7 +58,9 @@ void Recurrences::bind() {
   held.clear();
   for (StateInfo &info : states) {
     info.before = b.state(info.first.text, info.features);
-    scope.lets[info.first.text] = {info.before, info.first.range};
+    bool isPoison = info.isUnknown && !isTrial;
+    scope.lets[info.first.text] = {isPoison ? b.poison() : info.before,
+                                   info.first.range};
   }
 }
 
@@ -95,7 +97,9 @@ bool Recurrences::settle() {
   };
   for (auto [info, tried] : llvm::zip(states, trial.states)) {
     grow(info, tried.initial);
-    grow(info, inner.lets[info.first.text].node);
+    const Node *after = inner.lets[info.first.text].node;
+    grow(info, after);
+    info.isUnknown = after->op == Op::Deferred && info.features.empty();
   }
   return hasGrown;
 }
@@ -332,7 +336,17 @@ bool Recurrences::finish(Program &program, const Binding *out,
     b.error(definition, "expected 'out' in a definition with states");
     return false;
   }
-  if (out->node->isPoison() || !checkOut(out->node, out->range))
+  if (!out->node->isPoison() && !checkOut(out->node, out->range))
+    return false;
+  if (b.getDiagnostics().hasErrors())
+    return false;
+  for (const StateInfo &info : states)
+    if (info.isUnknown)
+      b.error(info.first.range,
+              "the shape of '" + info.first.text +
+                  "' does not follow from its update; expected 'from' a value "
+                  "that has it, or a write of it");
+  if (b.getDiagnostics().hasErrors())
     return false;
   auto getInitial = [&](const StateInfo &info) {
     return info.initial ? info.initial : b.real(0);

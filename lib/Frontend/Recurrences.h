@@ -48,6 +48,7 @@ private:
     bool isReverse = false;
     const State *statement = nullptr; ///< Its first line.
     llvm::SmallVector<Feature, 2> features;
+    bool isUnknown = false; ///< Its shape does not follow from its update.
     Node *before = nullptr, *initial = nullptr;
   };
   /// What hold() carries along with a state.

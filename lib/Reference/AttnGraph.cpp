@@ -60,6 +60,10 @@ private:
   Error buildScan(attn::ScanOp op);
   Error buildWhole(Operation *op);
   Error buildMerge(attn::MergeOp op);
+  Error buildAffineScan(attn::AffineScanOp op);
+  template <typename Op> Error setScan(Op op, ScanNode &node);
+  static Expected<RegionProgram> compileStep(Region &region, size_t captures);
+  Error finishScan(Operation *op, const ScanNode &node);
   Error buildReturn(func::ReturnOp op);
 
   template <typename Op> Error setShape(Op op, Shape &shape);
@@ -163,10 +167,8 @@ void GraphBuilder::findWholeValues() {
       beforeAttend.push_back(attend.getValues());
     } else if (auto map = dyn_cast<attn::MapOp>(op)) {
       whole.insert_range(map.getCaptures());
-    } else if (auto scan = dyn_cast<attn::ScanOp>(op)) {
-      whole.insert_range(scan.getQueries());
-      whole.insert_range(scan.getKeys());
-      whole.insert_range(scan.getCaptures());
+    } else if (isa<attn::ScanOp, attn::AffineScanOp>(op)) {
+      whole.insert_range(op.getOperands());
     } else if (auto unsqueeze = dyn_cast<attn::UnsqueezeOp>(op)) {
       whole.insert(unsqueeze.getSource());
     } else if (isWhole(&op)) {
@@ -212,6 +214,7 @@ Error GraphBuilder::build(Operation *op) {
         extents[division] = (lhs->second + rhs->second - 1) / rhs->second;
         return Error::success();
       })
+      .Case([&](attn::AffineScanOp scan) { return buildAffineScan(scan); })
       .Case([&](func::ReturnOp op) { return buildReturn(op); })
       .Case([&](arith::ConstantOp constant) -> Error {
         auto value = dyn_cast<IntegerAttr>(constant.getValue());
@@ -485,8 +488,8 @@ Error GraphBuilder::buildMerge(attn::MergeOp op) {
   return Error::success();
 }
 
-Error GraphBuilder::buildScan(attn::ScanOp op) {
-  ScanNode node;
+/// What scans have in common with those in normal form.
+template <typename Op> Error GraphBuilder::setScan(Op op, ScanNode &node) {
   if (Error error = setShape(op, node.shape))
     return error;
   node.isReverse = op.getReverse();
@@ -526,21 +529,59 @@ Error GraphBuilder::buildScan(attn::ScanOp op) {
       return element.takeError();
     node.outputTypes.push_back(*element);
   }
-  std::optional<RegionProgram> initial, body;
-  SmallVector<Level> levels(attn::ScanOp::kInitialPositions, Level::Head);
+  std::optional<RegionProgram> initial;
+  SmallVector<Level> levels(Op::kInitialPositions, Level::Head);
   if (Error error = compile(op.getInitial(), levels, initial))
     return error;
-  // b, h; everything else changes with the step.
-  levels.append(op.getBody().getNumArguments() - levels.size() -
-                    node.captures.size(),
-                Level::Pair);
-  if (Error error = compile(op.getBody(), levels, body))
-    return error;
   node.initial = std::move(*initial);
-  node.body = std::move(*body);
-  for (auto [result, view] : llvm::zip(op.getResults(), materialize.scan(node)))
+  return Error::success();
+}
+
+/// A region of a scan: b, h; everything else changes with the step.
+Expected<RegionProgram> GraphBuilder::compileStep(Region &region,
+                                                  size_t captures) {
+  SmallVector<Level> levels(2, Level::Head);
+  levels.append(region.getNumArguments() - levels.size() - captures,
+                Level::Pair);
+  return RegionProgram::compile(region, levels);
+}
+
+Error GraphBuilder::finishScan(Operation *op, const ScanNode &node) {
+  for (auto [result, view] :
+       llvm::zip(op->getResults(), materialize.scan(node)))
     views[result] = view;
   return Error::success();
+}
+
+Error GraphBuilder::buildScan(attn::ScanOp op) {
+  ScanNode node;
+  if (Error error = setScan(op, node))
+    return error;
+  auto body = compileStep(op.getBody(), node.captures.size());
+  if (!body)
+    return body.takeError();
+  node.body = std::move(*body);
+  return finishScan(op, node);
+}
+
+Error GraphBuilder::buildAffineScan(attn::AffineScanOp op) {
+  ScanNode node;
+  if (Error error = setScan(op, node))
+    return error;
+  auto step = compileStep(op.getStep(), node.captures.size());
+  if (!step)
+    return step.takeError();
+  auto read = compileStep(op.getRead(), node.captures.size());
+  if (!read)
+    return read.takeError();
+  node.affine = AffineBody{std::move(*step), std::move(*read), {}, {}};
+  for (unsigned state = 0; state < node.states; ++state) {
+    attn::TransitionAttr transition = op.getTransition(state);
+    node.affine->transitions.push_back(transition);
+    node.affine->valueCounts.push_back(
+        transition.getValueTypes(op.getStateTypes()[state]).size());
+  }
+  return finishScan(op, node);
 }
 
 Error GraphBuilder::buildReturn(func::ReturnOp op) {
@@ -573,10 +614,11 @@ Error GraphBuilder::buildReturn(func::ReturnOp op) {
     return Error::success();
 
   // After the output: the states of scans, or a log-sum-exp.
-  if (isa_and_nonnull<attn::ScanOp>(op.getOperand(1).getDefiningOp())) {
+  if (isa_and_nonnull<attn::ScanOp, attn::AffineScanOp>(
+          op.getOperand(1).getDefiningOp())) {
     for (OpOperand &operand : llvm::drop_begin(op->getOpOperands())) {
-      auto scan = operand.get().getDefiningOp<attn::ScanOp>();
-      if (!scan || !llvm::is_contained(scan.getFinalStates(), operand.get()))
+      Operation *scan = operand.get().getDefiningOp();
+      if (!isa_and_nonnull<attn::ScanOp, attn::AffineScanOp>(scan))
         return makeError("a result beside states must be a state");
       auto name = spec.getResultAttrOfType<StringAttr>(
           operand.getOperandNumber(), attn::kNameAttr);

@@ -71,6 +71,13 @@ struct AttendNode : Node {
   bool isPerFeature = false; ///< The score is a row.
 };
 
+/// The body of a scan in normal form.
+struct AffineBody {
+  RegionProgram step, read;
+  std::vector<attn::TransitionAttr> transitions;
+  std::vector<size_t> valueCounts; ///< Values of each transition.
+};
+
 /// Step by step, so that it is computed whole and never by rows. Operands are
 /// tensors in memory.
 struct ScanNode {
@@ -78,6 +85,7 @@ struct ScanNode {
   bool isReverse = false;
   std::vector<TensorView> queries, keys, captures;
   RegionProgram initial, body;
+  std::optional<AffineBody> affine; ///< In the place of `body`.
   unsigned states = 0;
   std::vector<llvm::SmallVector<int64_t, 2>> stateExtents;
   std::vector<support::ElementType> outputTypes;

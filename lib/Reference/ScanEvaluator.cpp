@@ -3,34 +3,27 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 
 #include "lib/Reference/ScanEvaluator.h"
+#include "lib/Reference/HeadScan.h"
 
 namespace rapt::reference {
 
-namespace {
-template <typename Real> class HeadScan {
-public:
-  HeadScan(const ScanNode &node, llvm::ArrayRef<Real *> outputs,
-           llvm::ArrayRef<Real *> finals)
-      : node(node), outputs(outputs), finals(finals) {}
-
-  void run(int64_t b, int64_t h);
-
-private:
-  void load(const TensorView &view, int64_t b, int64_t h, int64_t n,
-            unsigned argument);
-  void step(int64_t b, int64_t h, int64_t j);
-
-  const ScanNode &node;
-  llvm::ArrayRef<Real *> outputs, finals;
-  std::vector<Cell<Real>> cells, next;
-};
-} // namespace
-
-/// Row n of an operand to an argument of the body; zero if there is no row n.
 template <typename Real>
-void HeadScan<Real>::load(const TensorView &view, int64_t b, int64_t h,
-                          int64_t n, unsigned argument) {
-  Cell<Real> *row = &cells[node.body.getArgument(argument)];
+void HeadScan<Real>::start(const RegionProgram &program, Cells &cells,
+                           int64_t b, int64_t h) {
+  Surroundings around = node.getSurroundings();
+  cells = program.makeCells<Real>();
+  program.run(Level::Constant, cells.data(), around);
+  cells[program.getArgument(0)].integer = b;
+  cells[program.getArgument(1)].integer = h;
+  program.run(Level::Head, cells.data(), around);
+}
+
+/// Row n of an operand to an argument; zero if there is no row n.
+template <typename Real>
+void HeadScan<Real>::load(const RegionProgram &program, Cells &cells,
+                          unsigned argument, const TensorView &view, int64_t b,
+                          int64_t h, int64_t n) {
+  Cell<Real> *row = &cells[program.getArgument(argument)];
   int64_t indices[] = {b * view.sizes[0] / node.shape.batch,
                        h * view.sizes[1] / node.shape.heads, n, 0};
   for (int64_t &d = indices[3]; d < view.sizes[3]; ++d)
@@ -40,65 +33,93 @@ void HeadScan<Real>::load(const TensorView &view, int64_t b, int64_t h,
       row[d].integer = readInteger(view, indices);
 }
 
+/// All states to arguments from `argument` on.
+template <typename Real>
+void HeadScan<Real>::setStates(const RegionProgram &program, Cells &cells,
+                               unsigned argument, const Cells &values) {
+  for (unsigned s = 0; s < node.states; ++s)
+    std::copy_n(&values[getOffset(s)], getCount(s),
+                &cells[program.getArgument(argument + s)]);
+}
+
+template <typename Real> size_t HeadScan<Real>::getCount(unsigned state) const {
+  return node.initial.getResults()[state].count;
+}
+template <typename Real>
+size_t HeadScan<Real>::getOffset(unsigned state) const {
+  size_t offset = 0;
+  for (unsigned s = 0; s < state; ++s)
+    offset += getCount(s);
+  return offset;
+}
+
+template <typename Real>
+void HeadScan<Real>::store(const Cells &cells,
+                           llvm::ArrayRef<RegionProgram::Result> rows,
+                           int64_t b, int64_t h, int64_t row) {
+  if (row < 0)
+    return; // there is no query at this step
+  int64_t place = (b * node.shape.heads + h) * node.shape.queries + row;
+  for (auto [p, result] : llvm::enumerate(rows))
+    for (int32_t d = 0; d < result.count; ++d) {
+      Real value = cells[result.cell + d].real;
+      if constexpr (std::is_same_v<Real, float>)
+        value =
+            static_cast<float>(support::roundTo(node.outputTypes[p], value));
+      outputs[p][place * result.count + d] = value;
+    }
+}
+
 template <typename Real>
 void HeadScan<Real>::step(int64_t b, int64_t h, int64_t j) {
   int64_t row = j - (node.shape.keys - node.shape.queries);
-  cells[node.body.getArgument(2)].integer = row;
-  cells[node.body.getArgument(3)].integer = j;
-  unsigned argument = attn::ScanOp::kPositions + node.states;
+  const RegionProgram &body = node.body;
+  bodyCells[body.getArgument(2)].integer = row;
+  bodyCells[body.getArgument(3)].integer = j;
+  unsigned argument = attn::ScanOp::kPositions;
+  setStates(body, bodyCells, argument, states);
+  argument += node.states;
   for (const TensorView &view : node.queries)
-    load(view, b, h, row, argument++);
+    load(body, bodyCells, argument++, view, b, h, row);
   for (const TensorView &view : node.keys)
-    load(view, b, h, j, argument++);
-  node.body.run(Level::Pair, cells.data(), node.getSurroundings());
-  llvm::ArrayRef<RegionProgram::Result> results = node.body.getResults();
-  if (row >= 0)
-    for (auto [p, result] : llvm::enumerate(results.drop_front(node.states)))
-      for (int32_t d = 0; d < result.count; ++d) {
-        Real value = cells[result.cell + d].real;
-        if constexpr (std::is_same_v<Real, float>)
-          value =
-              static_cast<float>(support::roundTo(node.outputTypes[p], value));
-        outputs[p][((b * node.shape.heads + h) * node.shape.queries + row) *
-                       result.count +
-                   d] = value;
-      }
+    load(body, bodyCells, argument++, view, b, h, j);
+  body.run(Level::Pair, bodyCells.data(), node.getSurroundings());
+  llvm::ArrayRef<RegionProgram::Result> results = body.getResults();
+  store(bodyCells, results.drop_front(node.states), b, h, row);
   // All states at once: one may be what another was.
-  next.clear();
-  for (const RegionProgram::Result &result : results.take_front(node.states))
-    for (int32_t d = 0; d < result.count; ++d)
-      next.push_back(cells[result.cell + d]);
-  size_t place = 0;
-  for (auto [s, result] : llvm::enumerate(results.take_front(node.states)))
-    for (int32_t d = 0; d < result.count; ++d)
-      cells[node.body.getArgument(attn::ScanOp::kPositions + s) + d] =
-          next[place++];
+  for (unsigned s = 0; s < node.states; ++s)
+    std::copy_n(&bodyCells[results[s].cell], getCount(s),
+                &states[getOffset(s)]);
 }
 
 template <typename Real> void HeadScan<Real>::run(int64_t b, int64_t h) {
-  Surroundings around = node.getSurroundings();
-  auto start = [&](const RegionProgram &program,
-                   std::vector<Cell<Real>> &place) {
-    place = program.makeCells<Real>();
-    program.run(Level::Constant, place.data(), around);
-    place[program.getArgument(0)].integer = b;
-    place[program.getArgument(1)].integer = h;
-    program.run(Level::Head, place.data(), around);
-  };
-  std::vector<Cell<Real>> initial;
-  start(node.initial, initial);
-  start(node.body, cells);
-  for (auto [s, result] : llvm::enumerate(node.initial.getResults()))
-    for (int32_t d = 0; d < result.count; ++d)
-      cells[node.body.getArgument(attn::ScanOp::kPositions + s) + d] =
-          initial[result.cell + d];
-  for (int64_t n = 0; n < node.shape.keys; ++n)
-    step(b, h, node.isReverse ? node.shape.keys - 1 - n : n);
-  for (auto [s, result] : llvm::enumerate(node.initial.getResults()))
-    for (int32_t d = 0; d < result.count; ++d)
-      finals[s][(b * node.shape.heads + h) * result.count + d] =
-          cells[node.body.getArgument(attn::ScanOp::kPositions + s) + d].real;
+  Cells initial;
+  start(node.initial, initial, b, h);
+  states.clear();
+  for (const RegionProgram::Result &result : node.initial.getResults())
+    states.insert(states.end(), initial.begin() + result.cell,
+                  initial.begin() + result.cell + result.count);
+  if (node.affine) {
+    start(node.affine->step, stepCells, b, h);
+    start(node.affine->read, readCells, b, h);
+  } else {
+    start(node.body, bodyCells, b, h);
+  }
+  for (int64_t n = 0; n < node.shape.keys; ++n) {
+    int64_t j = node.isReverse ? node.shape.keys - 1 - n : n;
+    if (node.affine)
+      affineStep(b, h, j);
+    else
+      step(b, h, j);
+  }
+  for (unsigned s = 0; s < node.states; ++s)
+    for (size_t d = 0; d < getCount(s); ++d)
+      finals[s][(b * node.shape.heads + h) * getCount(s) + d] =
+          states[getOffset(s) + d].real;
 }
+
+template class HeadScan<double>;
+template class HeadScan<float>;
 
 template <typename Real>
 std::vector<TensorView>
@@ -120,7 +141,8 @@ evaluateScan(const ScanNode &node, unsigned threads,
   };
   llvm::SmallVector<Real *> outputs, finals;
   for (const RegionProgram::Result &result :
-       node.body.getResults().drop_front(node.states))
+       node.affine ? node.affine->read.getResults()
+                   : node.body.getResults().drop_front(node.states))
     outputs.push_back(
         allocate({shape.batch, shape.heads, shape.queries, result.count}));
   for (llvm::ArrayRef<int64_t> extents : node.stateExtents) {

@@ -4,6 +4,7 @@
 
 /// rapt-opt: runs passes on MLIR files, for tests and for debugging.
 
+#include "dialects/Attn/Transforms/Passes.h"
 #include "lib/Compiler/LowerToLLVM.h"
 #include "lib/Conversion/AttnToTile/AttnToTile.h"
 #include "lib/Conversion/TileToVector/TileToVector.h"
@@ -16,6 +17,7 @@ int main(int argc, char **argv) {
   rapt::registerLadderDialects(registry);
   // Passes: upstream's general ones, then ours by edge of the ladder.
   mlir::registerTransformsPasses();
+  rapt::attn::registerAttnPasses();
   rapt::registerAttnToTilePass();
   rapt::registerTileToVectorPass();
   rapt::registerLowerToLLVMPass();

@@ -4,14 +4,21 @@
 
 #include "dialects/Attn/IR/Attn.h"
 #include "mlir/IR/DialectImplementation.h"
+#include "llvm/ADT/TypeSwitch.h"
 
 using namespace mlir;
 using namespace rapt::attn;
 
 #include "dialects/Attn/IR/AttnDialect.cpp.inc"
 #include "dialects/Attn/IR/AttnEnums.cpp.inc"
+#define GET_ATTRDEF_CLASSES
+#include "dialects/Attn/IR/AttnAttrs.cpp.inc"
 
 void AttnDialect::initialize() {
+  addAttributes<
+#define GET_ATTRDEF_LIST
+#include "dialects/Attn/IR/AttnAttrs.cpp.inc"
+      >();
   addOperations<
 #define GET_OP_LIST
 #include "dialects/Attn/IR/AttnOps.cpp.inc"

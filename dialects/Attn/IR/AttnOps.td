@@ -7,6 +7,7 @@
 #ifndef RAPT_DIALECTS_ATTN_IR_ATTNOPS
 #define RAPT_DIALECTS_ATTN_IR_ATTNOPS
 
+include "mlir/IR/AttrTypeBase.td"
 include "mlir/IR/EnumAttr.td"
 include "mlir/IR/OpBase.td"
 include "mlir/Interfaces/ControlFlowInterfaces.td"
@@ -39,6 +40,7 @@ def Attn_Dialect : Dialect {
   }];
   let dependentDialects = ["::mlir::arith::ArithDialect"];
   let hasConstantMaterializer = 1;
+  let useDefaultAttributePrinterParser = 1;
 }
 
 //===----------------------------------------------------------------------===//
@@ -193,7 +195,8 @@ def Attn_MapOp : Attn_Op<"map", [
 
 def Attn_YieldOp : Attn_Op<"yield", [
     Pure, Terminator, ReturnLike,
-    ParentOneOf<["AttendOp", "MapOp", "ScanOp", "WeightsOp", "SelectOp", "AggregateOp"]>]> {
+    ParentOneOf<["AttendOp", "MapOp", "ScanOp", "AffineScanOp", "WeightsOp",
+                 "SelectOp", "AggregateOp"]>]> {
   let summary = "The values of a region";
   let description = [{
     How many values there are, and of which types, the enclosing operation says.
@@ -389,5 +392,6 @@ def Attn_ConcatOp : Attn_Op<"concat", [Pure]> {
 
 include "dialects/Attn/IR/ScanOps.td"
 include "dialects/Attn/IR/RoutingOps.td"
+include "dialects/Attn/IR/AffineScanOps.td"
 
 #endif // RAPT_DIALECTS_ATTN_IR_ATTNOPS

@@ -34,6 +34,23 @@ mlir::Type getRegionElementType(mlir::Type element);
 /// The type that a row of `operand`, a tensor of rank 4, has inside a region.
 mlir::Type getRegionRowType(mlir::Value operand);
 
+/// Whether a value of a region is computed from one of its arguments, other
+/// than through what is `given`.
+bool dependsOn(mlir::Value value, llvm::ArrayRef<mlir::BlockArgument> arguments,
+               llvm::function_ref<bool(mlir::Value)> given = nullptr);
+
+/// What scans have in common: states are numbers, rows or matrices of f32; an
+/// output holds the row that `region` yields for it; a final state holds one
+/// state for each batch and head.
+mlir::LogicalResult verifyStateTypes(mlir::Operation *op,
+                                     mlir::TypeRange states);
+mlir::LogicalResult verifyScanOutputs(mlir::Operation *op,
+                                      llvm::StringRef region,
+                                      mlir::ValueRange outputs,
+                                      mlir::ValueRange rows);
+mlir::LogicalResult verifyFinalState(mlir::Operation *op, llvm::StringRef name,
+                                     mlir::Type state, mlir::Value result);
+
 /// Both have elements of one type.
 mlir::LogicalResult verifyElementType(mlir::Operation *op, mlir::Value row,
                                       mlir::Value result);

@@ -59,13 +59,13 @@ static bool isStateType(Type type) {
   return type.isF32();
 }
 
-/// Whether a value of the region is computed from one of the arguments.
-static bool dependsOn(Value value, ArrayRef<BlockArgument> arguments) {
+bool rapt::attn::dependsOn(Value value, ArrayRef<BlockArgument> arguments,
+                           llvm::function_ref<bool(Value)> given) {
   llvm::DenseSet<Value> visited;
   SmallVector<Value> pending{value};
   while (!pending.empty()) {
     Value next = pending.pop_back_val();
-    if (!visited.insert(next).second)
+    if (!visited.insert(next).second || (given && given(next)))
       continue;
     if (llvm::is_contained(arguments, next))
       return true;
@@ -73,6 +73,47 @@ static bool dependsOn(Value value, ArrayRef<BlockArgument> arguments) {
       llvm::append_range(pending, op->getOperands());
   }
   return false;
+}
+
+LogicalResult rapt::attn::verifyStateTypes(Operation *op, TypeRange states) {
+  for (Type state : states)
+    if (!isStateType(state))
+      return op->emitOpError() << "a state must be a number, a row or a matrix "
+                                  "of f32, got "
+                               << state;
+  return success();
+}
+
+LogicalResult rapt::attn::verifyScanOutputs(Operation *op, StringRef region,
+                                            ValueRange outputs,
+                                            ValueRange rows) {
+  for (auto [output, row] : llvm::zip(outputs, rows)) {
+    auto type = cast<RankedTensorType>(output.getType());
+    auto found = dyn_cast<RankedTensorType>(row.getType());
+    if (!found || found.getRank() != 1) // scan_c4
+      return op->emitOpError()
+             << region << " must yield a row for each output, got "
+             << row.getType();
+    if (type.getRank() != 4 || type.getDimSize(3) != found.getDimSize(0))
+      return op->emitOpError() // scan_c5
+             << "output must have rank 4 and the row's extent "
+             << found.getDimSize(0) << " as its last, got " << type;
+  }
+  return success();
+}
+
+LogicalResult rapt::attn::verifyFinalState(Operation *op, StringRef name,
+                                           Type state, Value result) {
+  auto type = cast<RankedTensorType>(result.getType()); // scan_c6
+  SmallVector<int64_t> extents;
+  if (auto tensor = dyn_cast<RankedTensorType>(state))
+    llvm::append_range(extents, tensor.getShape());
+  if (type.getElementType().isF32() &&
+      type.getRank() == static_cast<int64_t>(2 + extents.size()) &&
+      type.getShape().drop_front(2) == ArrayRef(extents))
+    return success();
+  return op->emitOpError() << "final state " << name << " must hold " << state
+                           << " for each batch and head, got " << type;
 }
 
 static LogicalResult verifyScanTypes(ScanOp op) {
@@ -92,29 +133,12 @@ static LogicalResult verifyScanTypes(ScanOp op) {
       return op.emitOpError()
              << "body must yield state " << op.getStateName(state) << " as "
              << op.getStateTypes()[state] << ", got " << value.getType();
-  for (auto [output, row] : llvm::zip(op.getOutputs(), op.getRows())) {
-    auto type = cast<RankedTensorType>(output.getType());
-    auto found = dyn_cast<RankedTensorType>(row.getType());
-    if (!found || found.getRank() != 1)
-      return op.emitOpError()
-             << "body must yield a row for each output, got " << row.getType();
-    if (type.getRank() != 4 || type.getDimSize(3) != found.getDimSize(0))
-      return op.emitOpError() // scan_c5
-             << "output must have rank 4 and the row's extent "
-             << found.getDimSize(0) << " as its last, got " << type;
-  }
-  for (auto [state, result] : llvm::enumerate(op.getFinalStates())) {
-    auto type = cast<RankedTensorType>(result.getType()); // scan_c6
-    SmallVector<int64_t> extents;
-    if (auto tensor = dyn_cast<RankedTensorType>(op.getStateTypes()[state]))
-      llvm::append_range(extents, tensor.getShape());
-    if (!type.getElementType().isF32() ||
-        type.getRank() != static_cast<int64_t>(2 + extents.size()) ||
-        type.getShape().drop_front(2) != ArrayRef(extents))
-      return op.emitOpError() << "final state " << op.getStateName(state)
-                              << " must hold " << op.getStateTypes()[state]
-                              << " for each batch and head, got " << type;
-  }
+  if (failed(verifyScanOutputs(op, "body", op.getOutputs(), op.getRows())))
+    return failure();
+  for (auto [state, result] : llvm::enumerate(op.getFinalStates()))
+    if (failed(verifyFinalState(op, op.getStateName(state),
+                                op.getStateTypes()[state], result)))
+      return failure();
   return success();
 }
 
@@ -132,11 +156,8 @@ LogicalResult ScanOp::verify() {
   llvm::append_range(expected, getCaptures().getTypes());
   if (failed(verifyRegionArguments(*this, getInitial(), "initial", expected)))
     return failure();
-  for (Type state : getStateTypes())
-    if (!isStateType(state))
-      return emitOpError() << "a state must be a number, a row or a matrix of "
-                              "f32, got "
-                           << state;
+  if (failed(verifyStateTypes(*this, getStateTypes())))
+    return failure();
   // scan_c8
   if (std::optional<ArrayAttr> names = getNames();
       names && names->size() != getNumStates())
