@@ -388,8 +388,14 @@ Node *Builder::elementwise(Op op, Scalar scalar,
                            llvm::ArrayRef<Operand> operands, SourceRange range,
                            Interval interval, bool isQuotient) {
   Node node;
-  if (!unify(operands, node.features))
-    return poison();
+  if (!unify(operands, node.features)) {
+    if (!isSettling)
+      return poison();
+    // Whatever fits, the result has the axes of the largest operand.
+    for (const Operand &operand : operands)
+      if (operand.node->features.size() >= node.features.size())
+        node.features = operand.node->features;
+  }
   if (scalar == Scalar::Integer && !interval.fits(64))
     return error(range,
                  "integer may not fit 64 bits, its range is " + interval.str());

@@ -169,7 +169,7 @@ void Recurrences::visit(const State &statement) {
   Operand value = expressions.build(*statement.value);
   value.node = b.toReal(value);
   if (!value.node->isPoison()) {
-    if (value.node->variesOver(VariesQuery))
+    if (!isTrial && value.node->variesOver(VariesQuery))
       value.node = b.error(value.range,
                            "a state must not vary over queries: it runs over "
                            "the keys, whose position is 'j'");
@@ -182,6 +182,11 @@ void Recurrences::visit(const State &statement) {
 void Recurrences::visit(const Repeat &statement) {
   constexpr int64_t most = 64;
   Operand count = expressions.build(*statement.count);
+  // Until it is known what the steps are the states have no value.
+  std::map<std::string, Binding> before = scope.lets;
+  for (const StatementPtr &inner : statement.body)
+    if (auto *state = llvm::dyn_cast<State>(inner.get()))
+      scope.lets[state->name.text].node = b.poison();
   if (!b.expectInteger(count, "an integer number of steps"))
     return;
   if (count.node->op != Op::Integer) {
@@ -194,6 +199,7 @@ void Recurrences::visit(const Repeat &statement) {
                              llvm::Twine(count.node->integer));
     return;
   }
+  scope.lets = before;
   // Names inside hold inside; only states go on.
   std::map<std::string, Binding> outside = scope.lets;
   for (int64_t n = 0; n < count.node->integer; ++n) {
