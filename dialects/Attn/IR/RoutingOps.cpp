@@ -65,16 +65,6 @@ LogicalResult PoolOp::verify() {
   return success();
 }
 
-/// Windows of one position are the positions.
-OpFoldResult PoolOp::fold(FoldAdaptor) {
-  bool isSame = getSize() == 1 && getStride() == 1 && !getWeights() &&
-                getSource().getType() == getResult().getType();
-  // With fewer rows than positions there are windows without a row.
-  auto axis = getPositions().getDefiningOp<AxisOp>();
-  bool isWhole = getDimension() == 3 || (axis && axis.getName() == "keys");
-  return isSame && isWhole ? getSource() : Value();
-}
-
 LogicalResult RegroupOp::verify() {
   // regroup_c1
   if (failed(verifyPositive(*this, {{"size", getSize()},

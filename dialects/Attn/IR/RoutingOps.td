@@ -68,7 +68,6 @@ def Attn_PoolOp : Attn_Op<"pool", [Pure]> {
     `positions` $positions attr-dict `:` functional-type(operands, results)
   }];
   let hasVerifier = 1;
-  let hasFolder = 1;
 }
 
 def Attn_RegroupOp : Attn_Op<"regroup", [Pure]> {
