@@ -43,6 +43,7 @@ bool Branches::checkStatements(const Branch &branch) {
 /// One loop, with the names in force; they are put back afterwards.
 Loop *Branches::build(const Branch &branch) {
   Loop *loop = &scope.program.loops.emplace_back();
+  loop->number = scope.program.loops.size();
   loop->name = branch.name.text;
   loop->nameRange = branch.name.range;
   auto lets = scope.lets;

@@ -83,7 +83,11 @@ const Computed &ComputedBuilder::add(Computed prototype, const Shape &shape,
   return computed;
 }
 
-Loop *ComputedBuilder::addLoop() { return &program.loops.emplace_back(); }
+Loop *ComputedBuilder::addLoop() {
+  Loop *loop = &program.loops.emplace_back();
+  loop->number = program.loops.size();
+  return loop;
+}
 
 std::string ComputedBuilder::getGroupAxis() const {
   if (const InputTensor *keys = program.findInput("k"))
@@ -234,7 +238,9 @@ Node *ComputedBuilder::poolByMatrix(Operand x, Node *matrix,
   loop->values = b.toReal(x);
   Node *product =
       b.arithmetic(Op::Mul, {b.roleValue(RoleKind::Weight), range}, x);
-  loop->keySum = loop->out = b.keyReduction(Op::KeySum, product, 0, range);
+  Node sum = *b.keyReduction(Op::KeySum, product, 0, range);
+  sum.integer = loop->number;
+  loop->keySum = loop->out = b.remake(std::move(sum), range);
   if (loop->score->isPoison() || loop->values->isPoison() ||
       loop->out->isPoison())
     return b.poison();

@@ -208,6 +208,9 @@ Node *ExpressionBuilder::reportUnknown(const std::string &name,
     return b.error(range, "'" + name +
                               "' is a function; expected its arguments in "
                               "parentheses");
+  if (name == "c")
+    return b.error(range, "unknown name 'c'; the candidate is known by it in "
+                          "where = and force = of top, cover and above");
   return b.error(range, "unknown name '" + name + "'" +
                             support::didYouMean(name, scope.getNames()));
 }

@@ -261,6 +261,7 @@ struct RecurrentState {
 /// keys.
 struct Loop {
   std::string name;      ///< Of the branch; empty for the definition's own.
+  unsigned number = 0;   ///< No two loops of a program have one.
   SourceRange nameRange; ///< Of the definition or the branch.
   WeightKind kind = WeightKind::Softmax;
   double epsilon = 0;   ///< Of a ratio.

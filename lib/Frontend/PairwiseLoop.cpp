@@ -148,9 +148,12 @@ bool PairwiseLoop::chooseAxes() {
     const SequenceAxis *Loop::*chosen;
     bool isQuery;
   };
-  std::pair<Node *, const char *> parts[] = {
-      {loop.values, "values"}, {loop.score, "score"}, {loop.mask, "mask"},
-      {loop.factor, "weight"}, {loop.sink, "sink"},   {loop.out, "out"}};
+  std::pair<Node *, const char *> parts[] = {{loop.values, "row of values"},
+                                             {loop.score, "score"},
+                                             {loop.mask, "mask"},
+                                             {loop.factor, "weight"},
+                                             {loop.sink, "sink"},
+                                             {loop.out, "result"}};
   for (Side side : {Side{VariesQuery, &Node::queryAxis, &Loop::queryAxis, true},
                     Side{VariesKey, &Node::keyAxis, &Loop::keyAxis, false}}) {
     std::pair<Node *, const char *> first = {nullptr, ""};
@@ -308,8 +311,11 @@ bool PairwiseLoop::splitOut(Node *out) {
     return false;
   }
   loop.values = values;
-  loop.keySum = sum;
-  loop.out = out;
+  // Two loops may sum the same values with weights of the same name.
+  Node own = *sum;
+  own.integer = loop.number;
+  loop.keySum = b.remake(std::move(own), sum->place);
+  loop.out = b.replace(out, {{sum, loop.keySum}});
   return true;
 }
 

@@ -105,12 +105,12 @@ Node *ExpressionBuilder::callPool(const Call &call) {
   if (positional.size() < 3)
     return b.error(call.range,
                    "'pool' takes a size after '" + word->name + "'");
-  auto size = getExtent(*positional[2]->value, "a size");
+  auto size = getExtent(*positional[2]->value, "an integer size");
   if (!size)
     return b.poison();
   int64_t step = *size;
   if (stride) {
-    auto given = getExtent(*stride->value, "a stride");
+    auto given = getExtent(*stride->value, "an integer stride");
     if (!given)
       return b.poison();
     step = *given;
@@ -164,7 +164,8 @@ Node *ExpressionBuilder::callRegroup(const CallArguments &call) {
   Operand x{computed.settle(call[0].node), call[0].range};
   if (!b.expectNumber(x))
     return b.poison();
-  std::optional<int64_t> block = getConstantInteger(call[1], "a block size");
+  std::optional<int64_t> block =
+      getConstantInteger(call[1], "an integer block size");
   if (!block)
     return b.poison();
   if (*block < 1 || *block > Builder::maxLength)
@@ -229,9 +230,12 @@ Node *ExpressionBuilder::callSelection(const Call &call) {
     return b.error(limit.range, "the first argument of '" + name.str() +
                                     "' must not vary over keys");
   if (isTop && limit.node->range.high < 1)
-    return b.error(limit.range,
-                   "expected a positive number of elements, found " +
-                       limit.node->range.str());
+    return b.error(
+        limit.range,
+        "expected a positive number of elements, found " +
+            (limit.node->range.isPoint()
+                 ? std::to_string(static_cast<int64_t>(limit.node->range.low))
+                 : limit.node->range.str()));
   if (!score.node->isScalar() || !score.node->variesOver(VariesKey))
     return b.error(score.range, "expected one score per key, found " +
                                     describe(*score.node));
@@ -257,7 +261,7 @@ Node *ExpressionBuilder::callSelection(const Call &call) {
     if (node)
       all.node = b.select({node, argument->value->range}, all,
                           {b.real(0), argument->value->range});
-  Operand bound{isTop ? limit.node : b.toReal(limit), limit.range};
+  Operand bound{isTop ? b.floor(limit) : b.toReal(limit), limit.range};
   if (all.node->isPoison() || bound.node->isPoison() ||
       b.arithmetic(Op::Add, all, {b.toReal(bound), bound.range})->isPoison())
     return b.poison();
