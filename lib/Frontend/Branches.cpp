@@ -4,6 +4,7 @@
 
 #include "lib/Frontend/Branches.h"
 #include "lib/Frontend/PairwiseLoop.h"
+#include "lib/Frontend/Recurrences.h"
 #include "llvm/ADT/DenseSet.h"
 #include "llvm/ADT/STLExtras.h"
 
@@ -14,27 +15,14 @@ static constexpr int64_t maxFamily = 64;
 
 bool Branches::checkStatements(const Branch &branch) {
   for (const StatementPtr &statement : branch.body) {
-    const char *name = nullptr;
-    switch (statement->kind) {
-    case Statement::Kind::State:
-      name = "state in a branch";
-      break;
-    case Statement::Kind::Repeat:
-      name = "repeat in a branch";
-      break;
-    case Statement::Kind::Param:
-    case Statement::Kind::Input:
-      b.getDiagnostics()
-          .error(statement->keyword,
-                 "params and inputs hold everywhere; expected them outside "
-                 "branch '" +
-                     branch.name.text + "'")
-          .note(branch.name.range, "the branch starts here");
-      return false;
-    default:
+    if (!llvm::isa<Param, Input>(*statement))
       continue;
-    }
-    b.notCompiled(statement->keyword, name);
+    b.getDiagnostics()
+        .error(statement->keyword,
+               "params and inputs hold everywhere; expected them outside "
+               "branch '" +
+                   branch.name.text + "'")
+        .note(branch.name.range, "the branch starts here");
     return false;
   }
   return true;
@@ -59,10 +47,20 @@ Loop *Branches::build(const Branch &branch) {
       scope.allLets.try_emplace(inner->name.text, inner->name.range);
   }
   unsigned errors = b.getDiagnostics().errorCount();
+  Recurrences *around = std::exchange(scope.recurrences, nullptr);
+  Recurrences recurrences(branch.body, scope, b, expressions);
+  recurrences.declare();
   for (const StatementPtr &statement : branch.body)
     visitStatement(*statement);
-  bool isFine = b.getDiagnostics().errorCount() == errors &&
-                PairwiseLoop(*loop, scope, b, expressions).build();
+  bool isFine = b.getDiagnostics().errorCount() == errors;
+  if (isFine && recurrences.hasStates()) {
+    auto out = scope.roles.find(RoleKind::Out);
+    const Binding *given = out == scope.roles.end() ? nullptr : &out->second;
+    isFine = recurrences.finish(*loop, given, branch.name.range);
+  } else if (isFine) {
+    isFine = PairwiseLoop(*loop, scope, b, expressions).build();
+  }
+  scope.recurrences = around;
   scope.lets = std::move(lets);
   scope.branches = std::move(branches);
   scope.allLets = std::move(allLets);

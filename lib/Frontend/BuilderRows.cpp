@@ -139,6 +139,18 @@ Node *Builder::cumSum(Operand x, SourceRange range) {
     return error(x.range, "expected what varies over keys and not over "
                           "queries, found " +
                               describe(*x.node));
+  const Node *step = nullptr;
+  walk(x.node, [&](Node *below) {
+    if (below->op == Op::State || below->op == Op::Carry ||
+        below->op == Op::Carried || below->op == Op::RoleValue)
+      step = below;
+  });
+  if (step)
+    return error(
+        x.range,
+        "a running sum is computed before any loop and "
+        "cannot read what changes in one" +
+            (step->name.empty() ? std::string() : ", as '" + step->name + "'"));
   if (x.node->isMatrix())
     return notCompiled(x.range, "cumsum of " + describe(*x.node));
   Node node;

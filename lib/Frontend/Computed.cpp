@@ -12,6 +12,8 @@ llvm::SmallVector<Node *> Loop::getParts() const {
   for (Node *part : {mask, score, factor, sink, values, out})
     if (part)
       parts.push_back(part);
+  for (const RecurrentState &state : states)
+    parts.append({state.initial, state.after});
   return parts;
 }
 

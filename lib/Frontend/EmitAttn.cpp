@@ -464,9 +464,8 @@ Value SpecEmitter::emitMap(Node *node, Side side, const SequenceAxis *axis,
     context.values[nodes.place(Op::Row, axis)] = context.row;
     if (!axis)
       context.values[nodes.place(Op::QueryPosition)] = block->getArgument(3);
-    // Beside a loop over time both sides are at one place.
-    if (!program.states.empty())
-      context.values[nodes.place(Op::KeyPosition)] = block->getArgument(3);
+    // What a loop over time leaves reads the key that the query stands at.
+    context.values[nodes.place(Op::KeyPosition)] = block->getArgument(3);
   }
   unsigned next = attn::MapOp::kRowPositions;
   for (Node *row : plan.rows)
@@ -673,8 +672,6 @@ OwningOpRef<ModuleOp> SpecEmitter::emit() {
   for (const std::string &axis : {program.batchAxis, program.headAxis,
                                   std::string("queries"), std::string("keys")})
     getExtent(axis);
-  if (!program.states.empty())
-    return emitScans() && isValid(*module) ? std::move(module) : nullptr;
   return emitResults() && isValid(*module) ? std::move(module) : nullptr;
 }
 

@@ -279,6 +279,8 @@ attn::AttendOp SpecEmitter::getAttend(const Loop &loop) {
 }
 
 Value SpecEmitter::getResult(const Loop &loop) {
+  if (!loop.states.empty())
+    return emitScans(loop, getHeadAxis(loop), builder.getF32Type());
   attn::AttendOp attend;
   if (loop.keySum) {
     attend = getAttend(loop);
@@ -322,7 +324,12 @@ bool SpecEmitter::emitResults() {
                                : emitMap(program.out, Side::Queries, nullptr,
                                          program.headAxis, common));
   };
-  if (program.hasLoop()) {
+  if (!program.states.empty()) {
+    results.push_back(emitScans(program, program.headAxis, common));
+    if (spec.results.size() > 1)
+      for (const RecurrentState &state : program.states)
+        results.push_back(finalStates.lookup(&state));
+  } else if (program.hasLoop()) {
     attn::AttendOp attend = emitAttend(program, program.headAxis);
     if (!attend)
       return false;

@@ -217,12 +217,12 @@ Value SpecEmitter::getCumSum(Node *node) {
 
 /// The largest parts of `out` that read states of one direction only: each is a
 /// result of a scan. False, with an error, if one of them is a matrix.
-bool SpecEmitter::findOutputs(Node *node,
+bool SpecEmitter::findOutputs(const Loop &loop, Node *node,
                               llvm::SmallVectorImpl<Node *> &forwards,
                               llvm::SmallVectorImpl<Node *> &backwards) {
   bool reads[2] = {false, false};
   walk(node, [&](Node *below) {
-    for (const RecurrentState &state : program.states)
+    for (const RecurrentState &state : loop.states)
       if (state.before == below)
         reads[state.isReverse] = true;
   });
@@ -230,7 +230,7 @@ bool SpecEmitter::findOutputs(Node *node,
     return true;
   if (reads[false] && reads[true]) {
     for (Node *operand : node->operands)
-      if (operand && !findOutputs(operand, forwards, backwards))
+      if (operand && !findOutputs(loop, operand, forwards, backwards))
         return false;
     return true;
   }
@@ -246,51 +246,44 @@ bool SpecEmitter::findOutputs(Node *node,
   return true;
 }
 
-/// The loop over time, and what is made of its results.
-bool SpecEmitter::emitScans() {
-  Type common = getStorageType(program.elementType, builder.getContext());
-  bool isMixed = llvm::any_of(program.states, [&](const RecurrentState &state) {
-    return state.isReverse != program.states.front().isReverse;
+/// The loop over time, and what is made of its results; null after an error.
+Value SpecEmitter::emitScans(const Loop &loop, llvm::StringRef headAxis,
+                             Type element) {
+  bool isMixed = llvm::any_of(loop.states, [&](const RecurrentState &state) {
+    return state.isReverse != loop.states.front().isReverse;
   });
   llvm::SmallVector<Node *> outputs[2];
   if (!isMixed)
-    outputs[program.states.front().isReverse] = {program.out};
-  else if (!findOutputs(program.out, outputs[false], outputs[true]))
-    return false;
-  bool givesStates = spec.results.size() > 1;
-  llvm::DenseMap<const RecurrentState *, Value> finals;
+    outputs[loop.states.front().isReverse] = {loop.out};
+  else if (!findOutputs(loop, loop.out, outputs[false], outputs[true]))
+    return nullptr;
   Value out;
   for (bool isReverse : {false, true}) {
     ScanRequest request;
-    for (const RecurrentState &state : program.states)
+    for (const RecurrentState &state : loop.states)
       if (state.isReverse == isReverse)
         request.states.push_back(&state);
     if (request.states.empty())
       continue;
     request.outputs = outputs[isReverse];
     request.types.assign(request.outputs.size(),
-                         isMixed ? Type(builder.getF32Type()) : common);
-    request.headAxis = program.headAxis;
+                         isMixed ? Type(builder.getF32Type()) : element);
+    request.headAxis = headAxis.str();
     request.isReverse = isReverse;
-    request.givesStates = givesStates;
+    request.givesStates = &loop == &program && spec.results.size() > 1;
     request.place = request.states.front()->range;
     attn::ScanOp scan = emitScan(request);
-    for (auto [node, result] : llvm::zip(request.outputs, scan.getOutputs()))
-      scanned[node] = result;
-    for (auto [state, value] : llvm::zip(request.states, scan.getFinalStates()))
-      finals[state] = value;
-    if (!isMixed)
+    if (isMixed)
+      for (auto [node, result] : llvm::zip(request.outputs, scan.getOutputs()))
+        scanned[node] = result;
+    else
       out = scan.getOutputs().front();
+    for (auto [state, value] : llvm::zip(request.states, scan.getFinalStates()))
+      finalStates[state] = value;
   }
   if (isMixed)
-    out =
-        emitMap(program.out, Side::Queries, nullptr, program.headAxis, common);
-  SmallVector<Value> results{out};
-  if (givesStates)
-    for (const RecurrentState &state : program.states)
-      results.push_back(finals.at(&state));
-  func::ReturnOp::create(builder, location, results);
-  return true;
+    out = emitMap(loop.out, Side::Queries, nullptr, headAxis, element);
+  return out;
 }
 
 } // namespace rapt::frontend

@@ -275,6 +275,8 @@ struct Loop {
   Node *values = nullptr;
   Node *keySum = nullptr; ///< Stands for the sum of weight * values in `out`.
   Node *out = nullptr;    ///< A row per query.
+  /// The loop over time instead, if there are states.
+  std::vector<RecurrentState> states;
   /// What it runs over; null for tokens.
   const SequenceAxis *queryAxis = nullptr, *keyAxis = nullptr;
 
@@ -292,9 +294,6 @@ public:
   std::deque<Computed> computed;
   std::deque<Loop> loops; ///< Of branches, and of what is computed by a loop.
   support::ElementType elementType = support::ElementType::F32;
-
-  /// The loop over time instead, if there are states.
-  std::vector<RecurrentState> states;
   /// No input has queries: they are the keys.
   bool queriesAreKeys = false;
 

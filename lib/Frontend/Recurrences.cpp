@@ -3,6 +3,9 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 
 #include "lib/Frontend/Recurrences.h"
+#include "lib/Frontend/Computed.h"
+#include "llvm/ADT/SmallPtrSet.h"
+#include <functional>
 
 namespace rapt::frontend {
 
@@ -328,7 +331,7 @@ bool Recurrences::checkOut(Node *out, SourceRange range) {
   return isFine;
 }
 
-bool Recurrences::finish(Program &program, const Binding *out,
+bool Recurrences::finish(Loop &loop, const Binding *out,
                          SourceRange definition) {
   for (const auto &[role, binding] : scope.roles)
     if (role != RoleKind::Out)
@@ -358,18 +361,66 @@ bool Recurrences::finish(Program &program, const Binding *out,
     return info.initial ? info.initial : b.real(0);
   };
   for (const StateInfo &info : states)
-    program.states.push_back(
-        {info.first.text, info.first.range, info.before, getInitial(info),
-         scope.lets[info.first.text].node, info.isReverse});
+    loop.states.push_back({info.first.text, info.first.range, info.before,
+                           getInitial(info), scope.lets[info.first.text].node,
+                           info.isReverse});
   for (const HeldState &copy : held) {
     const StateInfo &info = states[copy.state];
-    program.states.push_back({copy.before->name, info.first.range, copy.before,
-                              getInitial(info), copy.after, info.isReverse});
+    loop.states.push_back({copy.before->name, info.first.range, copy.before,
+                           getInitial(info), copy.after, info.isReverse});
   }
-  for (const RecurrentState &state : program.states)
+  for (const RecurrentState &state : loop.states)
     checkDirections(state);
-  program.out = out->node;
+  loop.out = out->node;
   return !b.getDiagnostics().hasErrors();
+}
+
+/// The first state or carried row below, without looking into what is computed
+/// from it elsewhere.
+static Node *findStep(llvm::ArrayRef<Node *> roots,
+                      llvm::ArrayRef<RecurrentState> own) {
+  Node *found = nullptr;
+  for (Node *root : roots)
+    walk(root, [&](Node *node) {
+      bool isOwn = llvm::any_of(own, [&](const RecurrentState &state) {
+        return state.before == node;
+      });
+      if (node->op == Op::State && !isOwn)
+        found = node;
+    });
+  return found;
+}
+
+void checkStatesStayInside(llvm::ArrayRef<Node *> roots, Builder &b) {
+  std::vector<uint32_t> reported; // one place may compute several things
+  auto report = [&](SourceRange range, const Node *state) {
+    if (!state || llvm::is_contained(reported, range.begin))
+      return;
+    reported.push_back(range.begin);
+    b.error(range, "'" + state->name +
+                       "' is a state, which has a value at each step only; "
+                       "expected it in states and in the 'out' beside them");
+  };
+  llvm::SmallPtrSet<const Computed *, 8> visited;
+  std::function<void(const Computed &)> check = [&](const Computed &computed) {
+    if (!visited.insert(&computed).second)
+      return;
+    llvm::SmallVector<Node *> nodes;
+    for (Node *node : {computed.value, computed.weights, computed.where,
+                       computed.force, computed.limit, computed.by})
+      if (node)
+        nodes.push_back(node);
+    report(computed.range, findStep(nodes, {}));
+    if (const Loop *loop = computed.loop)
+      report(loop->nameRange, findStep(loop->getParts(), loop->states));
+    for (const Computed *part : computed.parts)
+      check(*part);
+  };
+  for (Node *root : roots)
+    walkAll(root, [&](Node *node) {
+      if (node->op == Op::Read && node->input->computed)
+        check(*node->input->computed);
+    });
 }
 
 //===----------------------------------------------------------------------===//

@@ -18,6 +18,10 @@ namespace rapt::frontend {
 Node *buildCarry(const Carry &carry, Builder &builder,
                  ExpressionBuilder &expressions, Scope &scope);
 
+/// Reports states that something below `roots` reads outside the loop that has
+/// them: there they have no one value.
+void checkStatesStayInside(llvm::ArrayRef<Node *> roots, Builder &builder);
+
 class Recurrences {
 public:
   Recurrences(const std::vector<StatementPtr> &statements, Scope &scope,
@@ -39,8 +43,8 @@ public:
   /// The state `name` at the start of the current run of `steps` steps.
   Node *hold(const Name &name, int64_t steps, SourceRange range);
 
-  /// Fills in the program with the states and `out`; false after an error.
-  bool finish(Program &program, const Binding *out, SourceRange definition);
+  /// Fills in the loop with the states and `out`; false after an error.
+  bool finish(Loop &loop, const Binding *out, SourceRange definition);
 
 private:
   struct StateInfo {

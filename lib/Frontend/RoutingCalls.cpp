@@ -476,7 +476,8 @@ Node *ExpressionBuilder::callMerge(const Call &call) {
         isFine = false;
         continue;
       }
-      if (loop->kind != WeightKind::Softmax || !loop->score->isScalar()) {
+      if (loop->kind != WeightKind::Softmax || !loop->score ||
+          !loop->score->isScalar()) {
         b.getDiagnostics()
             .error(argument.value->range,
                    "merge joins branches by their log-sum-exp, but the weight "

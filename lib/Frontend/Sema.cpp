@@ -84,7 +84,7 @@ void Analyzer::visit(const Statement &statement) {
   case Statement::Kind::Let: {
     auto &let = llvm::cast<Let>(statement);
     Node *value = expressions.build(*let.value).node;
-    if (recurrences.isState(let.name.text))
+    if (scope.recurrences && scope.recurrences->isState(let.name.text))
       b.error(let.name.range, "'" + let.name.text +
                                   "' is a state; expected 'state " +
                                   let.name.text + " = ...'");
@@ -103,9 +103,9 @@ void Analyzer::visit(const Statement &statement) {
     return;
   }
   case Statement::Kind::State:
-    return recurrences.visit(llvm::cast<State>(statement));
+    return scope.recurrences->visit(llvm::cast<State>(statement));
   case Statement::Kind::Repeat:
-    return recurrences.visit(llvm::cast<Repeat>(statement));
+    return scope.recurrences->visit(llvm::cast<Repeat>(statement));
   case Statement::Kind::Branch:
     return branches.visit(llvm::cast<Branch>(statement));
   }
@@ -118,7 +118,7 @@ Node *Analyzer::makeSequence(const std::string &name, Node *value,
                              SourceRange range) {
   bool isQuery = name == "q";
   bool isOperand = isQuery || name == "k" || name == "v";
-  if (!isOperand || recurrences.hasStates() || value->isPoison())
+  if (!isOperand || scope.recurrences || value->isPoison())
     return value;
   if (isQuery && value->isRow() && value->variesOver(VariesKey) &&
       !value->variesOver(VariesQuery) && !value->keyAxis)
@@ -387,11 +387,14 @@ std::optional<Spec> Analyzer::run() {
     const Binding *given = out == scope.roles.end() ? nullptr : &out->second;
     if (!recurrences.finish(*program, given, definition.name.range))
       return std::nullopt;
+    checkStatesStayInside(getRoots(), b);
+    branches.checkUsed(getRoots());
     return makeSpec();
   }
   PairwiseLoop loop(*program, scope, b, expressions);
   if (!loop.build() || diags.hasErrors())
     return std::nullopt;
+  checkStatesStayInside(getRoots(), b);
   branches.checkUsed(getRoots());
   return makeSpec();
 }

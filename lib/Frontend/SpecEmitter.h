@@ -111,9 +111,11 @@ private:
 
   // The loop over time (EmitScan.cpp).
   mlir::Value getCumSum(Node *node);
-  bool emitScans();
+  mlir::Value emitScans(const Loop &loop, llvm::StringRef headAxis,
+                        mlir::Type element);
   attn::ScanOp emitScan(const ScanRequest &request);
-  bool findOutputs(Node *node, llvm::SmallVectorImpl<Node *> &forwards,
+  bool findOutputs(const Loop &loop, Node *node,
+                   llvm::SmallVectorImpl<Node *> &forwards,
                    llvm::SmallVectorImpl<Node *> &backwards);
 
   // The pairwise loop.
@@ -166,6 +168,7 @@ private:
   llvm::DenseMap<const Node *, mlir::Value> cumSums;
   /// Results of scans from which `out` is made.
   llvm::DenseMap<const Node *, mlir::Value> scanned;
+  llvm::DenseMap<const RecurrentState *, mlir::Value> finalStates;
 };
 
 } // namespace rapt::frontend

@@ -52,7 +52,7 @@ std::optional<Node *> ExpressionBuilder::buildBranch(const Postfix &postfix) {
     members.range = cover(name->range, suffixes.front().range);
     suffixes = suffixes.drop_front();
   }
-  if (members.loops.empty() || !members.loops.front()->score)
+  if (members.loops.empty() || !members.loops.front()->out)
     return b.poison();
   Operand value{nullptr, members.range};
   if (!suffixes.empty() && suffixes.front().member) {
@@ -60,6 +60,10 @@ std::optional<Node *> ExpressionBuilder::buildBranch(const Postfix &postfix) {
     if (member.text != "weight")
       return b.error(member.range,
                      "a branch has a 'weight', found '." + member.text + "'");
+    if (!members.loops.front()->score)
+      return b.error(member.range,
+                     "branch '" + members.name +
+                         "' has states or joins others, and no weight");
     value.range = cover(value.range, suffixes.front().range);
     value.node = ComputedBuilder(scope.program, b)
                      .weights(members.loops.front(), value.range);

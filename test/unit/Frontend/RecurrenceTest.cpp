@@ -561,6 +561,28 @@ TEST_F(RecurrenceTest, BothDirections) {
   });
 }
 
+/// A branch may be a recurrence; two of them may have states of one name.
+TEST_F(RecurrenceTest, StatesInBranches) {
+  compile("attention t { input g: f32[batch, heads, keys] "
+          "branch a { state S = exp(g) * S + outer(k, v) out = dot(q, S) } "
+          "branch c[n < 2] { repeat m < n + 1 { state S = S + outer(k, v) } "
+          "out = dot(q, S) } "
+          "branch soft { mask = i >= j } out = a * c[1] - c[0] + 0 * soft }");
+  checkSteps([&](int64_t, int64_t) {
+    return [this, S = zeros(dim, vdim),
+            T = zeros(dim, vdim)](int64_t b, int64_t h, int64_t t) mutable {
+      for (Numbers &r : S)
+        r = scale(std::exp(real("g", {b, h, t})), r);
+      addOuter(S, key(b, h, t), value(b, h, t));
+      addOuter(T, key(b, h, t), value(b, h, t));
+      Numbers out = read(query(b, h, t), S), c = read(query(b, h, t), T);
+      for (size_t e = 0; e < vdim; ++e)
+        out[e] = out[e] * 2 * c[e] - c[e];
+      return out;
+    };
+  });
+}
+
 /// A running sum is a scan of its own, and read at any key.
 TEST_F(RecurrenceTest, ForgettingAttention) {
   compile("attention t { input f: f32[batch, heads, keys] "
