@@ -34,6 +34,7 @@ import re
 import subprocess
 import sys
 import tempfile
+import types
 
 import numpy
 
@@ -49,12 +50,6 @@ DEFAULT_INPUTS = {
     "k": "batch kv_heads keys dim",
     "v": "batch kv_heads keys vdim",
 }
-
-
-class Extents(dict):
-    """The extents of a case as attributes."""
-
-    __getattr__ = dict.__getitem__
 
 
 class Head:
@@ -98,7 +93,7 @@ def load(path):
 
 def make_tensors(module, case, seed):
     """Axes and values of every input, f32 numbers in float64 arrays."""
-    extents = Extents((k, v) for k, v in case.items() if isinstance(v, int))
+    extents = {name: n for name, n in case.items() if isinstance(n, int)}
     random = numpy.random.default_rng(seed)
     axes, tensors = {}, {}
     for name, given in {**DEFAULT_INPUTS, **getattr(module, "INPUTS", {})}.items():
@@ -109,7 +104,10 @@ def make_tensors(module, case, seed):
         axes[name] = names.split()
         sizes = [int(a) if a.isdigit() else extents[a] for a in axes[name]]
         if how is not None and len(inspect.signature(how).parameters) == 2:
-            values = how(random, Extents(extents, sizes=sizes, p=case.get("p", {})))
+            all_extents = types.SimpleNamespace(
+                **extents, sizes=sizes, p=case.get("p", {})
+            )
+            values = how(random, all_extents)
         else:
             values = random.standard_normal(sizes)
             values = how(values) if how else values

@@ -84,3 +84,14 @@ def causal_ratio(x, fq, fk, eps=0.0):
     """Kernel attention with features: sums over the keys up to each query's."""
     weight = np.where(causal(x), fq @ fk.T, 0)
     return weight @ x.v / (weight.sum(-1, keepdims=True) + eps)
+
+
+def blocks_of(x, size, how=np.mean):
+    """A row for each block of `size` rows; the last one may be shorter."""
+    return np.array([how(x[n : n + size], axis=0) for n in range(0, len(x), size)])
+
+
+def best(score, count, admitted, forced=()):
+    """The `count` best of the admitted, forced ones first; ties to the smaller."""
+    order = sorted(admitted, key=lambda c: (c not in forced, -score[c], c))
+    return set(order[: max(count, len(set(forced) & set(admitted)))])
