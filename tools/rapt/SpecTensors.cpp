@@ -103,6 +103,10 @@ makeResults(const TensorOptions &options, const frontend::Spec &spec,
             const AxisExtents &extents,
             std::optional<support::ElementType> type) {
   std::vector<HostTensor> results;
+  // As of states, and of branches that are added up.
+  if (options.outputs.count("lse") && spec.results.size() < 2)
+    return usageError("option '--out' gives 'lse', but '" + spec.name +
+                      "' has no log-sum-exp");
   for (frontend::TensorSignature result : spec.results) {
     result.elementType = type.value_or(result.elementType);
     auto sizes = extents.getSizes(result);

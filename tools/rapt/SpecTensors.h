@@ -38,7 +38,8 @@ llvm::Error addRandom(const TensorOptions &options, const frontend::Spec &spec,
                       std::vector<HostTensor> &tensors);
 
 /// Tensors of zeros for the results of the signature, in its order. `type`
-/// replaces the element types of the signature.
+/// replaces the element types of the signature. Fails if --out names one that
+/// is not there.
 llvm::Expected<std::vector<HostTensor>>
 makeResults(const TensorOptions &options, const frontend::Spec &spec,
             const AxisExtents &extents,

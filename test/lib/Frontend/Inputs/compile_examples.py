@@ -13,11 +13,11 @@ import sys
 # Of every axis that some example names.
 EXTENTS = {"dim": 64, "vdim": 48}
 OTHER = 32
-# Values are as wide as keys.
-SQUARE = {"ttt_linear"}
-# The design's have only the recurrence, without the norms, gates and guards that
+# Where widths depend on each other.
+OTHERS = {"differential": {"dim": 128}, "ttt_linear": {"vdim": 64}}
+# The design's have only what is hard, without the norms, gates and guards that
 # the papers have beside it.
-FULLER = {"gated_deltanet", "gla", "linear_transformer", "mlstm", "rwkv6"}
+FULLER = {"gated_deltanet", "gla", "linear_transformer", "mlstm", "nsa", "quest", "rwkv6"}
 LEADING = {"batch", "heads", "kv_heads", "groups", "queries", "keys"}
 
 
@@ -39,7 +39,8 @@ for path in paths:
             if axis not in LEADING:
                 EXTENTS.setdefault(axis, OTHER)
 for path in paths:
-    other = ["--extent=vdim=64"] if path.stem in SQUARE else []
+    widths = OTHERS.get(path.stem, {})
+    other = [f"--extent={axis}={extent}" for axis, extent in widths.items()]
     program = emit(path, *other)
     if f"func.func @{path.stem}(" not in program:
         sys.exit(f"{path.name} does not define {path.stem}")
