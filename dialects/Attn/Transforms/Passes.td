@@ -28,4 +28,26 @@ def NormalizeRecurrences : Pass<"attn-normalize-recurrences"> {
                            "::mlir::arith::ArithDialect"];
 }
 
+def RecurSeparableWeights : Pass<"attn-recur-separable-weights"> {
+  let summary = "Turn causal sums of separable weights into recurrences";
+  let description = [{
+    An `attn.attend` without softmax, over the keys j <= i, whose score is a sum of terms
+
+        f(i) g(j) <q_p[i], k_p[j]> exp(a(i) + c(j))
+
+    (each part optional) is a scan: a sum of outer products for each term, scaled by
+    exp(c(j - 1) - c(j)) in each step, and for a ratio a sum of the keys beside
+    it. No exponential is taken of more than a(i) + c(i) or of one step, so that gates
+    that are running sums do not overflow.
+
+    A remark says what was found, or what stands in the way. What is summed in
+    another order may be rounded differently.
+
+    Needs: nothing. Ensures: nothing about softmax. Cost: linear in the regions.
+  }];
+  let dependentDialects = ["::rapt::attn::AttnDialect",
+                           "::mlir::arith::ArithDialect",
+                           "::mlir::math::MathDialect"];
+}
+
 #endif // RAPT_DIALECTS_ATTN_TRANSFORMS_PASSES
