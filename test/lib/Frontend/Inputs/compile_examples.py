@@ -14,7 +14,11 @@ import sys
 EXTENTS = {"dim": 64, "vdim": 48}
 OTHER = 32
 # Where widths depend on each other.
-OTHERS = {"differential": {"dim": 128}, "ttt_linear": {"vdim": 64}}
+OTHERS = {
+    "differential": {"dim": 128},
+    "ttt_linear": {"vdim": 64},
+    "ttt_mlp": {"vdim": 64},
+}
 # The design's have only what is hard, without the norms, gates and guards that
 # the papers have beside it.
 FULLER = {"gated_deltanet", "gla", "linear_transformer", "mlstm", "nsa", "quest", "rwkv6"}

@@ -17,6 +17,7 @@ OTHER_SHAPES = {
     "differential": SHAPE.replace("dim=64", "dim=128", 1),
     "pqcache": SHAPE + ",half=32",
     "ttt_linear": SHAPE.replace("vdim=48", "vdim=64"),
+    "ttt_mlp": SHAPE.replace("vdim=48", "vdim=64"),
 }
 
 
