@@ -31,6 +31,12 @@ llvm::SmallVector<StateTransition> findTransitions(mlir::Block &block,
                                                    mlir::ValueRange after,
                                                    mlir::ValueRange changing);
 
+/// Writes products of rows with what is made of `states`, arguments of `block`,
+/// as sums of products with the states themselves, where that is possible: of
+/// `dot(q, S + outer(u * k, v))` the state is read by `dot(q, S)`, and a bonus
+/// of the present step remains.
+void normalizeReads(mlir::Block &block, mlir::ValueRange states);
+
 } // namespace rapt::analysis
 
 #endif // RAPT_LIB_ANALYSIS_RECURRENCEKIND_H

@@ -145,6 +145,10 @@ void Normalizer::makeRead(AffineScanOp op) {
       after.replaceAllUsesWith(
           read->getArgument(AffineScanOp::kReadPositions + states + number));
   eraseUnused(*read);
+  analysis::normalizeReads(
+      *read,
+      read->getArguments().slice(AffineScanOp::kReadPositions, 2 * states));
+  eraseUnused(*read);
 }
 
 void Normalizer::report() {

@@ -17,6 +17,9 @@ def NormalizeRecurrences : Pass<"attn-normalize-recurrences"> {
     writes are found whatever the order, grouping and naming of the
     arithmetic; what is added may be rounded differently than before.
 
+    In the read, states meet rows as they are where that is possible: what `dot(q, S + outer(u * k, v))` adds to
+    `dot(q, S)` is a bonus beside it.
+
     A remark says the kind of every state, and why a state has none:
     a function that is not linear, a product of a state by itself, a form that no
     transition describes. A scan none of whose states has a kind stays as it is.

@@ -300,6 +300,13 @@ TEST_F(RecurrenceKindTest, ReadsAndResults) {
   EXPECT_EQ(getKinds(inputs + "out = dot(q, S + outer(u * k, v)) "
                               "state S = exp(w) * S + outer(k, v) }"),
             (Kinds{"S: per channel"}));
+  EXPECT_EQ(getKinds(inputs + "state S = exp(w) * S "
+                              "out = dot(q, 2 * S - outer(k, dot(k, S))) / 3 "
+                              "state S = S + outer(k, v) }"),
+            (Kinds{"S: per channel"}));
+  EXPECT_EQ(getKinds(inputs + "state S = S + outer(k, v) state z = z + k "
+                              "out = dot(q, S) / (2 + abs(dot(q, z + w)))}"),
+            (Kinds{"S: identity", "z: identity"}));
   EXPECT_EQ(getKinds(inputs + "reverse state S = exp(w) * S + outer(k, v) "
                               "out = dot(q, S) / sqrt(dim) + v }"),
             (Kinds{"S: per channel"}));

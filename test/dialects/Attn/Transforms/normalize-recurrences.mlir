@@ -89,3 +89,38 @@ func.func @negative_product(%k: tensor<?x?x?x4xf32>, %n: index) -> tensor<?x?x?x
   }
   return %out : tensor<?x?x?x4xf32>
 }
+
+// -----
+
+// A read of the old state with a bonus for the present step: a product with the
+// state itself, and a term of its own.
+
+// CHECK-LABEL: func.func @bonus
+// CHECK:         attn.affine_scan [#attn.transition<identity writes = 1>]
+// CHECK:         } read {
+// CHECK-NEXT:    ^bb0({{.*}}, %[[BEFORE:[^ ]+]]: tensor<4x3xf32>, %{{[^ ]+}}: tensor<4x3xf32>, %[[Q:[^ ]+]]: tensor<4xf32>, %[[K:[^ ]+]]: tensor<4xf32>, %[[V:[^ ]+]]: tensor<3xf32>):
+// CHECK-NEXT:      %[[QK:.*]] = attn.dot %[[Q]], %[[K]]
+// CHECK-NEXT:      %[[SPLAT:.*]] = attn.splat %[[QK]]
+// CHECK-NEXT:      %[[BONUS:.*]] = arith.mulf %[[SPLAT]], %[[V]]
+// CHECK-NEXT:      %[[READ:.*]] = attn.vecmat %[[Q]], %[[BEFORE]]
+// CHECK-NEXT:      %[[Y:.*]] = arith.addf %[[BONUS]], %[[READ]]
+// CHECK-NEXT:      attn.yield %[[Y]]
+func.func @bonus(%q: tensor<?x?x?x4xf32>, %k: tensor<?x?x?x4xf32>, %v: tensor<?x?x?x3xf32>, %n: index) -> tensor<?x?x?x3xf32> {
+  // expected-remark @below {{state 'S': identity}}
+  %out = attn.scan shape(%n, %n, %n, %n) queries(%q) keys(%k, %v) {names = ["S"]}
+      : (index, index, index, index, tensor<?x?x?x4xf32>, tensor<?x?x?x4xf32>, tensor<?x?x?x3xf32>) -> (tensor<?x?x?x3xf32>)
+  initial {
+  ^bb0(%b: i32, %h: i32):
+    %zero = arith.constant dense<0.0> : tensor<4x3xf32>
+    attn.yield %zero : tensor<4x3xf32>
+  } body {
+  ^bb0(%b: i32, %h: i32, %row: i32, %j: i32, %S: tensor<4x3xf32>, %query: tensor<4xf32>, %key: tensor<4xf32>, %value: tensor<3xf32>):
+    %write = attn.outer %key, %value : (tensor<4xf32>, tensor<3xf32>) -> tensor<4x3xf32>
+    %with = attn.outer %key, %value : (tensor<4xf32>, tensor<3xf32>) -> tensor<4x3xf32>
+    %sum = arith.addf %S, %with : tensor<4x3xf32>
+    %y = attn.vecmat %query, %sum : (tensor<4xf32>, tensor<4x3xf32>) -> tensor<3xf32>
+    %next = arith.addf %S, %write : tensor<4x3xf32>
+    attn.yield %next, %y : tensor<4x3xf32>, tensor<3xf32>
+  }
+  return %out : tensor<?x?x?x3xf32>
+}
