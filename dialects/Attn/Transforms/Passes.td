@@ -9,6 +9,27 @@
 
 include "mlir/Pass/PassBase.td"
 
+def AttendRecurrences : Pass<"attn-attend-recurrences"> {
+  let summary = "Turn recurrences into sums over keys";
+  let description = [{
+    An `attn.affine_scan` with one matrix state S = exp(g) S + a b^T, or without the
+    decay, that begins with zero and is read by one product x^T S of a row of the query
+    is
+
+        sum over j <= i of <x_i, a_j> exp(G_i - G_j) b_j,   G = the running sum of g
+
+    over j < i if the read comes before the step. For few tokens this is one product of
+    matrices.
+
+    A remark says what was turned, or what stands in the way.
+
+    Needs: `--attn-normalize-recurrences`. Ensures: nothing. Cost: linear in the regions.
+  }];
+  let dependentDialects = ["::rapt::attn::AttnDialect",
+                           "::mlir::arith::ArithDialect",
+                           "::mlir::math::MathDialect"];
+}
+
 def NormalizeRecurrences : Pass<"attn-normalize-recurrences"> {
   let summary = "Take scans apart into transition, write and read";
   let description = [{

@@ -98,6 +98,65 @@ TEST_F(SeparableWeightsTest, SumsAndFactors) {
             (Kinds{"identity", "identity"}));
 }
 
+/// The other way: a recurrence with one decay is a sum over keys, and back.
+struct AttendRecurrencesTest : SeparableWeightsTest {
+  bool isAttended(const std::string &body) {
+    SCOPED_TRACE(body);
+    module = nullptr;
+    compile("attention t { input g: f32[batch, heads, keys] "
+            "input slope: f32[heads] " +
+            body + " }");
+    if (!module)
+      return false;
+    std::vector<Row> expected = allRows();
+    mlir::PassManager passes(&context);
+    passes.addPass(rapt::attn::createNormalizeRecurrences());
+    passes.addPass(rapt::attn::createAttendRecurrences());
+    EXPECT_TRUE(succeeded(passes.run(*module)));
+    bool isFound = false;
+    module->walk([&](rapt::attn::AttendOp) { isFound = true; });
+    for (int back : {0, 1}) {
+      std::vector<Row> found = allRows();
+      for (size_t r = 0; r < expected.size(); ++r)
+        for (size_t e = 0; e < expected[r].out.size(); ++e)
+          EXPECT_NEAR(found[r].out[e], expected[r].out[e],
+                      1e-8 * (1 + std::abs(expected[r].out[e])))
+              << "back " << back;
+      if (back == 0) {
+        mlir::PassManager again(&context);
+        again.addPass(rapt::attn::createRecurSeparableWeights());
+        EXPECT_TRUE(succeeded(again.run(*module)));
+      }
+    }
+    return isFound;
+  }
+};
+
+TEST_F(AttendRecurrencesTest, OneDecay) {
+  EXPECT_TRUE(isAttended("state S = S + outer(k, v) out = dot(q, S)"));
+  EXPECT_TRUE(isAttended("let k = l2norm(k) state S = exp(slope) * S + "
+                         "outer(rope(k), g * v) out = dot(rope(q), S) / 3"));
+  EXPECT_TRUE(isAttended("state S = exp(-abs(g)) * S + g * outer(k, v) "
+                         "out = layernorm(dot(q, S)) + q[0]"));
+  EXPECT_TRUE(isAttended("out = dot(q, S) "
+                         "state S = exp(-abs(g)) * S + outer(k, v)"));
+  setLengths(9, 7); // queries before the first key
+  EXPECT_TRUE(isAttended("state S = exp(-abs(g)) * S + outer(k, v) "
+                         "out = dot(q, S) + q[1]"));
+}
+
+TEST_F(AttendRecurrencesTest, Others) {
+  EXPECT_FALSE(
+      isAttended("state S = exp(k) * S + outer(k, v) out = dot(q, S)"));
+  EXPECT_FALSE(isAttended("state S = g * S + outer(k, v) out = dot(q, S)"));
+  EXPECT_FALSE(isAttended("state S from 1 = S + outer(k, v) out = dot(q, S)"));
+  EXPECT_FALSE(isAttended("state S = S + outer(k, v) out = dot(k, S)"));
+  EXPECT_FALSE(isAttended("state S = S + outer(k, v) out = dot(q, S) + v"));
+  EXPECT_FALSE(isAttended("reverse state S = S + outer(k, v) out = dot(q, S)"));
+  EXPECT_FALSE(isAttended("state S = S + outer(k, v - dot(k, S)) "
+                          "out = dot(q, S)"));
+}
+
 TEST_F(SeparableWeightsTest, NotSeparable) {
   for (const char *weight :
        {"weight = sigmoid(dot(q, k))", "weight = dot(q, k) * dot(q, k)",
