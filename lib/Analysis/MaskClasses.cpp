@@ -361,4 +361,48 @@ MaskClass emitMaskClasses(OpBuilder &builder, Location location, Region &mask,
   return {result.low, result.high};
 }
 
+Bounds emitEqual(OpBuilder &builder, Location location, Bounds a, Bounds b) {
+  auto compare = [&](arith::CmpIPredicate predicate, Value x, Value y) {
+    return builder.createOrFold<arith::CmpIOp>(location, predicate, x, y);
+  };
+  auto both = [&](Value x, Value y) {
+    return builder.createOrFold<arith::AndIOp>(location, x, y);
+  };
+  return {both(compare(arith::CmpIPredicate::sle, a.low, b.high),
+               compare(arith::CmpIPredicate::sle, b.low, a.high)),
+          both(compare(arith::CmpIPredicate::eq, a.low, b.high),
+               compare(arith::CmpIPredicate::eq, a.high, b.low))};
+}
+
+MaskClass emitSegments(OpBuilder &builder, Location location, Bounds segment,
+                       MaskClass without, MaskClass with) {
+  auto is = [&](Value bound, int64_t number) -> Value {
+    Value constant = arith::ConstantOp::create(
+        builder, location, builder.getI64IntegerAttr(number));
+    return builder.createOrFold<arith::CmpIOp>(
+        location, arith::CmpIPredicate::eq, bound, constant);
+  };
+  auto both = [&](Value x, Value y) {
+    return builder.createOrFold<arith::AndIOp>(location, x, y);
+  };
+  auto either = [&](Value x, Value y) {
+    return builder.createOrFold<arith::OrIOp>(location, x, y);
+  };
+  auto negate = [&](Value x) {
+    Value one =
+        arith::ConstantOp::create(builder, location, builder.getBoolAttr(true));
+    return builder.createOrFold<arith::XOrIOp>(location, x, one);
+  };
+  // A list has segments in ascending order.
+  Value mayBePlain = is(segment.low, 0);
+  Value mayBeMarked =
+      both(negate(is(segment.low, 2)), negate(is(segment.high, 0)));
+  Value isPlain = is(segment.high, 0);
+  Value isMarked = both(is(segment.low, 1), is(segment.high, 1));
+  Value again = both(with.any, negate(without.all));
+  return {either(both(mayBePlain, without.any), both(mayBeMarked, again)),
+          either(both(isPlain, without.all),
+                 both(isMarked, both(with.all, negate(without.any))))};
+}
+
 } // namespace rapt::analysis

@@ -59,6 +59,17 @@ MaskClass emitMaskClasses(mlir::OpBuilder &builder, mlir::Location location,
                           llvm::DenseMap<mlir::Value, Bounds> bounds,
                           ReadRange readRange, EvaluateShape evaluateShape);
 
+/// Whether two integers may be equal, and whether they must be.
+Bounds emitEqual(mlir::OpBuilder &builder, mlir::Location location, Bounds a,
+                 Bounds b);
+
+/// Of keys listed once in their place, segment 0, and the marked ones again,
+/// segment 1; segment 2 has none. `without` and `with` are the classes of the
+/// mask for a key that is not marked and for one that is; a pair that is kept
+/// in its place is not kept again.
+MaskClass emitSegments(mlir::OpBuilder &builder, mlir::Location location,
+                       Bounds segment, MaskClass without, MaskClass with);
+
 } // namespace rapt::analysis
 
 #endif // RAPT_LIB_ANALYSIS_MASKCLASSES_H

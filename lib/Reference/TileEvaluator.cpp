@@ -7,6 +7,7 @@
 #include "llvm/ADT/TypeSwitch.h"
 #include "llvm/Support/FormatVariadic.h"
 #include "llvm/Support/MathExtras.h"
+#include <numeric>
 
 using namespace mlir;
 using llvm::Error;
@@ -25,6 +26,10 @@ private:
   Error runWorkspace(tile::WorkspaceOp op, Environment<Real> &values);
   Error runLaunch(tile::LaunchOp op, Environment<Real> &values);
   Error runFor(tile::ForOp op, Environment<Real> &values);
+  ViewValue makeTable(std::vector<int64_t> sizes, support::ElementType type);
+  Error runTabulate(tile::TabulateOp op, Environment<Real> &values);
+  Error runSortRows(tile::SortRowsOp op, Environment<Real> &values);
+  Error runListMarked(tile::ListMarkedOp op, Environment<Real> &values);
   Error runPlanRuns(tile::PlanRunsOp op, Environment<Real> &values);
   Error runDomain(tile::DomainOp op, Environment<Real> &values);
   Error runBounds(tile::BoundsOp op, Environment<Real> &values);
@@ -107,6 +112,10 @@ Error TileEvaluator<Real>::run(Operation *op, Environment<Real> &values) {
           .Case([&](tile::WorkspaceOp op) { return runWorkspace(op, values); })
           .Case([&](tile::LaunchOp op) { return runLaunch(op, values); })
           .Case([&](tile::ForOp op) { return runFor(op, values); })
+          .Case([&](tile::TabulateOp op) { return runTabulate(op, values); })
+          .Case([&](tile::SortRowsOp op) { return runSortRows(op, values); })
+          .Case(
+              [&](tile::ListMarkedOp op) { return runListMarked(op, values); })
           .Case([&](tile::PlanRunsOp op) { return runPlanRuns(op, values); })
           .Case([&](tile::DomainOp op) { return runDomain(op, values); })
           .Case([&](tile::PyramidOp op) {
@@ -211,6 +220,104 @@ Error TileEvaluator<Real>::runFor(tile::ForOp op, Environment<Real> &values) {
   }
   for (auto [result, value] : llvm::zip_equal(op.getResults(), carried))
     values.set(result, value);
+  return Error::success();
+}
+
+/// Memory of integers in C order.
+template <typename Real>
+ViewValue TileEvaluator<Real>::makeTable(std::vector<int64_t> sizes,
+                                         support::ElementType type) {
+  ViewValue view;
+  view.type = type;
+  view.isWritable = true;
+  view.sizes.assign(sizes.begin(), sizes.end());
+  view.strides = TensorView::getDenseStrides(sizes);
+  int64_t bytes = support::getElementSize(type);
+  for (int64_t size : sizes)
+    bytes *= size;
+  workspaces.push_back(std::make_unique<std::vector<char>>(bytes));
+  view.data = workspaces.back()->data();
+  return view;
+}
+
+template <typename Real>
+Error TileEvaluator<Real>::runTabulate(tile::TabulateOp op,
+                                       Environment<Real> &values) {
+  int64_t batches = values.getInteger(op.getBatches());
+  int64_t heads = values.getInteger(op.getHeads());
+  int64_t length = values.getInteger(op.getLength());
+  ViewValue table =
+      makeTable({batches, heads, length}, support::ElementType::I64);
+  Block &body = op.getBody().front();
+  int64_t place = 0;
+  for (int64_t batch = 0; batch < batches; ++batch)
+    for (int64_t head = 0; head < heads; ++head)
+      for (int64_t n = 0; n < length; ++n) {
+        setIndex(body.getArgument(0), batch, values);
+        setIndex(body.getArgument(1), head, values);
+        setIndex(body.getArgument(2), n, values);
+        if (Error error = runBlock(body, values))
+          return error;
+        Value result = cast<tile::YieldOp>(body.back()).getValues()[0];
+        support::storeInteger(table.type, table.data, place++,
+                              values.getInteger(result));
+      }
+  values.set(op.getResult(), table);
+  return Error::success();
+}
+
+template <typename Real>
+Error TileEvaluator<Real>::runSortRows(tile::SortRowsOp op,
+                                       Environment<Real> &values) {
+  const ViewValue &ids = values.getView(op.getIds());
+  std::vector<int64_t> sizes(ids.sizes.begin(), ids.sizes.end());
+  ViewValue order = makeTable(sizes, support::ElementType::I32);
+  ViewValue sorted = makeTable(sizes, support::ElementType::I64);
+  int64_t length = sizes[2];
+  for (int64_t line = 0; line < sizes[0] * sizes[1]; ++line) {
+    auto idAt = [&](int64_t n) {
+      return support::loadInteger(ids.type, ids.data, line * length + n);
+    };
+    std::vector<int64_t> numbers(static_cast<size_t>(length));
+    std::iota(numbers.begin(), numbers.end(), 0);
+    llvm::sort(numbers, [&](int64_t a, int64_t b) {
+      return std::pair(idAt(a), a) < std::pair(idAt(b), b);
+    });
+    for (auto [n, number] : llvm::enumerate(numbers)) {
+      int64_t place = line * length + static_cast<int64_t>(n);
+      support::storeInteger(order.type, order.data, place, number);
+      support::storeInteger(sorted.type, sorted.data, place, idAt(number));
+    }
+  }
+  values.set(op.getOrder(), order);
+  values.set(op.getSorted(), sorted);
+  return Error::success();
+}
+
+template <typename Real>
+Error TileEvaluator<Real>::runListMarked(tile::ListMarkedOp op,
+                                         Environment<Real> &values) {
+  const ViewValue &marks = values.getView(op.getMarks());
+  int64_t length = marks.sizes[2];
+  std::vector<int64_t> sizes{marks.sizes[0], marks.sizes[1], 2 * length};
+  ViewValue order = makeTable(sizes, support::ElementType::I32);
+  ViewValue segment = makeTable(sizes, support::ElementType::I64);
+  for (int64_t line = 0; line < sizes[0] * sizes[1]; ++line) {
+    int64_t next = 2 * line * length;
+    auto append = [&](int64_t number, int64_t kind) {
+      support::storeInteger(order.type, order.data, next, number);
+      support::storeInteger(segment.type, segment.data, next++, kind);
+    };
+    for (int64_t n = 0; n < length; ++n)
+      append(n, 0);
+    for (int64_t n = 0; n < length; ++n)
+      if (support::loadInteger(marks.type, marks.data, line * length + n) != 0)
+        append(n, 1);
+    while (next < 2 * (line + 1) * length)
+      append(0, 2);
+  }
+  values.set(op.getOrder(), order);
+  values.set(op.getSegment(), segment);
   return Error::success();
 }
 
@@ -327,27 +434,22 @@ Error TileEvaluator<Real>::runForRuns(tile::ForRunsOp op,
     return runBody(body, 2, carried, values);
   };
   auto fullStep = static_cast<int64_t>(op.getFullStep());
+  auto partialStep = static_cast<int64_t>(op.getPartialStep());
   for (size_t n = 0; n < runs->size();) {
-    // Full runs that touch each other are one.
-    int64_t start = (*runs)[n].start, end = start;
-    size_t next = n;
-    for (; next < runs->size() && (*runs)[next].isFull &&
-           (*runs)[next].start == end;
-         ++next)
-      end += (*runs)[next].length;
-    for (; end - start >= fullStep; start += fullStep)
+    // Runs that touch each other are one.
+    Run run = (*runs)[n++];
+    for (; n < runs->size() && (*runs)[n].isFull == run.isFull &&
+           (*runs)[n].start == run.start + run.length;
+         ++n)
+      run.length += (*runs)[n].length;
+    int64_t start = run.start, end = run.start + run.length;
+    for (; run.isFull && end - start >= fullStep; start += fullStep)
       if (Error error = visit(op.getFull().front(), start, fullStep))
         return error;
-    size_t last = std::max(next, n + 1);
-    for (; n < last; ++n) {
-      const Run &run = (*runs)[n];
-      if (run.isFull && run.start + run.length <= start)
-        continue; // done
-      int64_t from = run.isFull ? std::max(run.start, start) : run.start;
-      if (Error error = visit(op.getPartial().front(), from,
-                              run.start + run.length - from))
+    for (; start < end; start += partialStep)
+      if (Error error = visit(op.getPartial().front(), start,
+                              std::min(partialStep, end - start)))
         return error;
-    }
   }
   for (auto [result, value] : llvm::zip_equal(op.getResults(), carried))
     values.set(result, value);
@@ -359,12 +461,19 @@ Error evaluateTileProgram(tile::ProgramOp program,
                           llvm::ArrayRef<ResultView> results,
                           Precision precision) {
   std::vector<ViewValue> views;
+  auto addView = [&](void *data, bool isWritable, const auto &view) {
+    ViewValue value;
+    value.data = static_cast<char *>(data);
+    value.isWritable = isWritable;
+    value.type = view.type;
+    value.sizes = view.sizes;
+    value.strides = view.strides;
+    views.push_back(std::move(value));
+  };
   for (const TensorView &view : arguments) // not writable, so never written
-    views.push_back({static_cast<char *>(const_cast<void *>(view.data)), false,
-                     view.type, view.sizes, view.strides});
+    addView(const_cast<void *>(view.data), false, view);
   for (const ResultView &view : results)
-    views.push_back({static_cast<char *>(view.data), true, view.type,
-                     view.sizes, view.strides});
+    addView(view.data, true, view);
   if (precision == Precision::Exact)
     return TileEvaluator<double>().runProgram(program, views);
   return TileEvaluator<float>().runProgram(program, views);

@@ -61,11 +61,11 @@ public:
   Error execute(Operation *op, bool &isKnown) {
     isKnown = true;
     return llvm::TypeSwitch<Operation *, Error>(op)
-        .Case<tile::WindowOp, tile::ExtentOp, tile::LoadOp, tile::StoreOp,
-              tile::PackOp, tile::GatherOp, tile::ScatterOp, tile::SplatOp,
-              tile::ConstantOp, tile::PositionsOp, tile::MmaOp, tile::ReduceOp,
-              tile::ScanOp, tile::TransposeOp, tile::SliceOp, tile::ConcatOp,
-              tile::SolveOp, tile::TopOp, tile::SortOp>(
+        .Case<tile::WindowOp, tile::ListRowsOp, tile::ExtentOp, tile::LoadOp,
+              tile::StoreOp, tile::PackOp, tile::GatherOp, tile::ScatterOp,
+              tile::SplatOp, tile::ConstantOp, tile::PositionsOp, tile::MmaOp,
+              tile::ReduceOp, tile::ScanOp, tile::TransposeOp, tile::SliceOp,
+              tile::ConcatOp, tile::SolveOp, tile::TopOp, tile::SortOp>(
             [&](auto known) { return run(known); })
         .Default([&](Operation *) {
           isKnown = false;
@@ -77,6 +77,7 @@ private:
   using Tile = TileValue<Real>;
 
   Error run(tile::WindowOp op);
+  Error run(tile::ListRowsOp op);
   Error run(tile::ExtentOp op);
   Error run(tile::LoadOp op);
   Error run(tile::StoreOp op);
@@ -127,14 +128,33 @@ private:
 // Memory
 //===----------------------------------------------------------------------===//
 
+/// The element of memory that an element of a view is; nothing outside it.
+static std::optional<llvm::SmallVector<int64_t, 4>>
+getPlace(const ViewValue &view, llvm::ArrayRef<int64_t> indices) {
+  llvm::SmallVector<int64_t, 4> place(indices);
+  for (auto [d, index] : llvm::enumerate(indices))
+    if (index < 0 || index >= view.sizes[d])
+      return std::nullopt;
+  if (view.list) {
+    place[0] = (*view.list)[static_cast<size_t>(place[0])];
+    if (place[0] < 0 || place[0] >= view.memoryRows)
+      return std::nullopt;
+  }
+  return place;
+}
+
 template <typename Real>
 Cell<Real> TileOperations<Real>::loadCell(const ViewValue &view,
                                           llvm::ArrayRef<int64_t> indices) {
   Cell<Real> cell{.integer = 0};
+  auto place = getPlace(view, indices);
+  if (!place)
+    return cell;
+  indices = *place;
   if (support::isFloat(view.type))
-    cell.real = static_cast<Real>(readReal(view.asTensor(), indices));
+    cell.real = static_cast<Real>(readReal(view.asMemory(), indices));
   else
-    cell.integer = readInteger(view.asTensor(), indices);
+    cell.integer = readInteger(view.asMemory(), indices);
   return cell;
 }
 
@@ -143,12 +163,12 @@ void TileOperations<Real>::storeCell(const ViewValue &view,
                                      llvm::ArrayRef<int64_t> indices,
                                      Cell<Real> cell, bool isInteger,
                                      bool adds) {
+  auto found = getPlace(view, indices);
+  if (!found)
+    return; // outside: dropped
   int64_t place = 0;
-  for (auto [d, index] : llvm::enumerate(indices)) {
-    if (index < 0 || index >= view.sizes[d])
-      return; // outside: dropped
-    place += index * view.strides[d];
-  }
+  for (auto [index, stride] : llvm::zip_equal(*found, view.strides))
+    place += index * stride;
   Cell<Real> old = adds ? loadCell(view, indices) : Cell<Real>{.integer = 0};
   if (isInteger)
     support::storeInteger(view.type, view.data, place,
@@ -177,6 +197,19 @@ template <typename Real> Error TileOperations<Real>::run(tile::WindowOp op) {
     if (view.sizes.empty())
       return llvm::createStringError("tile.window of one element lies outside");
   }
+  values.set(op.getResult(), view);
+  return Error::success();
+}
+
+template <typename Real> Error TileOperations<Real>::run(tile::ListRowsOp op) {
+  ViewValue view = values.getView(op.getSource());
+  const ViewValue &list = values.getView(op.getList());
+  auto rows = std::make_shared<std::vector<int64_t>>();
+  for (int64_t n = 0; n < list.sizes[0]; ++n)
+    rows->push_back(readInteger(list.asTensor(), n));
+  view.memoryRows = view.sizes[0];
+  view.sizes[0] = list.sizes[0];
+  view.list = std::move(rows);
   values.set(op.getResult(), view);
   return Error::success();
 }

@@ -35,9 +35,20 @@ struct ViewValue {
   support::ElementType type = support::ElementType::F32;
   llvm::SmallVector<int64_t, 4> sizes;
   llvm::SmallVector<int64_t, 4> strides;
+  /// Which rows of memory the rows are, if they are listed, and how many rows
+  /// the memory has.
+  std::shared_ptr<const std::vector<int64_t>> list;
+  int64_t memoryRows = 0;
 
   /// For reading.
   TensorView asTensor() const { return {data, type, sizes, strides}; }
+  /// The same without the list.
+  TensorView asMemory() const {
+    TensorView memory = asTensor();
+    if (list)
+      memory.sizes[0] = memoryRows;
+    return memory;
+  }
 };
 
 /// A run of keys: full if every pair is kept.

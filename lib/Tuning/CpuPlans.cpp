@@ -4,6 +4,7 @@
 
 #include "lib/Tuning/CpuPlans.h"
 #include "dialects/Attn/IR/Attn.h"
+#include "lib/Analysis/MaskStructure.h"
 #include "llvm/Support/FormatVariadic.h"
 #include "llvm/Support/MathExtras.h"
 
@@ -56,6 +57,32 @@ llvm::Expected<CpuBudget> fits(tile::PlanAttr plan, Operation *op,
   return budget;
 }
 
+/// A neighbourhood is a few keys of each of several rows around a block of
+/// queries: narrow tiles visit the fewest pairs in vain, and one step takes the
+/// keys of one row. More rows in registers make up for the narrow tiles.
+static tile::PlanAttr chooseBlockPlan(const analysis::Neighbourhood &near,
+                                      const target::CpuTarget &target,
+                                      MLIRContext *context) {
+  constexpr int64_t block = analysis::Neighbourhood::kBlock;
+  constexpr int64_t mostKeys = 48;
+  int64_t lanes = target.getLanes32();
+  int64_t vectors = std::max<int64_t>(block / lanes, 1);
+  int64_t rows =
+      std::min<int64_t>((target.vectorRegisters - 1) / vectors - 1, 22);
+  // Along the last coordinate a block has `grain` queries and begins at a
+  // multiple of it; so do the keys on both sides.
+  int64_t grain = near.getBlockExtents().back();
+  int64_t radius = std::max<int64_t>(near.coordinates.back().radius, 0);
+  int64_t side = std::min(radius, mostKeys) / grain + 1;
+  int64_t keys = grain * (2 * (radius % grain == 0 ? side - 1 : side) + 1);
+  if (keys > mostKeys)
+    keys = mostKeys;
+  auto cpu = tile::CpuPlanAttr::get(context, rows / 2 * 2, /*depth=*/4,
+                                    /*sweep=*/4);
+  return tile::PlanAttr::get(context, vectors * lanes, keys, cpu, /*edge=*/0,
+                             grain, /*in_order=*/false);
+}
+
 /// Wide tiles read keys and values less often; too wide ones leave no room for
 /// rows in the register file. Measured (benchmarks/README.md) on AVX-512: 4
 /// vectors of 6 rows, 128 keys, a depth of 8.
@@ -64,6 +91,9 @@ static tile::PlanAttr choosePlan(Operation *op,
   MLIRContext *context = op->getContext();
   int64_t lanes = target.getLanes32();
   bool hasManyRegisters = target.vectorRegisters >= 32;
+  if (auto attend = dyn_cast<attn::AttendOp>(op))
+    if (auto near = analysis::findNeighbourhood(attend))
+      return chooseBlockPlan(*near, target, context);
   int64_t vectors = hasManyRegisters ? 4 : 2;
   // Tiles of long rows shall stay within the second level cache.
   while (vectors > 1 &&
@@ -75,7 +105,7 @@ static tile::PlanAttr choosePlan(Operation *op,
   int64_t depth = isa<attn::AttendOp>(op) ? 8 : 2;
   auto cpu = tile::CpuPlanAttr::get(context, rows, depth, /*sweep=*/2);
   return tile::PlanAttr::get(context, vectors * lanes, /*keys=*/128, cpu,
-                             /*edge=*/32);
+                             /*edge=*/32, /*grain=*/0, /*in_order=*/false);
 }
 
 llvm::Error assignPlans(ModuleOp module, const target::CpuTarget &target) {

@@ -39,6 +39,7 @@ ALLOWED = {
     "lib/Tuning": [
         "dialects/Attn/IR",
         "dialects/Tile/IR",
+        "lib/Analysis",
         "lib/Target",
         "lib/Support",
     ],

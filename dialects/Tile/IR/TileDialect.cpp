@@ -78,13 +78,17 @@ LogicalResult TileType::verify(function_ref<InFlightDiagnostic()> emitError,
 
 LogicalResult PlanAttr::verify(function_ref<InFlightDiagnostic()> emitError,
                                int64_t queries, int64_t keys, CpuPlanAttr cpu,
-                               int64_t edge) {
+                               int64_t edge, int64_t grain, bool inOrder) {
   if (queries <= 0 || keys <= 0)
     return emitError() << "tile sizes must be positive, got queries = "
                        << queries << " and keys = " << keys;
   if (edge < 0 || (edge > 0 && keys % edge != 0))
     return emitError() << "edge must divide keys, got edge = " << edge
                        << " and keys = " << keys;
+  int64_t step = edge > 0 ? edge : keys;
+  if (grain < 0 || (grain > 0 && step % grain != 0))
+    return emitError() << "grain must divide the edge, got grain = " << grain
+                       << " and edge = " << step;
   if (cpu.getRows() <= 0 || cpu.getDepth() <= 0 || cpu.getSweep() <= 0)
     return emitError() << "register blocks must be positive, got " << cpu;
   return success();

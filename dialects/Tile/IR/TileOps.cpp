@@ -134,6 +134,55 @@ LogicalResult PyramidOp::verify() {
   return success();
 }
 
+static LogicalResult verifyTable(Operation *op, StringRef name, ViewType view,
+                                 unsigned bits) {
+  if (view.getRank() == 3 && view.getElementType().isSignlessInteger(bits))
+    return success();
+  return op->emitOpError() << name << " must be a view of i" << bits
+                           << " of rank 3, got " << view;
+}
+
+LogicalResult TabulateOp::verify() {
+  // tabulate_c2
+  if (failed(verifyTable(*this, "result", getResult().getType(), 64)))
+    return failure();
+  // tabulate_c1
+  SmallVector<Type> arguments(3, IndexType::get(getContext()));
+  return verifyBlock(*this, getBody(), "body", arguments,
+                     IntegerType::get(getContext(), 64));
+}
+
+LogicalResult SortRowsOp::verify() {
+  // sort_rows_c1
+  if (failed(verifyTable(*this, "ids", getIds().getType(), 64)) ||
+      failed(verifyTable(*this, "order", getOrder().getType(), 32)))
+    return failure();
+  return verifyTable(*this, "sorted", getSorted().getType(), 64);
+}
+
+LogicalResult ListMarkedOp::verify() {
+  // list_marked_c1
+  if (failed(verifyTable(*this, "marks", getMarks().getType(), 64)) ||
+      failed(verifyTable(*this, "order", getOrder().getType(), 32)))
+    return failure();
+  return verifyTable(*this, "segment", getSegment().getType(), 64);
+}
+
+LogicalResult ListRowsOp::verify() {
+  ViewType source = getSource().getType(), list = getList().getType();
+  // list_rows_c1
+  if (list.getRank() != 1 || !list.getElementType().isSignlessInteger(32))
+    return emitOpError() << "list must be a view of i32 of rank 1, got "
+                         << list;
+  // list_rows_c2
+  auto expected = ViewType::get(getContext(), source.getElementType(),
+                                source.getRank(), RowMap::Listed);
+  if (source.getRank() == 0 || getResult().getType() != expected)
+    return emitOpError() << "result must be " << expected << ", got "
+                         << getResult().getType();
+  return success();
+}
+
 LogicalResult BoundsOp::verify() {
   // bounds_c1
   auto pyramid = getPyramid().getDefiningOp<PyramidOp>();
@@ -177,9 +226,10 @@ LogicalResult RunsOp::verify() {
 
 LogicalResult ForRunsOp::verify() {
   // for_runs_c2
-  if (static_cast<int64_t>(getFullStep()) <= 0)
-    return emitOpError() << "full_step must be positive, got "
-                         << static_cast<int64_t>(getFullStep());
+  for (uint64_t step : {getFullStep(), getPartialStep()})
+    if (static_cast<int64_t>(step) <= 0)
+      return emitOpError() << "steps must be positive, got "
+                           << static_cast<int64_t>(step);
   // for_runs_c1
   Type index = IndexType::get(getContext());
   SmallVector<Type> arguments{index, index};

@@ -77,16 +77,24 @@ def Tile_PlanAttr : AttrDef<Tile_Dialect, "Plan"> {
   let description = [{
     `queries` rows of queries (or of a map) make one work item, which walks the keys
     `keys` at a time. Where a mask keeps only some pairs, and where a run of keys ends, it takes
-    `edge` keys at a time (0: as many as `keys`), so that few are visited in vain. `cpu` is passed
-    through to the CPU lowering.
+    `edge` keys at a time (0: as many as `keys`), so that few are visited in vain. Runs of keys begin
+    and end at multiples of `grain` (0: of `edge`). With `in_order`
+    queries and keys are taken in the order of their positions even where a mask has its pairs
+    closer together in another one. `cpu` is passed through to the CPU lowering.
   }];
   let parameters = (ins "int64_t":$queries, "int64_t":$keys, "CpuPlanAttr":$cpu,
-                        DefaultValuedParameter<"int64_t", "0">:$edge);
+                        DefaultValuedParameter<"int64_t", "0">:$edge,
+                        DefaultValuedParameter<"int64_t", "0">:$grain,
+                        DefaultValuedParameter<"bool", "false">:$in_order);
   let assemblyFormat = "`<` struct(params) `>`";
   let genVerifyDecl = 1;
   let extraClassDeclaration = [{
     /// Keys that are visited at a time where not all pairs are kept.
     int64_t getEdgeKeys() const { return getEdge() > 0 ? getEdge() : getKeys(); }
+    /// What runs of keys begin and end at multiples of.
+    int64_t getGrainKeys() const { return getGrain() > 0 ? getGrain() : getEdgeKeys(); }
+    /// Whether the same step takes all keys, whatever their class.
+    bool isOneStep() const { return getGrain() > 0 && getEdgeKeys() == getKeys(); }
   }];
 }
 
@@ -244,6 +252,54 @@ def Tile_PyramidOp : Tile_Op<"pyramid", [HasParent<"ProgramOp">, MemoryEffects<[
   let hasVerifier = 1;
 }
 
+def Tile_TabulateOp : Tile_Op<"tabulate", [
+    HasParent<"ProgramOp">, SingleBlock, RecursiveMemoryEffects]> {
+  let summary = "An integer for every batch, head and position";
+  let description = [{
+    The region gets (batch, head, position), all index, and yields one i64. It is computed when a call
+    is planned.
+
+    - (C1) the region has three arguments of type index and yields an i64.
+    - (C2) the result is a view of i64 of rank 3.
+  }];
+  let arguments = (ins Index:$batches, Index:$heads, Index:$length);
+  let results = (outs Tile_ViewType:$result);
+  let regions = (region SizedRegion<1>:$body);
+  let assemblyFormat = [{
+    `for` `(` $batches `,` $heads `)` `length` $length attr-dict `:` type($result) $body
+  }];
+  let hasVerifier = 1;
+}
+
+def Tile_SortRowsOp : Tile_Op<"sort_rows", [HasParent<"ProgramOp">]> {
+  let summary = "The stable ascending order of the last dimension of a view";
+  let description = [{
+    `sorted[b, h, n] = ids[b, h, order[b, h, n]]` ascends in n, equal elements stay in their order.
+    Computed when a call is planned, in linear time.
+
+    - (C1) `ids` and `sorted` are views of i64 of rank 3, `order` is one of i32.
+  }];
+  let arguments = (ins Tile_ViewType:$ids);
+  let results = (outs Tile_ViewType:$order, Tile_ViewType:$sorted);
+  let assemblyFormat = "$ids attr-dict `:` type($ids) `->` type($order) `,` type($sorted)";
+  let hasVerifier = 1;
+}
+
+def Tile_ListMarkedOp : Tile_Op<"list_marked", [HasParent<"ProgramOp">]> {
+  let summary = "All positions, and then those that are marked once more";
+  let description = [{
+    For N positions of which those with `marks[b, h, n] != 0` are marked, lists of 2 N: `order` has
+    0 .. N - 1 and then the marked ones, `segment` has 0 for the first N, 1 for the marked ones and
+    2 for what is left, where `order` has 0. Computed when a call is planned.
+
+    - (C1) `marks` and `segment` are views of i64 of rank 3, `order` is one of i32.
+  }];
+  let arguments = (ins Tile_ViewType:$marks);
+  let results = (outs Tile_ViewType:$order, Tile_ViewType:$segment);
+  let assemblyFormat = "$marks attr-dict `:` type($marks) `->` type($order) `,` type($segment)";
+  let hasVerifier = 1;
+}
+
 def Tile_BoundsOp : Tile_Op<"bounds", [MemoryEffects<[MemRead]>]> {
   let summary = "The least and the largest element of a range of a view";
   let description = [{
@@ -315,17 +371,19 @@ def Tile_ForRunsOp : Tile_Op<"for_runs", [RecursiveMemoryEffects]> {
   let summary = "A loop over the runs of a domain, in ascending order";
   let description = [{
     Both bodies have the arguments (start : index, length : index, carried...) and yield the carried
-    values. `full` takes `full_step` keys at a time of runs of which all pairs are kept; what is left
-    of them, and all others, `partial` takes by the step of the domain or less, `length`.
+    values. Runs that touch and are both full or both not are one. `full` takes `full_step` keys at a
+    time of runs of which all pairs are kept; what is left of them, and all others, `partial` takes
+    `partial_step` at a time, the last of a run less: `length`. What lies behind those is not its own.
 
     - (C1) bodies have the arguments (index, index, carried) and yield values of the carried types.
-    - (C2) `full_step` is positive.
+    - (C2) the steps are positive.
   }];
-  let arguments = (ins Tile_DomainType:$domain, I64Attr:$full_step, Variadic<AnyType>:$inits);
+  let arguments = (ins Tile_DomainType:$domain, I64Attr:$full_step, I64Attr:$partial_step,
+                       Variadic<AnyType>:$inits);
   let results = (outs Variadic<AnyType>:$results);
   let regions = (region SizedRegion<1>:$full, SizedRegion<1>:$partial);
   let assemblyFormat = [{
-    $domain `by` $full_step `carry` `(` $inits `)` attr-dict `:` functional-type($inits, $results)
+    $domain `by` $full_step `,` $partial_step `carry` `(` $inits `)` attr-dict `:` functional-type($inits, $results)
     `full` $full `partial` $partial
   }];
   let hasVerifier = 1;
@@ -347,6 +405,21 @@ def Tile_WindowOp : Tile_Op<"window", [Pure]> {
   let arguments = (ins Tile_ViewType:$source, Variadic<Index>:$indices);
   let results = (outs Tile_ViewType:$result);
   let assemblyFormat = "$source `[` $indices `]` attr-dict `:` type($source) `->` type($result)";
+  let hasVerifier = 1;
+}
+
+def Tile_ListRowsOp : Tile_Op<"list_rows", [Pure]> {
+  let summary = "A view whose rows are those that a list names";
+  let description = [{
+    Row r is row `list[r]` of the source; the extent of the first dimension is that of the list. A
+    number outside the source is a row outside the view.
+
+    - (C1) the list is a view of i32 of rank 1.
+    - (C2) the result is the source's type with `rows = listed`, of rank at least 1.
+  }];
+  let arguments = (ins Tile_ViewType:$source, Tile_ViewType:$list);
+  let results = (outs Tile_ViewType:$result);
+  let assemblyFormat = "$source `by` $list attr-dict `:` type($source) `,` type($list) `->` type($result)";
   let hasVerifier = 1;
 }
 

@@ -28,10 +28,13 @@ constexpr double kLn2 = 0.6931471805599453;
 
 class AttendKernel {
 public:
-  AttendKernel(KernelScope &scope, attn::AttendOp op, tile::PlanAttr plan)
-      : scope(scope), builder(scope.builder), op(op), tq(plan.getQueries()),
-        fullKeys(plan.getKeys()), edgeKeys(plan.getEdgeKeys()), tk(fullKeys),
+  AttendKernel(KernelScope &scope, attn::AttendOp op, tile::PlanAttr plan,
+               const PairLists &lists)
+      : scope(scope), builder(scope.builder), op(op), lists(lists),
+        tq(plan.getQueries()), fullKeys(plan.getKeys()),
+        edgeKeys(plan.getEdgeKeys()), tk(fullKeys),
         width(cast<RankedTensorType>(op.getValues().getType()).getDimSize(3)),
+        isOneStep(plan.isOneStep()),
         isSoftmax(op.getReduction() == attn::Reduction::Softmax),
         isRatio(op.getReduction() == attn::Reduction::Ratio) {}
 
@@ -42,8 +45,9 @@ private:
   void chooseScale();
   LogicalResult getInitial(SmallVectorImpl<Value> &carried);
   LogicalResult emitStep(Block *body, bool isFull);
-  LogicalResult emitWeights(Value start, ArrayRef<Value> dots, bool isFull,
-                            Value &score, Value &factor, Value &kept);
+  LogicalResult emitWeights(Value start, Value end, ArrayRef<Value> dots,
+                            bool isFull, Value &score, Value &factor,
+                            Value &kept);
   Value accumulate(Value weights, Value keyStart, Value accumulator,
                    bool isFull);
   void emitSoftmaxStep(Value start, Value score, Value factor, bool isFull,
@@ -55,6 +59,8 @@ private:
                          Value j, ValueRange dots);
   Value load(Value view, Value first, int64_t rows, int64_t columns,
              bool isInside);
+  Value loadList(Value list, Value first, int64_t count, bool isInside);
+  Value listed(Value view, Value list);
   Value scaled(Value maximum);
   Value safe(Value maximum);
   Value powerOfTwo(Value exponent);
@@ -64,10 +70,11 @@ private:
   KernelScope &scope;
   OpBuilder &builder;
   attn::AttendOp op;
+  PairLists lists;
   int64_t tq, fullKeys, edgeKeys;
   int64_t tk; ///< keys of the step that is being emitted
   int64_t width;
-  bool isSoftmax, isRatio;
+  bool isOneStep, isSoftmax, isRatio;
   /// The score is `x * factor`; 1 if it is nothing of the kind.
   double scoreFactor = 1;
   Value unscaledScore;
@@ -76,6 +83,7 @@ private:
   Value rowTile, positionTile;
   SmallVector<Value> queryTiles, keyViews;
   Value valueView;
+  Value queryList, keyList, segmentList; ///< of this item; may be null
 };
 
 } // namespace
@@ -97,15 +105,53 @@ void AttendKernel::loadQueries() {
   first = scope.fold<arith::MulIOp>(scope.block, scope.index(tq));
   Value offset = scope.fold<arith::SubIOp>(scope.keyCount, scope.queryCount);
   firstPosition = scope.fold<arith::AddIOp>(first, offset);
-  rowTile = scope.positions(first, tq);
-  positionTile = scope.positions(firstPosition, tq);
+  if (lists.queries) {
+    queryList = getListOfItem(scope, lists.queries);
+    rowTile = loadList(queryList, first, tq, /*isInside=*/false);
+    Value shift = scope.toI32(offset);
+    positionTile =
+        scope
+            .map({perQuery(rowTile)}, {tq}, builder.getI32Type(),
+                 [&](tile::MapOp, ValueRange e) -> SmallVector<Value> {
+                   return {arith::AddIOp::create(builder, scope.location, e[0],
+                                                 shift)};
+                 })
+            .getResult(0);
+  } else {
+    rowTile = scope.positions(first, tq);
+    positionTile = scope.positions(firstPosition, tq);
+  }
+  if (lists.keys)
+    keyList = getListOfItem(scope, lists.keys);
+  if (lists.segments)
+    segmentList = getListOfItem(scope, lists.segments);
   for (auto [query, key] : llvm::zip(op.getQueries(), op.getKeys())) {
     int64_t dim = cast<RankedTensorType>(query.getType()).getDimSize(3);
-    queryTiles.push_back(
-        load(scope.rowsOfItem(query), first, tq, dim, /*isInside=*/false));
-    keyViews.push_back(scope.rowsOfItem(key));
+    Value rows = listed(scope.rowsOfItem(query), queryList);
+    queryTiles.push_back(load(rows, first, tq, dim, /*isInside=*/false));
+    keyViews.push_back(listed(scope.rowsOfItem(key), keyList));
   }
-  valueView = scope.rowsOfItem(op.getValues());
+  valueView = listed(scope.rowsOfItem(op.getValues()), keyList);
+}
+
+/// The rows of a view in the order of a list, if there is one.
+Value AttendKernel::listed(Value view, Value list) {
+  if (!list)
+    return view;
+  auto type = cast<tile::ViewType>(view.getType());
+  return tile::ListRowsOp::create(
+      builder, scope.location,
+      tile::ViewType::get(builder.getContext(), type.getElementType(),
+                          type.getRank(), tile::RowMap::Listed),
+      view, list);
+}
+
+Value AttendKernel::loadList(Value list, Value first, int64_t count,
+                             bool isInside) {
+  Type element = cast<tile::ViewType>(list.getType()).getElementType();
+  return tile::LoadOp::create(builder, scope.location,
+                              scope.tileType({count}, element), list, first,
+                              builder.getDenseBoolArrayAttr(isInside));
 }
 
 /// A positive constant factor of the score is taken out: it does not change
@@ -201,28 +247,43 @@ LogicalResult AttendKernel::getInitial(SmallVectorImpl<Value> &carried) {
 // One run of keys
 //===----------------------------------------------------------------------===//
 
-/// The scores [tq, tk] as softmax wants them, -inf where the mask drops a pair,
-/// else the weights, 0 there; the factors, if there are any; and 1 for each
-/// pair that is kept, if `kept` is asked for.
-LogicalResult AttendKernel::emitWeights(Value start, ArrayRef<Value> dots,
-                                        bool isFull, Value &score,
-                                        Value &factor, Value &kept) {
-  SmallVector<MapOperand> operands{perQuery(rowTile),
-                                   perQuery(positionTile),
-                                   {scope.positions(start, tk), {1}}};
+/// Of keys below `end` the scores [tq, tk] as softmax wants them, -inf where
+/// the mask drops a pair, else the weights, 0 there; the factors, if there are
+/// any; and 1 for each pair that is kept, if `kept` is asked for.
+LogicalResult AttendKernel::emitWeights(Value start, Value end,
+                                        ArrayRef<Value> dots, bool isFull,
+                                        Value &score, Value &factor,
+                                        Value &kept) {
+  // Its position, its place in the list, and which part of that it is in.
+  Value place = scope.positions(start, tk);
+  Value key = keyList ? loadList(keyList, start, tk, isFull) : place;
+  Value segment =
+      segmentList ? loadList(segmentList, start, tk, isFull) : place;
+  SmallVector<MapOperand> operands{
+      perQuery(rowTile), perQuery(positionTile), {key, {1}}};
   for (Value dot : dots)
     operands.push_back(perPair(dot));
+  operands.push_back({place, {1}});
+  operands.push_back({segment, {1}});
   bool hasFactor = !op.getFactor().empty();
   bool isCounted = isRatio && !isFull;
   SmallVector<Type> types(1 + hasFactor + isCounted, builder.getF32Type());
   bool isFine = true;
-  Value end = scope.toI32(scope.keyCount);
   auto map = scope.map(
       operands, {tq, tk}, types,
       [&](tile::MapOp map, ValueRange elements) -> SmallVector<Value> {
-        auto copyRegion = [&](Region &region, Value yielded) -> Value {
-          RegionCopier copier = copierFor(region, map, elements[0], elements[1],
-                                          elements[2], elements.drop_front(3));
+        Value ownPlace = elements[elements.size() - 2];
+        Value ownSegment = elements.back();
+        auto copyRegion = [&](Region &region, Value yielded,
+                              std::optional<bool> isMarked =
+                                  std::nullopt) -> Value {
+          RegionCopier copier =
+              copierFor(region, map, elements[0], elements[1], elements[2],
+                        elements.drop_front(3).drop_back(2));
+          if (isMarked)
+            copier.bind(lists.marked, arith::ConstantOp::create(
+                                          builder, scope.location,
+                                          builder.getBoolAttr(*isMarked)));
           if (failed(copier.copy(region.front()))) {
             isFine = false;
             return scope.real(0);
@@ -235,13 +296,35 @@ LogicalResult AttendKernel::emitWeights(Value start, ArrayRef<Value> dots,
         Value value = copyRegion(op.getScore(), unscaledScore);
         SmallVector<Value> results;
         if (!isFull) {
-          Value isKept = arith::CmpIOp::create(builder, scope.location,
-                                               arith::CmpIPredicate::slt,
-                                               elements[2], end);
-          if (!op.getMask().empty())
-            isKept = arith::AndIOp::create(
-                builder, scope.location, isKept,
-                copyRegion(op.getMask(), yieldOf(op.getMask())));
+          Value isKept =
+              arith::CmpIOp::create(builder, scope.location,
+                                    arith::CmpIPredicate::slt, ownPlace, end);
+          auto both = [&](Value a, Value b) -> Value {
+            return arith::AndIOp::create(builder, scope.location, a, b);
+          };
+          if (segmentList) {
+            Value yielded = yieldOf(op.getMask());
+            Value without = copyRegion(op.getMask(), yielded, false);
+            Value with = copyRegion(op.getMask(), yielded, true);
+            auto isSegment = [&](int64_t number) -> Value {
+              Value constant = arith::ConstantOp::create(
+                  builder, scope.location, builder.getI64IntegerAttr(number));
+              return arith::CmpIOp::create(builder, scope.location,
+                                           arith::CmpIPredicate::eq, ownSegment,
+                                           constant);
+            };
+            // A pair that is kept in its place is not kept again.
+            Value again =
+                arith::CmpIOp::create(builder, scope.location,
+                                      arith::CmpIPredicate::ugt, with, without);
+            Value listedAgain = both(isSegment(1), again);
+            isKept = both(isKept, arith::SelectOp::create(
+                                      builder, scope.location, isSegment(0),
+                                      without, listedAgain));
+          } else if (!op.getMask().empty()) {
+            isKept =
+                both(isKept, copyRegion(op.getMask(), yieldOf(op.getMask())));
+          }
           value =
               arith::SelectOp::create(builder, scope.location, isKept, value,
                                       scope.real(isSoftmax ? -kInfinity : 0));
@@ -364,7 +447,11 @@ LogicalResult AttendKernel::emitStep(Block *body, bool isFull) {
         /*skip_zeros=*/false));
   }
   Value score, factor, kept;
-  if (failed(emitWeights(start, dots, isFull, score, factor, kept)))
+  Value end =
+      isFull
+          ? Value()
+          : scope.toI32(scope.fold<arith::AddIOp>(start, body->getArgument(1)));
+  if (failed(emitWeights(start, end, dots, isFull, score, factor, kept)))
     return failure();
   SmallVector<Value> next;
   if (isSoftmax) {
@@ -430,7 +517,8 @@ void AttendKernel::finish(ValueRange carried, Value out, Value lse) {
                            });
   }
   tile::StoreOp::create(builder, scope.location, tile::StoreMode::Set, result,
-                        out, ValueRange{first, scope.index(0)});
+                        listed(out, queryList),
+                        ValueRange{first, scope.index(0)});
   Value logSum;
   if (isSoftmax)
     logSum = scope.mapReal(
@@ -450,7 +538,7 @@ void AttendKernel::finish(ValueRange carried, Value out, Value lse) {
   else
     logSum = scope.splat(scope.real(0), {tq});
   tile::StoreOp::create(builder, scope.location, tile::StoreMode::Set, logSum,
-                        lse, ValueRange{first});
+                        listed(lse, queryList), ValueRange{first});
 }
 
 LogicalResult AttendKernel::emit(Value table, Value out, Value lse) {
@@ -469,7 +557,7 @@ LogicalResult AttendKernel::emit(Value table, Value out, Value lse) {
                   .getResult();
   SmallVector<Type> types(ValueRange(initial).getTypes());
   auto loop = tile::ForRunsOp::create(builder, scope.location, types, runs,
-                                      fullKeys, initial);
+                                      fullKeys, edgeKeys, initial);
   for (Region *region : {&loop.getFull(), &loop.getPartial()}) {
     OpBuilder::InsertionGuard guard(builder);
     SmallVector<Type> arguments(2, builder.getIndexType());
@@ -477,7 +565,11 @@ LogicalResult AttendKernel::emit(Value table, Value out, Value lse) {
     Block *block = builder.createBlock(
         region, {}, arguments,
         SmallVector<Location>(arguments.size(), scope.location));
-    if (failed(emitStep(block, region == &loop.getFull())))
+    bool isFull = region == &loop.getFull();
+    if (isFull && table && isOneStep) // no run is full
+      tile::YieldOp::create(builder, scope.location,
+                            block->getArguments().drop_front(2));
+    else if (failed(emitStep(block, isFull)))
       return failure();
   }
   finish(loop.getResults(), out, lse);
@@ -485,9 +577,9 @@ LogicalResult AttendKernel::emit(Value table, Value out, Value lse) {
 }
 
 LogicalResult emitAttendKernel(KernelScope &scope, attn::AttendOp op,
-                               tile::PlanAttr plan, Value table, Value out,
-                               Value lse) {
-  return AttendKernel(scope, op, plan).emit(table, out, lse);
+                               tile::PlanAttr plan, Value table,
+                               const PairLists &lists, Value out, Value lse) {
+  return AttendKernel(scope, op, plan, lists).emit(table, out, lse);
 }
 
 } // namespace rapt::conversion

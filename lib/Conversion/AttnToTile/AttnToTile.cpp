@@ -39,12 +39,12 @@ private:
 
   /// Creates a kernel and its launch. `rows` many rows are cut into blocks of
   /// `step`; `operands` are the tensors that the kernel reads, `results` the
-  /// views it writes. `emit` gets those and last, if there is one, the table of
-  /// runs, which is also the order of the items.
+  /// views it writes. `table` is the order of the items, if there is one.
+  /// `emit` gets the results of the item and then what is `extra`.
   LogicalResult
   launch(Operation *op, llvm::StringRef suffix, tile::PlanAttr plan, Value rows,
          Value batch, Value heads, Value queries, Value keys, Value table,
-         ValueRange operands, ValueRange results,
+         ValueRange operands, ValueRange results, ValueRange extra,
          llvm::function_ref<LogicalResult(KernelScope &, ValueRange)> emit);
 
   func::FuncOp spec;
@@ -160,7 +160,7 @@ static std::string describe(Operation *op, tile::PlanAttr plan) {
 LogicalResult ProgramBuilder::launch(
     Operation *op, llvm::StringRef suffix, tile::PlanAttr plan, Value rows,
     Value batch, Value heads, Value queries, Value keys, Value table,
-    ValueRange operands, ValueRange results,
+    ValueRange operands, ValueRange results, ValueRange extra,
     llvm::function_ref<LogicalResult(KernelScope &, ValueRange)> emit) {
   // Every view once, and the shape.
   SmallVector<Value> arguments{batch, heads, queries, keys};
@@ -175,8 +175,8 @@ LogicalResult ProgramBuilder::launch(
     pass(places.at(operand).view);
   for (Value view : results)
     pass(view);
-  if (table)
-    arguments.push_back(table);
+  size_t firstExtra = arguments.size();
+  llvm::append_range(arguments, extra);
 
   std::string name =
       (spec.getName() + "_" + suffix + std::to_string(kernels++)).str();
@@ -222,8 +222,8 @@ LogicalResult ProgramBuilder::launch(
         tile::ViewType::get(type.getElementType(), type.getRank() - 2), whole,
         ValueRange{inside.batch, inside.head}));
   }
-  if (table)
-    written.push_back(block->getArguments().back());
+  for (size_t n = 0; n < extra.size(); ++n)
+    written.push_back(argument(firstExtra + n));
   if (failed(emit(inside, written)))
     return failure();
   tile::ReturnOp::create(builder, op->getLoc());
@@ -250,6 +250,9 @@ LogicalResult ProgramBuilder::buildAttend(attn::AttendOp op) {
   Value queries = extents.at(op.getQueryCount());
   Value keys = extents.at(op.getKeyCount());
   Value table;
+  conversion::PairLists lists;
+  // What the kernel needs to know of them, in this order.
+  SmallVector<Value> extra;
   if (!op.getMask().empty()) {
     KernelScope whole(builder, op->getLoc());
     whole.batches = batch;
@@ -257,14 +260,33 @@ LogicalResult ProgramBuilder::buildAttend(attn::AttendOp op) {
     whole.queryCount = queries;
     whole.keyCount = keys;
     whole.places = places;
-    table = conversion::emitRunTable(whole, op, plan, pyramids);
+    lists.keyCount = keys;
+    if (!plan.getInOrder()) {
+      FailureOr<conversion::PairLists> found =
+          conversion::emitPairLists(whole, op);
+      if (failed(found))
+        return failure();
+      lists = *found;
+    }
+    table = conversion::emitRunTable(whole, op, plan, lists, pyramids);
+    extra = {table, lists.keyCount};
+    for (Value list : {lists.queries, lists.keys, lists.segments})
+      if (list)
+        extra.push_back(list);
   }
   if (failed(launch(op, "attend", plan, queries, batch, heads, queries, keys,
-                    table, operands, {out, lse},
-                    [&](KernelScope &inside, ValueRange results) {
+                    table, operands, {out, lse}, extra,
+                    [&](KernelScope &inside, ValueRange values) {
+                      conversion::PairLists own = lists;
+                      unsigned next = 3;
+                      own.keyCount = table ? values[next++] : inside.keyCount;
+                      for (Value *list :
+                           {&own.queries, &own.keys, &own.segments})
+                        if (*list)
+                          *list = values[next++];
                       return conversion::emitAttendKernel(
-                          inside, op, plan, table ? results[2] : Value(),
-                          results[0], results[1]);
+                          inside, op, plan, table ? values[2] : Value(), own,
+                          values[0], values[1]);
                     })))
     return failure();
   places[op.getResult()] = {out, {0, 1, 2, 3}};
@@ -282,12 +304,12 @@ LogicalResult ProgramBuilder::buildMap(attn::MapOp op) {
   Value queries = extents.at(op.getQueryCount());
   Value keys = extents.at(op.getKeyCount());
   Value rows = op.getSide() == attn::Side::Queries ? queries : keys;
-  if (failed(launch(op, "map", plan, rows, extents.at(op.getBatch()),
-                    extents.at(op.getHeads()), queries, keys, Value(), operands,
-                    out, [&](KernelScope &inside, ValueRange results) {
-                      return conversion::emitMapKernel(inside, op, plan,
-                                                       results[0]);
-                    })))
+  if (failed(launch(
+          op, "map", plan, rows, extents.at(op.getBatch()),
+          extents.at(op.getHeads()), queries, keys, Value(), operands, out,
+          ValueRange(), [&](KernelScope &inside, ValueRange results) {
+            return conversion::emitMapKernel(inside, op, plan, results[0]);
+          })))
     return failure();
   places[op.getResult()] = {out, {0, 1, 2, 3}};
   return success();

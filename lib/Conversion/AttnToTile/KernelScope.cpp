@@ -200,7 +200,7 @@ Value RegionCopier::uniform(attn::UniformOp op) {
 
 LogicalResult RegionCopier::copy(Block &block) {
   for (Operation &op : block.without_terminator())
-    if (failed(copy(&op)))
+    if (!mapping.contains(op.getResult(0)) && failed(copy(&op)))
       return failure();
   return success();
 }

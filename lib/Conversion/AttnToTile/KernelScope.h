@@ -119,6 +119,33 @@ mlir::Value
 evaluateShape(KernelScope &scope, mlir::Operation *op,
               llvm::function_ref<TensorPlace(mlir::Value)> getPlace);
 
+/// In which order a kernel goes through queries and keys, if not in that of
+/// their positions. Lists are views [batch or 1, head or 1, length].
+struct PairLists {
+  mlir::Value queries, keys; ///< numbers of rows, i32; null: all in order
+  mlir::Value keyCount;      ///< length of the list of keys, or the keys; index
+  /// Sorted by class: the classes, i64, and the comparison in the mask.
+  mlir::Value queryIds, keyIds, equal;
+  /// Marked keys listed once more: 0 for a key in its place, 1 for a marked
+  /// one, 2 for none, i64; and the condition in the mask. A pair is kept in its
+  /// place if it is kept even if its key is not marked, else with the marked
+  /// ones.
+  mlir::Value segments, marked;
+  /// Values of the mask region that depend on the query, and what they are in
+  /// the order of the list, i64.
+  struct Known {
+    mlir::Value value, table;
+  };
+  llvm::SmallVector<Known> known;
+};
+
+/// Emits, in the program, the lists for the mask of `op`.
+mlir::FailureOr<PairLists> emitPairLists(KernelScope &program,
+                                         attn::AttendOp op);
+
+/// The list [length] of this item.
+mlir::Value getListOfItem(KernelScope &scope, mlir::Value lists);
+
 /// The pyramids of a program: one for each view and dimension that masks ask
 /// about.
 class Pyramids {
@@ -138,14 +165,16 @@ private:
 /// block of queries. The places and extents of `program` are those of the
 /// operation.
 mlir::Value emitRunTable(KernelScope &program, attn::AttendOp op,
-                         tile::PlanAttr plan, Pyramids &pyramids);
+                         tile::PlanAttr plan, const PairLists &lists,
+                         Pyramids &pyramids);
 
 /// Emits the body of the kernel of an attend. `out` and `lse` are the views of
 /// the results; the block of queries is the last index of the item. `table`
-/// has the runs of keys; null: all of them.
+/// has the runs of keys; null: all of them. `lists` are the kernel's own.
 mlir::LogicalResult emitAttendKernel(KernelScope &scope, attn::AttendOp op,
                                      tile::PlanAttr plan, mlir::Value table,
-                                     mlir::Value out, mlir::Value lse);
+                                     const PairLists &lists, mlir::Value out,
+                                     mlir::Value lse);
 
 /// Emits the body of the kernel of a map, whose rows are written to `out`.
 mlir::LogicalResult emitMapKernel(KernelScope &scope, attn::MapOp op,

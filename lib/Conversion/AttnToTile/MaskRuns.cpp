@@ -75,12 +75,12 @@ struct RangeReader {
 } // namespace
 
 Value emitRunTable(KernelScope &program, attn::AttendOp op, tile::PlanAttr plan,
-                   Pyramids &pyramids) {
+                   const PairLists &lists, Pyramids &pyramids) {
   OpBuilder &builder = program.builder;
   auto runs = tile::PlanRunsOp::create(
       builder, program.location, tile::RunTableType::get(builder.getContext()),
-      program.batches, program.heads, program.queryCount, program.keyCount,
-      plan.getQueries(), plan.getEdgeKeys());
+      program.batches, program.heads, program.queryCount, lists.keyCount,
+      plan.getQueries(), plan.getGrainKeys());
   OpBuilder::InsertionGuard guard(builder);
   Block *block = builder.createBlock(
       &runs.getClassify(), {}, SmallVector<Type>(6, builder.getIndexType()),
@@ -97,14 +97,41 @@ Value emitRunTable(KernelScope &program, attn::AttendOp op, tile::PlanAttr plan,
     bounds[mask.getArgument(argument)] = {
         first, low == high ? first : scope.toI64(high)};
   };
-  Value first = block->getArgument(2), last = block->getArgument(3);
-  Value offset = scope.fold<arith::SubIOp>(scope.keyCount, scope.queryCount);
+  /// The least and largest element of a list for this batch and head.
+  auto boundsOf = [&](Value list, Value first, Value last) {
+    Type i64 = builder.getI64Type();
+    Value batch = scope.share(scope.batch, list, 0, scope.batches);
+    Value head = scope.share(scope.head, list, 1, scope.heads);
+    auto range = tile::BoundsOp::create(
+        builder, scope.location, i64, i64, pyramids.get(list, 2),
+        ValueRange{scope.toI64(batch), scope.toI64(head)}, scope.toI64(first),
+        scope.toI64(last));
+    return analysis::Bounds{range.getLeast(), range.getLargest()};
+  };
+  auto set = [&](unsigned argument, analysis::Bounds range) {
+    bounds[mask.getArgument(argument)] = range;
+  };
+  Value firstRow = block->getArgument(2), lastRow = block->getArgument(3);
+  Value firstKey = block->getArgument(4), lastKey = block->getArgument(5);
+  Value offset =
+      scope.toI64(scope.fold<arith::SubIOp>(scope.keyCount, scope.queryCount));
+  analysis::Bounds rows{scope.toI64(firstRow), scope.toI64(lastRow)};
+  if (lists.queries)
+    rows = boundsOf(lists.queries, firstRow, lastRow);
   bind(0, scope.batch, scope.batch);
   bind(1, scope.head, scope.head);
-  bind(2, first, last);
-  bind(3, scope.fold<arith::AddIOp>(first, offset),
-       scope.fold<arith::AddIOp>(last, offset));
-  bind(4, block->getArgument(4), block->getArgument(5));
+  set(2, rows);
+  set(3, {scope.fold<arith::AddIOp>(rows.low, offset),
+          scope.fold<arith::AddIOp>(rows.high, offset)});
+  set(4, lists.keys
+             ? boundsOf(lists.keys, firstKey, lastKey)
+             : analysis::Bounds{scope.toI64(firstKey), scope.toI64(lastKey)});
+  if (lists.equal)
+    bounds[lists.equal] = analysis::emitEqual(
+        builder, scope.location, boundsOf(lists.queryIds, firstRow, lastRow),
+        boundsOf(lists.keyIds, firstKey, lastKey));
+  for (const PairLists::Known &known : lists.known)
+    bounds[known.value] = boundsOf(known.table, firstRow, lastRow);
   llvm::DenseMap<Value, TensorPlace> places;
   unsigned next = attn::AttendOp::kPairPositions + op.getNumProducts();
   for (Value capture : op.getCaptures())
@@ -120,9 +147,29 @@ Value emitRunTable(KernelScope &program, attn::AttendOp op, tile::PlanAttr plan,
         scope, inner, [&](Value tensor) { return places.at(tensor); });
     return value ? scope.toI64(value) : Value();
   };
-  analysis::MaskClass found =
-      analysis::emitMaskClasses(builder, scope.location, op.getMask(),
-                                std::move(bounds), readRange, shape);
+  auto classify = [&](std::optional<bool> isMarked) {
+    llvm::DenseMap<Value, analysis::Bounds> known = bounds;
+    if (isMarked) {
+      Value marked = arith::ConstantOp::create(builder, scope.location,
+                                               builder.getBoolAttr(*isMarked));
+      known[lists.marked] = {marked, marked};
+    }
+    return analysis::emitMaskClasses(builder, scope.location, op.getMask(),
+                                     std::move(known), readRange, shape);
+  };
+  analysis::MaskClass found;
+  if (!lists.marked) {
+    found = classify(std::nullopt);
+  } else {
+    analysis::MaskClass without = classify(false), with = classify(true);
+    found = analysis::emitSegments(builder, scope.location,
+                                   boundsOf(lists.segments, firstKey, lastKey),
+                                   without, with);
+  }
+  // With one step for all keys, runs that are full would only cut others short.
+  if (plan.isOneStep())
+    found.all = arith::ConstantOp::create(builder, scope.location,
+                                          builder.getBoolAttr(false));
   tile::YieldOp::create(builder, scope.location,
                         ValueRange{found.any, found.all});
   return runs;

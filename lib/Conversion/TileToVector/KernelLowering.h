@@ -142,8 +142,15 @@ private:
   LogicalResult lowerLoad(tile::LoadOp op);
   LogicalResult lowerStore(tile::StoreOp op);
   LogicalResult lowerWindow(tile::WindowOp op);
+  void lowerListRows(tile::ListRowsOp op);
+  Value rowExtentOf(Value view);
+  Value findRow(Value view, Value row);
+  Value countInMemory(Value view, Value row, Value inside);
+  void storeListed(tile::StoreOp op);
   LogicalResult loadTransposed(tile::LoadOp op);
   LogicalResult loadRows(tile::LoadOp op);
+  LogicalResult loadInside(tile::LoadOp op);
+  Value isSequence(tile::LoadOp op, Value list, Value firstRow);
   LogicalResult copyElements(tile::LoadOp op);
   LogicalResult storeElements(tile::StoreOp op);
   LogicalResult storeTransposed(tile::StoreOp op);
@@ -193,6 +200,7 @@ private:
   llvm::DenseMap<Value, Value> scalars; ///< scalars, views, vectors
   llvm::DenseMap<Value, RunTable> tables;
   llvm::DenseMap<Value, Domain> domains;
+  llvm::DenseMap<Value, Value> lists;   ///< of views whose rows are listed
   llvm::DenseMap<Value, Value> buffers; ///< tiles in memory
   llvm::DenseSet<Operation *> lowered;  ///< of the blocks being lowered
   Group group;

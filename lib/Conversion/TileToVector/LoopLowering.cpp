@@ -163,20 +163,20 @@ LogicalResult KernelLowering::lowerForRuns(tile::ForRunsOp op) {
   };
   /// A run: what `full` takes of it, and then the rest.
   Value fullStep = index(static_cast<int64_t>(op.getFullStep()));
-  auto emitRun = [&](Value from, Value to, Value isFull, Value step,
+  Value partialStep = index(static_cast<int64_t>(op.getPartialStep()));
+  auto emitRun = [&](Value from, Value to, Value isFull,
                      ValueRange carried) -> Registers {
     Value whole = emit.subtract(to, from);
     whole = emit.subtract(whole, emit.op<arith::RemUIOp>(whole, fullStep));
     Value middle = isFull ? emit.add(from, emit.select(isFull, whole, index(0)))
                           : emit.add(from, whole);
     Registers inside = emitBody(op.getFull(), from, middle, fullStep, carried);
-    return emitBody(op.getPartial(), middle, to, step, inside);
+    return emitBody(op.getPartial(), middle, to, partialStep, inside);
   };
 
   Registers values = getRegisters(slots), done;
   if (runs) {
-    done = emitRun(index(0), scalars.at(runs.getExtent()), nullptr,
-                   index(static_cast<int64_t>(runs.getStep())), values);
+    done = emitRun(index(0), scalars.at(runs.getExtent()), nullptr, values);
   } else {
     const Domain &domain = domains.at(op.getDomain());
     const RunTable &table = tables.at(listed.getTable());
@@ -195,7 +195,7 @@ LogicalResult KernelLowering::lowerForRuns(tile::ForRunsOp op) {
           Value from = emit.multiply(first, table.columnStep);
           Value length = emit.multiply(count, table.columnStep);
           Value to = emit.minimum(emit.add(from, length), table.columns);
-          return emitRun(from, to, isFull, table.columnStep, inside);
+          return emitRun(from, to, isFull, inside);
         });
   }
   if (failed(result))

@@ -180,12 +180,56 @@ LogicalResult KernelLowering::lowerWindow(tile::WindowOp op) {
   return success();
 }
 
+/// The memory stays where it is; loads and stores look their rows up.
+void KernelLowering::lowerListRows(tile::ListRowsOp op) {
+  scalars[op] = scalars.at(op.getSource());
+  lists[op] = scalars.at(op.getList());
+}
+
+/// The number of rows of a view.
+Value KernelLowering::rowExtentOf(Value view) {
+  Value list = lists.lookup(view);
+  return builder.createOrFold<memref::DimOp>(location,
+                                             list ? list : scalars.at(view), 0);
+}
+
+/// The row of memory that row `row` of a view is; for one outside some row.
+Value KernelLowering::findRow(Value view, Value row) {
+  Value list = lists.lookup(view);
+  if (!list)
+    return row;
+  Value last =
+      arith::SubIOp::create(builder, location, rowExtentOf(view), index(1));
+  Value place = builder.createOrFold<arith::MinSIOp>(location, row, last);
+  Value number = memref::LoadOp::create(builder, location, list, place);
+  return arith::IndexCastOp::create(builder, location, builder.getIndexType(),
+                                    number);
+}
+
+/// `inside`, or 0 for a row that is listed but outside the memory.
+Value KernelLowering::countInMemory(Value view, Value row, Value inside) {
+  if (!lists.contains(view))
+    return inside;
+  Value extent =
+      builder.createOrFold<memref::DimOp>(location, scalars.at(view), 0);
+  Value isBelow = arith::CmpIOp::create(builder, location,
+                                        arith::CmpIPredicate::ult, row, extent);
+  return arith::SelectOp::create(builder, location, isBelow, inside, index(0));
+}
+
 LogicalResult KernelLowering::lowerLoad(tile::LoadOp op) {
   auto view = cast<tile::ViewType>(op.getView().getType());
   tile::TileType tile = op.getResult().getType();
   if (tile.getRank() == 0 || tile.getRank() > 2)
     return op.emitError() << "a tile of rank " << tile.getRank()
                           << " has no lowering to vectors yet";
+  bool isListed = lists.contains(op.getView());
+  if (isListed &&
+      (tile.getRank() != 2 ||
+       (isRows(op.getResult()) && lanes.getLaneDim(op.getResult()) != 0u)))
+    return op.emitError()
+           << "listed rows have no lowering to vectors yet but "
+              "as a matrix without lanes or with rows along them";
   if (isVector(op.getResult())) {
     Value memory = scalars.at(op.getView());
     Value first = scalars.at(op.getOffsets()[0]);
@@ -202,9 +246,115 @@ LogicalResult KernelLowering::lowerLoad(tile::LoadOp op) {
   // Elements are read where they lie if they can be.
   bool isDirect = view.getElementType() == tile.getElementType() &&
                   !tile.getElementType().isInteger(1);
-  for (int64_t d = 0; d < tile.getRank(); ++d)
-    isDirect &= op.isInBounds(d);
-  return isDirect ? success() : copyElements(op);
+  unsigned last = tile.getRank() - 1;
+  if (!isDirect || !op.isInBounds(last))
+    return copyElements(op);
+  if (tile.getRank() == 1)
+    return success();
+  return op.isInBounds(0) && !isListed ? success() : loadInside(op);
+}
+
+/// Whether the rows of a view from `firstRow` on, all of them inside its list,
+/// lie one after the other in memory.
+Value KernelLowering::isSequence(tile::LoadOp op, Value list, Value firstRow) {
+  int64_t rows = op.getResult().getType().getShape()[0];
+  Value first = memref::LoadOp::create(builder, location, list, firstRow);
+  int64_t part = std::min(rows, lanes32);
+  auto type = VectorType::get({part}, builder.getI32Type());
+  SmallVector<Attribute> steps;
+  for (int64_t lane = 0; lane < part; ++lane)
+    steps.push_back(builder.getI32IntegerAttr(static_cast<int32_t>(lane)));
+  Value step = arith::ConstantOp::create(builder, location,
+                                         DenseElementsAttr::get(type, steps));
+  auto splat = [&](Value value) -> Value {
+    return vector::BroadcastOp::create(builder, location, type, value);
+  };
+  Value difference = zero(type);
+  for (int64_t n = 0; n < rows; n += part) {
+    Value start = std::min(n, rows - part) == n ? index(n) : index(rows - part);
+    Value place =
+        builder.createOrFold<arith::AddIOp>(location, firstRow, start);
+    Value numbers =
+        vector::LoadOp::create(builder, location, type, list, place);
+    Value offset = arith::IndexCastOp::create(builder, location,
+                                              builder.getI32Type(), start);
+    Value expected = arith::AddIOp::create(
+        builder, location,
+        splat(arith::AddIOp::create(builder, location, first, offset)), step);
+    difference = arith::OrIOp::create(
+        builder, location, difference,
+        arith::XOrIOp::create(builder, location, numbers, expected));
+  }
+  Value any = vector::ReductionOp::create(
+      builder, location, vector::CombiningKind::OR, difference);
+  Value follows =
+      arith::CmpIOp::create(builder, location, arith::CmpIPredicate::eq, any,
+                            zero(builder.getI32Type()));
+  // As an unsigned number what is below 0 is too large.
+  Value row = arith::IndexCastOp::create(builder, location,
+                                         builder.getIndexType(), first);
+  Value extent = builder.createOrFold<memref::DimOp>(
+      location, scalars.at(op.getView()), 0);
+  Value isBelow = arith::CmpIOp::create(
+      builder, location, arith::CmpIPredicate::ult, add(row, rows - 1), extent);
+  return arith::AndIOp::create(builder, location, follows, isBelow);
+}
+
+/// Rows that lie inside the view are read where they are; so are listed ones
+/// that happen to follow each other, so that ids that are sorted already cost
+/// no copy. Others are copied.
+LogicalResult KernelLowering::loadInside(tile::LoadOp op) {
+  tile::TileType tile = op.getResult().getType();
+  int64_t rows = tile.getShape()[0];
+  Value memory = scalars.at(op.getView()), list = lists.lookup(op.getView());
+  Value firstRow = scalars.at(op.getOffsets()[0]);
+  Value isDense;
+  if (!op.isInBounds(0))
+    isDense =
+        arith::CmpIOp::create(builder, location, arith::CmpIPredicate::sle,
+                              add(firstRow, rows), rowExtentOf(op.getView()));
+  if (list && !isDense) {
+    isDense = isSequence(op, list, firstRow);
+  } else if (list) {
+    auto branch = scf::IfOp::create(builder, location, builder.getI1Type(),
+                                    isDense, /*withElseRegion=*/true);
+    OpBuilder::InsertionGuard guard(builder);
+    builder.setInsertionPointToStart(branch.thenBlock());
+    scf::YieldOp::create(builder, location, isSequence(op, list, firstRow));
+    builder.setInsertionPointToStart(branch.elseBlock());
+    scf::YieldOp::create(builder, location, isDense);
+    isDense = branch.getResult(0);
+  }
+
+  int64_t columns = tile.getShape()[1];
+  auto layout = StridedLayoutAttr::get(
+      builder.getContext(), ShapedType::kDynamic, {ShapedType::kDynamic, 1});
+  auto result = MemRefType::get({rows, columns}, tile.getElementType(), layout);
+  auto part2D = [&](Value source, Value row, Value column) -> Value {
+    SmallVector<OpFoldResult> sizes{builder.getIndexAttr(rows),
+                                    builder.getIndexAttr(columns)};
+    SmallVector<OpFoldResult> ones(2, builder.getIndexAttr(1));
+    Value view = memref::SubViewOp::create(builder, location, source,
+                                           ArrayRef<OpFoldResult>{row, column},
+                                           sizes, ones);
+    return memref::CastOp::create(builder, location, result, view);
+  };
+  auto branch = scf::IfOp::create(builder, location, result, isDense,
+                                  /*withElseRegion=*/true);
+  {
+    OpBuilder::InsertionGuard guard(builder);
+    builder.setInsertionPointToStart(branch.thenBlock());
+    Value row = findRow(op.getView(), firstRow);
+    scf::YieldOp::create(builder, location,
+                         part2D(memory, row, scalars.at(op.getOffsets()[1])));
+    builder.setInsertionPointToStart(branch.elseBlock());
+    if (failed(copyElements(op)))
+      return failure();
+    scf::YieldOp::create(builder, location,
+                         part2D(buffers.at(op), index(0), index(0)));
+  }
+  buffers[op] = branch.getResult(0);
+  return success();
 }
 
 /// Rows of memory are lanes: [lanes, features] becomes [features][lanes].
@@ -216,7 +366,7 @@ LogicalResult KernelLowering::loadTransposed(tile::LoadOp op) {
   Value memory = scalars.at(op.getView());
   Value firstRow = scalars.at(op.getOffsets()[0]);
   Value firstColumn = scalars.at(op.getOffsets()[1]);
-  Value rowExtent = builder.createOrFold<memref::DimOp>(location, memory, 0);
+  Value rowExtent = rowExtentOf(op.getView());
   Value columnExtent = builder.createOrFold<memref::DimOp>(location, memory, 1);
   Value buffer = allocate({features, width}, element);
 
@@ -231,10 +381,12 @@ LogicalResult KernelLowering::loadTransposed(tile::LoadOp op) {
     SmallVector<Value> rows;
     for (int64_t k = 0; k < block; ++k) {
       Value row = add(row0, k), read = inside;
+      Value place = findRow(op.getView(), row);
       if (!op.isInBounds(0))
-        read = countInRow(row, rowExtent, inside);
+        read = countInMemory(op.getView(), place,
+                             countInRow(row, rowExtent, inside));
       bool isWhole = op.isInBounds(0) && op.isInBounds(1) && count == block;
-      rows.push_back(loadPart(memory, {row, column},
+      rows.push_back(loadPart(memory, {place, column},
                               isWhole ? Value() : maskOf(read, block), block,
                               element));
     }
@@ -301,6 +453,7 @@ LogicalResult KernelLowering::copyElements(tile::LoadOp op) {
                                    : ArrayRef<int64_t>{padded},
                           element);
 
+  Value place, read; // of memory, for the row that is copied
   auto emitPart = [&](Value row, Value d, int64_t count) {
     Value column =
         builder.createOrFold<arith::AddIOp>(location, firstColumn, d);
@@ -310,14 +463,12 @@ LogicalResult KernelLowering::copyElements(tile::LoadOp op) {
     SmallVector<Value> from{column}, to{d};
     bool isWhole = op.isInBounds(last) && count == lanes32;
     if (isMatrix) {
-      Value place = builder.createOrFold<arith::AddIOp>(
-          location, scalars.at(op.getOffsets()[0]), row);
       from.insert(from.begin(), place);
       to.insert(to.begin(), row);
-      if (!op.isInBounds(0)) {
+      if (read) {
         isWhole = false;
-        Value extent = builder.createOrFold<memref::DimOp>(location, memory, 0);
-        inside = countInRow(place, extent, inside);
+        inside =
+            arith::SelectOp::create(builder, location, read, inside, index(0));
       }
     }
     Value value =
@@ -331,6 +482,18 @@ LogicalResult KernelLowering::copyElements(tile::LoadOp op) {
       scf::ForOp::create(builder, location, index(0), index(rows), index(1));
   OpBuilder::InsertionGuard guard(builder);
   builder.setInsertionPointToStart(rowLoop.getBody());
+  if (isMatrix) {
+    Value row = builder.createOrFold<arith::AddIOp>(
+        location, scalars.at(op.getOffsets()[0]), rowLoop.getInductionVar());
+    place = findRow(op.getView(), row);
+    if (!op.isInBounds(0)) {
+      Value one =
+          countInMemory(op.getView(), place,
+                        countInRow(row, rowExtentOf(op.getView()), index(1)));
+      read = arith::CmpIOp::create(builder, location, arith::CmpIPredicate::ne,
+                                   one, index(0));
+    }
+  }
   forParts(columns, lanes32, [&](Value d, int64_t count) {
     emitPart(rowLoop.getInductionVar(), d, count);
   });
@@ -349,6 +512,10 @@ LogicalResult KernelLowering::lowerStore(tile::StoreOp op) {
   if (isUniform(tile))
     return storeElements(op);
   Value memory = scalars.at(op.getView());
+  if (isVector(tile) && lists.contains(op.getView())) {
+    storeListed(op);
+    return success();
+  }
   if (isVector(tile)) {
     Value first = scalars.at(op.getOffsets()[0]);
     Value extent = builder.createOrFold<memref::DimOp>(location, memory, 0);
@@ -358,7 +525,34 @@ LogicalResult KernelLowering::lowerStore(tile::StoreOp op) {
   }
   if (failed(ensureRows(tile)))
     return failure();
-  return lanes.getLaneDim(tile) == 0u ? storeTransposed(op) : storeRows(op);
+  if (lanes.getLaneDim(tile) == 0u)
+    return storeTransposed(op);
+  if (lists.contains(op.getView()))
+    return op.emitError() << "storing columns along the lanes to listed rows "
+                             "has no lowering to vectors yet";
+  return storeRows(op);
+}
+
+/// A vector, each lane to its own row.
+void KernelLowering::storeListed(tile::StoreOp op) {
+  Value memory = scalars.at(op.getView());
+  Value first = scalars.at(op.getOffsets()[0]);
+  Value inside = countInside(first, width, rowExtentOf(op.getView()));
+  Value vector = narrow(scalars.at(op.getTile()),
+                        cast<MemRefType>(memory.getType()).getElementType());
+  auto loop = scf::ForOp::create(builder, location, index(0), inside, index(1));
+  OpBuilder::InsertionGuard guard(builder);
+  builder.setInsertionPointToStart(loop.getBody());
+  Value lane = loop.getInductionVar();
+  Value row = builder.createOrFold<arith::AddIOp>(location, first, lane);
+  Value place = findRow(op.getView(), row);
+  Value extent = builder.createOrFold<memref::DimOp>(location, memory, 0);
+  Value isBelow = arith::CmpIOp::create(
+      builder, location, arith::CmpIPredicate::ult, place, extent);
+  auto branch = scf::IfOp::create(builder, location, isBelow);
+  builder.setInsertionPointToStart(branch.thenBlock());
+  Value element = vector::ExtractOp::create(builder, location, vector, lane);
+  memref::StoreOp::create(builder, location, element, memory, place);
 }
 
 /// A tile without lanes, one element after the other.
@@ -398,7 +592,7 @@ LogicalResult KernelLowering::storeTransposed(tile::StoreOp op) {
   Value memory = scalars.at(op.getView());
   Value firstRow = scalars.at(op.getOffsets()[0]);
   Value firstColumn = scalars.at(op.getOffsets()[1]);
-  Value rowExtent = builder.createOrFold<memref::DimOp>(location, memory, 0);
+  Value rowExtent = rowExtentOf(op.getView());
   Value columnExtent = builder.createOrFold<memref::DimOp>(location, memory, 1);
   int64_t firstFeature = 0;
   Value buffer = resolveRows(op.getTile(), firstFeature);
@@ -419,8 +613,10 @@ LogicalResult KernelLowering::storeTransposed(tile::StoreOp op) {
     Value inside = countInside(column, count, columnExtent);
     for (int64_t k = 0; k < block; ++k) {
       Value row = add(row0, k);
-      Value written = countInRow(row, rowExtent, inside);
-      storePart(rows[k], memory, {row, column}, maskOf(written, block));
+      Value place = findRow(op.getView(), row);
+      Value written = countInMemory(op.getView(), place,
+                                    countInRow(row, rowExtent, inside));
+      storePart(rows[k], memory, {place, column}, maskOf(written, block));
     }
   };
   auto lanesLoop = scf::ForOp::create(builder, location, index(0), index(width),

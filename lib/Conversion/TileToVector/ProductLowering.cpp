@@ -70,7 +70,7 @@ LogicalResult KernelLowering::emitProduct(tile::MmaOp op, Value base,
   auto runs = dyn_cast<tile::ForRunsOp>(op->getParentOp());
   bool isPartial = runs && op->getParentRegion() == &runs.getPartial();
   int64_t unroll =
-      std::min(isPartial ? int64_t(2) : kernel.getPlan()->getDepth(), depth);
+      std::min(isPartial ? int64_t(4) : kernel.getPlan()->getDepth(), depth);
   int64_t whole = depth / unroll * unroll;
   auto loop = scf::ForOp::create(builder, location, index(0), index(whole),
                                  index(unroll), sums);

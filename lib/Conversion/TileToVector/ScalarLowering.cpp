@@ -375,8 +375,12 @@ LogicalResult ScalarLowering::lower(Operation *op) {
     return success();
   }
   if (isa<arith::FloorDivSIOp>(op)) {
+    // A divisor that is not positive has no meaning; it must not trap either.
+    Value divisor = values.at(op->getOperand(1));
+    Value one = arith::ConstantOp::create(
+        builder, op->getLoc(), builder.getIntegerAttr(divisor.getType(), 1));
     values[op->getResult(0)] = emit.floorDivide(values.at(op->getOperand(0)),
-                                                values.at(op->getOperand(1)));
+                                                emit.maximum(divisor, one));
     return success();
   }
   if (isa<tile::TileDialect>(op->getDialect()) || op->getNumResults() != 1 ||

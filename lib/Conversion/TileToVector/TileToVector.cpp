@@ -6,6 +6,7 @@
 
 #include "lib/Conversion/TileToVector/TileToVector.h"
 #include "lib/Conversion/TileToVector/KernelLowering.h"
+#include "lib/Conversion/TileToVector/PlanLists.h"
 #include "lib/Conversion/TileToVector/Pointers.h"
 #include "lib/Conversion/TileToVector/RunTables.h"
 #include "lib/Conversion/TileToVector/VectorMath.h"
@@ -48,13 +49,15 @@ private:
   Value index(int64_t value) {
     return arith::ConstantIndexOp::create(builder, location, value);
   }
-  Value bytesOf(tile::WorkspaceOp op);
 
   /// Values of the program in the function that is being built: arguments from
   /// their words, workspaces (if there is memory for them) and scalars.
   LogicalResult copyProgram(Value args, Value memory, Operation *until);
   Value takeWorkspace(Value memory, Value bytes);
   Value takeArray(Value memory, Value count);
+  Value takeView(Value memory, Value view, ArrayRef<Value> sizes);
+  LogicalResult bindLists(Operation *op, Value memory);
+  void callSort(ArrayRef<Value> arguments);
   void bindPyramid(tile::PyramidOp op, Value memory);
   void bindTable(tile::PlanRunsOp op, Value memory);
   LogicalResult planTable(tile::PlanRunsOp op);
@@ -74,6 +77,7 @@ private:
   llvm::DenseMap<Value, Value> values;
   llvm::DenseMap<Value, PyramidMemory> pyramids;
   llvm::DenseMap<Value, RunTable> tables;
+  llvm::DenseMap<Value, SmallVector<Value>> listSizes;
   llvm::DenseSet<Value> contiguous;
   SmallVector<tile::LaunchOp> launches;
   SmallVector<tile::PlanRunsOp> plannedRuns;
@@ -111,6 +115,8 @@ void ProgramLowering::findContiguous() {
     kernel.walk([&](Operation *op) {
       if (auto window = dyn_cast<tile::WindowOp>(op))
         origin[window] = origin[window.getSource()];
+      else if (auto listed = dyn_cast<tile::ListRowsOp>(op))
+        origin[listed] = origin[listed.getSource()];
       else if (auto load = dyn_cast<tile::LoadOp>(op))
         contiguous.insert(origin[load.getView()]);
       else if (auto store = dyn_cast<tile::StoreOp>(op))
@@ -130,17 +136,6 @@ MemRefType ProgramLowering::memoryOf(Value view) {
     strides.back() = 1;
   return MemRefType::get(
       shape, element, StridedLayoutAttr::get(builder.getContext(), 0, strides));
-}
-
-Value ProgramLowering::bytesOf(tile::WorkspaceOp op) {
-  auto type = cast<tile::ViewType>(op.getView().getType());
-  unsigned bits = type.getElementType().getIntOrFloatBitWidth();
-  Value bytes = i64(llvm::divideCeil(bits, 8));
-  for (Value extent : op.getExtents())
-    bytes = arith::MulIOp::create(builder, location, bytes,
-                                  toI64(values.at(extent)));
-  bytes = arith::AddIOp::create(builder, location, bytes, i64(kAlignment - 1));
-  return arith::AndIOp::create(builder, location, bytes, i64(-kAlignment));
 }
 
 /// Address of the next `bytes` (i64) of the workspace; null without memory.
@@ -178,11 +173,97 @@ LogicalResult ProgramLowering::planTable(tile::PlanRunsOp op) {
   return success();
 }
 
+/// Memory in C order for a view of the program; null without memory.
+Value ProgramLowering::takeView(Value memory, Value view,
+                                ArrayRef<Value> sizes) {
+  Type element = cast<tile::ViewType>(view.getType()).getElementType();
+  SmallVector<Value> wide, strides(sizes.size());
+  for (Value size : sizes)
+    wide.push_back(emit().toI64(size));
+  Value count = i64(1);
+  for (size_t d = sizes.size(); d-- > 0;) {
+    strides[d] = count;
+    count = emit().multiply(count, wide[d]);
+  }
+  int64_t bytes = llvm::divideCeil(element.getIntOrFloatBitWidth(), 8);
+  Value address = takeWorkspace(memory, emit().multiply(count, i64(bytes)));
+  if (!address)
+    return nullptr;
+  return values[view] = makeMemRef(builder, location, memoryOf(view), address,
+                                   wide, strides);
+}
+
+/// Calls the function that sorts lines, which all sorts of the module share.
+void ProgramLowering::callSort(ArrayRef<Value> arguments) {
+  auto type = builder.getFunctionType(ValueRange(arguments).getTypes(), {});
+  std::string name = "sort_lines";
+  func::FuncOp function = module.lookupSymbol<func::FuncOp>(name);
+  for (int n = 1; function && function.getFunctionType() != type; ++n) {
+    name = "sort_lines" + std::to_string(n);
+    function = module.lookupSymbol<func::FuncOp>(name);
+  }
+  if (!function) {
+    OpBuilder::InsertionGuard guard(builder);
+    builder.setInsertionPointToEnd(module.getBody());
+    function = func::FuncOp::create(builder, location, name, type);
+    function.setPrivate();
+    Block *body = function.addEntryBlock();
+    builder.setInsertionPointToStart(body);
+    auto argument = [&](unsigned n) { return body->getArgument(n); };
+    sortLines(emit(), argument(0), argument(1), argument(2),
+              {argument(3), argument(4), argument(5)});
+    func::ReturnOp::create(builder, location);
+  }
+  func::CallOp::create(builder, location, function, arguments);
+}
+
+/// What is computed from positions when a call is planned. Extents of the lists
+/// are kept even where there is no memory.
+LogicalResult ProgramLowering::bindLists(Operation *op, Value memory) {
+  if (auto table = dyn_cast<tile::TabulateOp>(op)) {
+    SmallVector<Value> sizes{values.at(table.getBatches()),
+                             values.at(table.getHeads()),
+                             values.at(table.getLength())};
+    listSizes[table.getResult()] = sizes;
+    Value place = takeView(memory, table.getResult(), sizes);
+    if (!capacity)
+      return success();
+    ScalarLowering lower(builder, pyramids);
+    lower.values = values;
+    return fillTable(emit(), table, place, lower);
+  }
+  if (auto sort = dyn_cast<tile::SortRowsOp>(op)) {
+    SmallVector<Value> sizes = listSizes.at(sort.getIds());
+    listSizes[sort.getOrder()] = listSizes[sort.getSorted()] = sizes;
+    Value order = takeView(memory, sort.getOrder(), sizes);
+    Value sorted = takeView(memory, sort.getSorted(), sizes);
+    SortScratch scratch{takeArray(memory, sizes[2]),
+                        takeArray(memory, sizes[2]),
+                        takeArray(memory, index(SortScratch::kDigits))};
+    if (capacity)
+      callSort({values.at(sort.getIds()), order, sorted, scratch.ids,
+                scratch.numbers, scratch.histogram});
+    return success();
+  }
+  auto list = cast<tile::ListMarkedOp>(op);
+  SmallVector<Value> sizes = listSizes.at(list.getMarks());
+  sizes[2] = emit().multiply(sizes[2], index(2));
+  listSizes[list.getOrder()] = listSizes[list.getSegment()] = sizes;
+  Value order = takeView(memory, list.getOrder(), sizes);
+  Value segment = takeView(memory, list.getSegment(), sizes);
+  if (capacity)
+    listMarked(emit(), values.at(list.getMarks()), order, segment);
+  return success();
+}
+
 void ProgramLowering::bindPyramid(tile::PyramidOp op, Value memory) {
   PyramidMemory pyramid;
   pyramid.dimension = op.getDimension();
-  pyramid.view = values.at(op.getView());
+  auto sizes = listSizes.find(op.getView());
+  pyramid.view = values.lookup(op.getView());
   auto extent = [&](int64_t d) -> Value {
+    if (sizes != listSizes.end())
+      return sizes->second[d];
     return builder.createOrFold<memref::DimOp>(location, pyramid.view, d);
   };
   Value leaves = emit().op<arith::CeilDivUIOp>(extent(pyramid.dimension),
@@ -271,6 +352,7 @@ LogicalResult ProgramLowering::copyProgram(Value args, Value memory,
     values[argument] =
         makeMemRef(builder, location, type, address, sizes, strides);
   }
+  listSizes.clear();
   workspaceEnd = i64(llvm::alignTo(
       8 * support::getHeadWords(launches.size(), plannedRuns.size()),
       kAlignment));
@@ -281,6 +363,11 @@ LogicalResult ProgramLowering::copyProgram(Value args, Value memory,
     location = op.getLoc();
     if (isa<tile::LaunchOp>(op))
       continue;
+    if (isa<tile::TabulateOp, tile::SortRowsOp, tile::ListMarkedOp>(op)) {
+      if (failed(bindLists(&op, memory)))
+        return failure();
+      continue;
+    }
     if (auto pyramid = dyn_cast<tile::PyramidOp>(op)) {
       bindPyramid(pyramid, memory);
       if (capacity)
@@ -299,21 +386,10 @@ LogicalResult ProgramLowering::copyProgram(Value args, Value memory,
       continue;
     }
     if (auto workspace = dyn_cast<tile::WorkspaceOp>(op)) {
-      if (memory) {
-        SmallVector<Value> sizes, strides(workspace.getExtents().size());
-        for (Value extent : workspace.getExtents())
-          sizes.push_back(toI64(values.at(extent)));
-        Value stride = i64(1);
-        for (size_t d = sizes.size(); d-- > 0;) {
-          strides[d] = stride;
-          stride = arith::MulIOp::create(builder, location, stride, sizes[d]);
-        }
-        values[workspace.getView()] =
-            makeMemRef(builder, location, memoryOf(workspace.getView()),
-                       movePointer(builder, location, memory, workspaceEnd),
-                       sizes, strides);
-      }
-      takeWorkspace(memory, bytesOf(workspace));
+      SmallVector<Value> sizes;
+      for (Value extent : workspace.getExtents())
+        sizes.push_back(values.at(extent));
+      takeView(memory, workspace.getView(), sizes);
       continue;
     }
     if (op.getDialect() == program->getDialect() || op.getNumResults() != 1)

@@ -49,7 +49,7 @@ void keepOnlyVisits(tile::KernelOp kernel, int64_t queriesPerTile,
       builder, location, body.getArgument(2), index(queriesPerTile));
   auto loop = tile::ForRunsOp::create(builder, location, mlir::TypeRange(),
                                       runs->getResult(0), keysPerTile,
-                                      mlir::ValueRange());
+                                      keysPerTile, mlir::ValueRange());
   for (mlir::Region *region : {&loop.getFull(), &loop.getPartial()}) {
     mlir::OpBuilder::InsertionGuard guard(builder);
     mlir::Type type = builder.getIndexType();
@@ -82,7 +82,8 @@ llvm::Expected<SpecTensor> getVisits(SpecCase &spec, int64_t queriesPerTile,
   module->walk([&](attn::AttendOp op) {
     op->setAttr(tile::kPlanAttr,
                 tile::PlanAttr::get(context, queriesPerTile, keysPerTile, cpu,
-                                    /*edge=*/0));
+                                    /*edge=*/0,
+                                    /*grain=*/0, /*in_order=*/true));
   });
   mlir::PassManager passes(context);
   passes.addPass(createAttnToTile());

@@ -8,6 +8,7 @@
 
 #include "lib/Conversion/AttnToTile/AttnToTile.h"
 #include "SpecCase.h"
+#include "StructuredMasks.h"
 #include "dialects/Attn/IR/Attn.h"
 #include "lib/Tuning/CpuPlans.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -38,7 +39,8 @@ mlir::OwningOpRef<mlir::ModuleOp> makeProgram(SpecCase &spec, TileSizes sizes) {
     if (mlir::isa<attn::AttendOp, attn::MapOp>(op))
       op->setAttr(tile::kPlanAttr,
                   tile::PlanAttr::get(context, sizes.queries, sizes.keys, cpu,
-                                      sizes.edge));
+                                      sizes.edge,
+                                      /*grain=*/0, /*in_order=*/false));
   });
   mlir::PassManager passes(context);
   passes.addPass(createAttnToTile());
@@ -211,6 +213,22 @@ const Weighting kWeightings[] = {
 
 INSTANTIATE_TEST_SUITE_P(AttnToTile, WeightingTest,
                          ::testing::ValuesIn(kWeightings),
+                         [](const auto &info) { return info.param.name; });
+
+struct StructureTest : ::testing::TestWithParam<StructuredMask> {};
+
+// Whether queries and keys are listed in another order or not, and whatever the
+// steps.
+TEST_P(StructureTest, SameAsItsSpec) {
+  uint64_t seed = 200;
+  for (Shape shape : kShapes) {
+    shape.sizes.edge = seed % 2 ? 8 : 0;
+    check(withShape({.text = GetParam().text}, shape, seed++), shape.sizes);
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(AttnToTile, StructureTest,
+                         ::testing::ValuesIn(kStructuredMasks),
                          [](const auto &info) { return info.param.name; });
 
 // Rows that keep no pair give 0 and lse = -inf, exactly, beside rows that do.

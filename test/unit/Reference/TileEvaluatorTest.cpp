@@ -165,7 +165,7 @@ tile.kernel @forward {
   %l0 = tile.splat %zero : f32 -> !tile.tile<TQxf32>
   %o0 = tile.splat %zero : f32 -> !tile.tile<TQxVDIMxf32>
   %runs = tile.domain %table[%b, %h, %t]
-  %me, %le, %oe = tile.for_runs %runs by TK carry(%m0, %l0, %o0) : (!tile.tile<TQxf32>, !tile.tile<TQxf32>, !tile.tile<TQxVDIMxf32>) -> (!tile.tile<TQxf32>, !tile.tile<TQxf32>, !tile.tile<TQxVDIMxf32>)
+  %me, %le, %oe = tile.for_runs %runs by TK, TK carry(%m0, %l0, %o0) : (!tile.tile<TQxf32>, !tile.tile<TQxf32>, !tile.tile<TQxVDIMxf32>) -> (!tile.tile<TQxf32>, !tile.tile<TQxf32>, !tile.tile<TQxVDIMxf32>)
   full {
   ^bb0(%start: index, %length: index, %m: !tile.tile<TQxf32>, %l: !tile.tile<TQxf32>, %o: !tile.tile<TQxVDIMxf32>):
     %kt = tile.load %kw[%start, %c0] : !tile.view<f32, 2> -> !tile.tile<TKxDIMxf32>
@@ -467,7 +467,7 @@ TEST_F(TileTest, ForCarriesTiles) {
 /// each partial one.
 const char *const kWalk = R"(
     %t = tile.load %in[%c0, %c0] : !tile.view<f64, 2> -> !tile.tile<1x1xf64>
-    %r = tile.for_runs %d by 4 carry(%t) : (!tile.tile<1x1xf64>) -> (!tile.tile<1x1xf64>)
+    %r = tile.for_runs %d by 4, 4 carry(%t) : (!tile.tile<1x1xf64>) -> (!tile.tile<1x1xf64>)
     full {
     ^bb0(%s: index, %n: index, %a: !tile.tile<1x1xf64>):
       %b = tile.map(%a) dims [[0, 1]] : (!tile.tile<1x1xf64>) -> !tile.tile<1x1xf64> {
@@ -594,6 +594,60 @@ TEST_F(TileTest, BoundsOfRanges) {
   EXPECT_EQ(run(1, 0, 3), std::pair(int64_t(0), int64_t(7)));
   EXPECT_EQ(run(0, -1, 0), std::pair(int64_t(0), int64_t(3)));
   EXPECT_EQ(run(2, 0, 2), std::pair(int64_t(0), int64_t(0)));
+}
+
+TEST_F(TileTest, ListsOfRows) {
+  // Rows of 5 numbers in the order of n * n mod 5, and then with the even ones
+  // listed again; 9 is what is not written.
+  auto run = [&](std::string list, int64_t rows) {
+    std::string text =
+        R"(
+    tile.program @p {
+    ^bb0(%in: !tile.view<i64, 1>, %out: !tile.view<i64, 1>):
+      %one = arith.constant 1 : index
+      %n = tile.extent %in[0] : <i64, 1>
+      %ids = tile.tabulate for(%one, %one) length %n : <i64, 3> {
+      ^bb0(%b: index, %h: index, %place: index):
+        %k = arith.index_cast %place : index to i64
+        %two = arith.constant 2 : i64
+        %five = arith.constant 5 : i64
+        %square = arith.muli %k, %k : i64
+        %id = arith.remsi %square, %five : i64
+        %half = arith.remsi %k, %two : i64
+        %isOdd = arith.trunci %half : i64 to i1
+        %zero = arith.constant 0 : i64
+        %mark = arith.select %isOdd, %zero, %five : i64
+        tile.yield )" +
+        list +
+        R"( tile.launch @k items(%one, %one, %one) args(%in, %order, %out) : !tile.view<i64, 1>, !tile.view<i32, 3>, !tile.view<i64, 1>
+    }
+    tile.kernel @k {
+    ^bb0(%x: index, %y: index, %z: index, %in: !tile.view<i64, 1>, %order: !tile.view<i32, 3>, %out: !tile.view<i64, 1>):
+      %list = tile.window %order[%x, %y] : <i32, 3> -> <i32, 1>
+      %rows = tile.list_rows %in by %list : <i64, 1>, <i32, 1> -> <i64, 1, rows = listed>
+      %t = tile.load %rows[%x] : <i64, 1, rows = listed> -> <12xi64>
+      tile.store set %t, %out[%x] : <12xi64>, <i64, 1>
+      tile.return
+    })";
+    int64_t input[] = {10, 11, 12, 13, 14};
+    std::vector<int64_t> output(static_cast<size_t>(rows), 9);
+    llvm::Error error =
+        this->run(text, TensorView::getDense(input, ElementType::I64, {5}),
+                  ResultView{output.data(), ElementType::I64, {rows}, {1}});
+    EXPECT_FALSE(static_cast<bool>(error)) << toString(std::move(error));
+    return output;
+  };
+  // 0 1 4 4 1 sorted: 0, 1 of 1 and 4, 4 of 2 and 3.
+  EXPECT_EQ(run(R"(%id : i64
+      }
+      %order, %sorted = tile.sort_rows %ids : <i64, 3> -> <i32, 3>, <i64, 3>)",
+                6),
+            (std::vector<int64_t>{10, 11, 14, 12, 13, 0}));
+  EXPECT_EQ(run(R"(%mark : i64
+      }
+      %order, %segment = tile.list_marked %ids : <i64, 3> -> <i32, 3>, <i64, 3>)",
+                11),
+            (std::vector<int64_t>{10, 11, 12, 13, 14, 10, 12, 14, 10, 10, 0}));
 }
 
 TEST_F(TileTest, ReadInsideAMapAndRounding) {

@@ -35,7 +35,7 @@ struct CpuPlansTest : ::testing::Test {
     return tile::PlanAttr::get(
         context.get(), queries, keys,
         tile::CpuPlanAttr::get(context.get(), rows, /*depth=*/4, /*sweep=*/4),
-        /*edge=*/0);
+        /*edge=*/0, /*grain=*/0, /*in_order=*/false);
   }
   /// Empty if the plan fits the only attend of a spec.
   std::string why(tile::PlanAttr plan, int64_t dim = 64) {

@@ -164,7 +164,7 @@ func.func @bounds_c1_pyramid(%p: !tile.pyramid, %i: i64) {
 
 func.func @for_runs_c1_arguments(%d: !tile.domain) {
   // expected-error @+1 {{'tile.for_runs' op partial must have arguments ('index', 'index'), got ('index')}}
-  tile.for_runs %d by 32 carry() : () -> () full {
+  tile.for_runs %d by 32, 32 carry() : () -> () full {
   ^bb0(%a: index, %b: index):
     tile.yield
   } partial {
@@ -177,8 +177,8 @@ func.func @for_runs_c1_arguments(%d: !tile.domain) {
 // -----
 
 func.func @for_runs_c2(%d: !tile.domain) {
-  // expected-error @+1 {{'tile.for_runs' op full_step must be positive, got 0}}
-  tile.for_runs %d by 0 carry() : () -> () full {
+  // expected-error @+1 {{'tile.for_runs' op steps must be positive, got 0}}
+  tile.for_runs %d by 0, 4 carry() : () -> () full {
   ^bb0(%a: index, %b: index):
     tile.yield
   } partial {
@@ -192,7 +192,7 @@ func.func @for_runs_c2(%d: !tile.domain) {
 
 func.func @for_runs_c1_yield(%d: !tile.domain, %x: !tile.tile<f32>) {
   // expected-error @+1 {{'tile.for_runs' op full must yield ('!tile.tile<f32>'), got ('index')}}
-  %0 = tile.for_runs %d by 32 carry(%x) : (!tile.tile<f32>) -> !tile.tile<f32> full {
+  %0 = tile.for_runs %d by 32, 32 carry(%x) : (!tile.tile<f32>) -> !tile.tile<f32> full {
   ^bb0(%a: index, %b: index, %old: !tile.tile<f32>):
     tile.yield %a : index
   } partial {
@@ -524,3 +524,69 @@ func.func private @plan_sizes() attributes {tile.plan = #tile.plan<queries = 0, 
 
 // expected-error @+1 {{register blocks must be positive, got #tile.cpu<rows = 1, depth = 0, sweep = 1>}}
 func.func private @plan_blocks() attributes {tile.plan = #tile.plan<queries = 4, keys = 8, cpu = <rows = 1, depth = 0, sweep = 1>>}
+
+// -----
+
+tile.program @tabulate_c1 {
+^bb0(%x: !tile.view<i32, 1>):
+  %n = tile.extent %x[0] : <i32, 1>
+  // expected-error @+1 {{'tile.tabulate' op body must yield ('i64'), got ('index')}}
+  %0 = tile.tabulate for(%n, %n) length %n : <i64, 3> {
+  ^bb0(%b: index, %h: index, %place: index):
+    tile.yield %place : index
+  }
+}
+
+// -----
+
+tile.program @tabulate_c2 {
+^bb0(%x: !tile.view<i32, 1>):
+  %n = tile.extent %x[0] : <i32, 1>
+  // expected-error @+1 {{'tile.tabulate' op result must be a view of i64 of rank 3, got '!tile.view<i32, 3>'}}
+  %0 = tile.tabulate for(%n, %n) length %n : <i32, 3> {
+  ^bb0(%b: index, %h: index, %place: index):
+    tile.yield %place : index
+  }
+}
+
+// -----
+
+tile.program @sort_rows_c1 {
+^bb0(%x: !tile.view<i64, 2>):
+  // expected-error @+1 {{'tile.sort_rows' op ids must be a view of i64 of rank 3, got '!tile.view<i64, 2>'}}
+  %0, %1 = tile.sort_rows %x : <i64, 2> -> <i32, 3>, <i64, 3>
+}
+
+// -----
+
+tile.program @list_marked_c1 {
+^bb0(%x: !tile.view<i64, 3>):
+  // expected-error @+1 {{'tile.list_marked' op order must be a view of i32 of rank 3, got '!tile.view<i64, 3>'}}
+  %0, %1 = tile.list_marked %x : <i64, 3> -> <i64, 3>, <i64, 3>
+}
+
+// -----
+
+func.func @list_rows_c1(%x: !tile.view<f32, 2>, %list: !tile.view<i32, 2>) {
+  // expected-error @+1 {{'tile.list_rows' op list must be a view of i32 of rank 1, got '!tile.view<i32, 2>'}}
+  %0 = tile.list_rows %x by %list : <f32, 2>, <i32, 2> -> <f32, 2, rows = listed>
+  return
+}
+
+// -----
+
+func.func @list_rows_c2(%x: !tile.view<f32, 2>, %list: !tile.view<i32, 1>) {
+  // expected-error @+1 {{'tile.list_rows' op result must be '!tile.view<f32, 2, rows = listed>', got '!tile.view<f32, 2>'}}
+  %0 = tile.list_rows %x by %list : <f32, 2>, <i32, 1> -> <f32, 2>
+  return
+}
+
+// -----
+
+// expected-error @+1 {{edge must divide keys, got edge = 5 and keys = 32}}
+func.func private @plan_edge() attributes {p = #tile.plan<queries = 16, keys = 32, cpu = <rows = 4, depth = 4, sweep = 4>, edge = 5>}
+
+// -----
+
+// expected-error @+1 {{grain must divide the edge, got grain = 3 and edge = 8}}
+func.func private @plan_grain() attributes {p = #tile.plan<queries = 16, keys = 32, cpu = <rows = 4, depth = 4, sweep = 4>, edge = 8, grain = 3>}

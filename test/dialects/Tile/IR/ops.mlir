@@ -102,8 +102,8 @@ tile.kernel @rows {
   }
   // CHECK: %[[ALL:.*]] = tile.runs %{{.*}} step 64{{$}}
   %all = tile.runs %c8 step 64
-  // CHECK: tile.for_runs %[[ALL]] by 32 carry(%{{.*}}) : (!tile.tile<f32>) -> !tile.tile<f32> full {
-  %runs = tile.for_runs %all by 32 carry(%sum) : (!tile.tile<f32>) -> !tile.tile<f32> full {
+  // CHECK: tile.for_runs %[[ALL]] by 32, 32 carry(%{{.*}}) : (!tile.tile<f32>) -> !tile.tile<f32> full {
+  %runs = tile.for_runs %all by 32, 32 carry(%sum) : (!tile.tile<f32>) -> !tile.tile<f32> full {
   ^bb0(%start: index, %length: index, %old: !tile.tile<f32>):
     tile.yield %old : !tile.tile<f32>
   // CHECK: } partial {
@@ -147,6 +147,16 @@ tile.program @masked {
     // CHECK: tile.yield %{{.*}}, %{{.*}} : i1, i1
     tile.yield %any, %all : i1, i1
   }
+  // CHECK: %[[IDS:.*]] = tile.tabulate for(%{{.*}}, %{{.*}}) length %{{.*}} : <i64, 3> {
+  %ids = tile.tabulate for(%c1, %c1) length %n : <i64, 3> {
+  ^bb0(%b: index, %h: index, %place: index):
+    %id = arith.index_cast %place : index to i64
+    tile.yield %id : i64
+  }
+  // CHECK: tile.sort_rows %[[IDS]] : <i64, 3> -> <i32, 3>, <i64, 3>
+  %order, %sorted = tile.sort_rows %ids : <i64, 3> -> <i32, 3>, <i64, 3>
+  // CHECK: tile.list_marked %[[IDS]] : <i64, 3> -> <i32, 3>, <i64, 3>
+  %all, %segment = tile.list_marked %ids : <i64, 3> -> <i32, 3>, <i64, 3>
   // CHECK: tile.launch @walk items({{.*}}) order %[[TABLE]] args(%[[TABLE]]) : !tile.run_table
   tile.launch @walk items(%c1, %c1, %c1) order %table args(%table) : !tile.run_table
 }
@@ -156,5 +166,13 @@ tile.kernel @walk {
 ^bb0(%x: index, %y: index, %z: index, %table: !tile.run_table):
   // CHECK: tile.domain %{{.*}}[%{{.*}}, %{{.*}}, %{{.*}}]
   %d = tile.domain %table[%x, %y, %z]
+  tile.return
+}
+
+// CHECK-LABEL: tile.kernel @listed {
+tile.kernel @listed {
+^bb0(%x: index, %y: index, %z: index, %rows: !tile.view<f32, 2>, %list: !tile.view<i32, 1>):
+  // CHECK: tile.list_rows %{{.*}} by %{{.*}} : <f32, 2>, <i32, 1> -> <f32, 2, rows = listed>
+  %listed = tile.list_rows %rows by %list : <f32, 2>, <i32, 1> -> <f32, 2, rows = listed>
   tile.return
 }

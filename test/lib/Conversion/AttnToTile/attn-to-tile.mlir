@@ -19,13 +19,13 @@
 // CHECK:           %[[ALL:.*]] = arith.cmpi sge
 // CHECK:           tile.yield %[[ANY]], %[[ALL]]
 // CHECK:         %[[BLOCKS:.*]] = arith.ceildivui %[[QUERIES]], %c16
-// CHECK:         tile.launch @causal_attend0 items(%[[BATCH]], %[[HEADS]], %[[BLOCKS]]) order %[[TABLE]] args(%[[BATCH]], %[[HEADS]], %[[QUERIES]], %[[KEYS]], %[[Q]], %[[K]], %[[V]], %[[OUT]], %[[LSE]], %[[TABLE]])
+// CHECK:         tile.launch @causal_attend0 items(%[[BATCH]], %[[HEADS]], %[[BLOCKS]]) order %[[TABLE]] args(%[[BATCH]], %[[HEADS]], %[[QUERIES]], %[[KEYS]], %[[Q]], %[[K]], %[[V]], %[[OUT]], %[[LSE]], %[[TABLE]], %[[KEYS]])
 
 // CHECK-LABEL: tile.kernel @causal_attend0 plan <rows = 4, depth = 4, sweep = 4>
 // CHECK-DAG:     %[[LOWEST:.*]] = arith.constant 0xFF800000 : f32
 // CHECK-DAG:     %[[Q_TILE:.*]] = tile.load %{{.*}} in_bounds [false, true] : <f32, 2> -> <16x8xf32>
 // CHECK:         %[[RUNS:.*]] = tile.domain %{{.*}}[%{{.*}}, %{{.*}}, %{{.*}}]
-// CHECK:         tile.for_runs %[[RUNS]] by 32 carry
+// CHECK:         tile.for_runs %[[RUNS]] by 32, 32 carry
 // CHECK-SAME:      -> (!tile.tile<16xf32>, !tile.tile<16xf32>, !tile.tile<16x6xf32>) full {
 // A full run reads inside the keys and does not ask the mask.
 // CHECK-NOT:       arith.cmpi
@@ -85,7 +85,7 @@ func.func @causal(%q: tensor<?x?x?x8xf32> {attn.axes = ["batch", "heads", "queri
 // CHECK-LABEL: tile.kernel @sum_attend0
 // CHECK:         %[[RUNS:.*]] = tile.runs %{{.*}} step 32
 // CHECK-NOT:     classify
-// CHECK:         tile.for_runs %[[RUNS]] by 32 carry(%{{.*}}) : (!tile.tile<16x6xf32>) -> !tile.tile<16x6xf32> full {
+// CHECK:         tile.for_runs %[[RUNS]] by 32, 32 carry(%{{.*}}) : (!tile.tile<16x6xf32>) -> !tile.tile<16x6xf32> full {
 // CHECK-NOT:     tile.reduce
 // CHECK:         } partial {
 // CHECK-NOT:     tile.reduce
@@ -152,4 +152,138 @@ func.func @mapped(%q: tensor<?x?x?x8xbf16> {attn.axes = ["batch", "heads", "quer
     attn.yield %dot : f32
   }
   return %o, %l : tensor<?x?x?x6xbf16>, tensor<?x?x?xf32>
+}
+
+// -----
+
+#plan = #tile.plan<queries = 16, keys = 32, cpu = <rows = 4, depth = 4, sweep = 4>>
+
+// Pairs of one document: queries and keys are sorted by it, each batch on its
+// own, when the call is planned. The sorted ids say which runs may be kept, the
+// lists which rows there are.
+
+// CHECK-LABEL: tile.program @documents
+// CHECK:         %[[IDS:.*]] = tile.tabulate for(%{{.*}}, %c1) length %{{.*}} : <i64, 3> {
+// CHECK:           tile.read
+// CHECK:         tile.tabulate for(%{{.*}}, %c1)
+// CHECK:         %[[QUERIES:.*]], %[[QUERY_IDS:.*]] = tile.sort_rows %[[IDS]]
+// CHECK:         %[[KEYS:.*]], %[[KEY_IDS:.*]] = tile.sort_rows
+// CHECK-DAG:     tile.pyramid %[[QUERY_IDS]] along 2
+// CHECK-DAG:     tile.pyramid %[[KEY_IDS]] along 2
+// CHECK:         %[[TABLE:.*]] = tile.plan_runs
+// CHECK:           tile.bounds
+// CHECK:         tile.launch @documents_attend0 {{.*}} order %[[TABLE]] args({{.*}}, %[[TABLE]], %{{.*}}, %[[QUERIES]], %[[KEYS]])
+// CHECK-LABEL: tile.kernel @documents_attend0
+// CHECK:         %[[QUERY_LIST:.*]] = tile.window %{{.*}} : <i32, 3> -> <i32, 1>
+// CHECK:         tile.list_rows %{{.*}} by %[[QUERY_LIST]]
+// CHECK:         tile.load %{{.*}} : <f32, 2, rows = listed> -> <16x8xf32>
+// CHECK:         tile.for_runs
+// CHECK:           tile.load %{{.*}} : <f32, 2, rows = listed> -> <32x8xf32>
+// CHECK:         } partial {
+// The key of a pair is what the list says.
+// CHECK:           tile.load %{{.*}} : <i32, 1> -> <32xi32>
+// CHECK:         tile.store set %{{.*}} : <16x6xf32>, <f32, 2, rows = listed>
+// CHECK:         tile.store set %{{.*}} : <16xf32>, <f32, 1, rows = listed>
+func.func @documents(%q: tensor<?x?x?x8xf32> {attn.axes = ["batch", "heads", "queries", "dim"], attn.name = "q"},
+    %k: tensor<?x?x?x8xf32> {attn.axes = ["batch", "kv_heads", "keys", "dim"], attn.name = "k"},
+    %v: tensor<?x?x?x6xf32> {attn.axes = ["batch", "kv_heads", "keys", "vdim"], attn.name = "v"},
+    %d: tensor<?x?xi32> {attn.axes = ["batch", "keys"], attn.name = "doc"})
+    -> (tensor<?x?x?x6xf32>, tensor<?x?x?xf32>) attributes {attn.spec} {
+  %B = attn.axis "batch"
+  %H = attn.axis "heads"
+  %M = attn.axis "queries"
+  %N = attn.axis "keys"
+  %o, %l = attn.attend softmax shape(%B, %H, %M, %N) queries(%q) keys(%k) values(%v) captures(%d) {tile.plan = #plan}
+      : (index, index, index, index, tensor<?x?x?x8xf32>, tensor<?x?x?x8xf32>, tensor<?x?x?x6xf32>, tensor<?x?xi32>)
+      -> (tensor<?x?x?x6xf32>, tensor<?x?x?xf32>) score {
+  ^bb0(%b: i32, %h: i32, %row: i32, %i: i32, %j: i32, %dot: f32, %doc: tensor<?x?xi32>):
+    attn.yield %dot : f32
+  } mask {
+  ^bb0(%b: i32, %h: i32, %row: i32, %i: i32, %j: i32, %dot: f32, %doc: tensor<?x?xi32>):
+    %a = attn.read %doc[%b, %i] : (tensor<?x?xi32>, i32, i32) -> i32
+    %c = attn.read %doc[%b, %j] : (tensor<?x?xi32>, i32, i32) -> i32
+    %m = arith.cmpi eq, %a, %c : i32
+    attn.yield %m : i1
+  }
+  return %o, %l : tensor<?x?x?x6xf32>, tensor<?x?x?xf32>
+}
+
+// -----
+
+#plan = #tile.plan<queries = 16, keys = 32, cpu = <rows = 4, depth = 4, sweep = 4>, in_order = true>
+
+// A plan may keep the order of positions.
+
+// CHECK-LABEL: tile.program @documents
+// CHECK-NOT:     tile.sort_rows
+// CHECK:         tile.pyramid %{{.*}} along 1 : <i32, 2>
+// CHECK-NOT:     tile.list_rows
+func.func @documents(%q: tensor<?x?x?x8xf32> {attn.axes = ["batch", "heads", "queries", "dim"], attn.name = "q"},
+    %k: tensor<?x?x?x8xf32> {attn.axes = ["batch", "kv_heads", "keys", "dim"], attn.name = "k"},
+    %v: tensor<?x?x?x6xf32> {attn.axes = ["batch", "kv_heads", "keys", "vdim"], attn.name = "v"},
+    %d: tensor<?x?xi32> {attn.axes = ["batch", "keys"], attn.name = "doc"})
+    -> (tensor<?x?x?x6xf32>, tensor<?x?x?xf32>) attributes {attn.spec} {
+  %B = attn.axis "batch"
+  %H = attn.axis "heads"
+  %M = attn.axis "queries"
+  %N = attn.axis "keys"
+  %o, %l = attn.attend softmax shape(%B, %H, %M, %N) queries(%q) keys(%k) values(%v) captures(%d) {tile.plan = #plan}
+      : (index, index, index, index, tensor<?x?x?x8xf32>, tensor<?x?x?x8xf32>, tensor<?x?x?x6xf32>, tensor<?x?xi32>)
+      -> (tensor<?x?x?x6xf32>, tensor<?x?x?xf32>) score {
+  ^bb0(%b: i32, %h: i32, %row: i32, %i: i32, %j: i32, %dot: f32, %doc: tensor<?x?xi32>):
+    attn.yield %dot : f32
+  } mask {
+  ^bb0(%b: i32, %h: i32, %row: i32, %i: i32, %j: i32, %dot: f32, %doc: tensor<?x?xi32>):
+    %a = attn.read %doc[%b, %i] : (tensor<?x?xi32>, i32, i32) -> i32
+    %c = attn.read %doc[%b, %j] : (tensor<?x?xi32>, i32, i32) -> i32
+    %m = arith.cmpi eq, %a, %c : i32
+    attn.yield %m : i1
+  }
+  return %o, %l : tensor<?x?x?x6xf32>, tensor<?x?x?xf32>
+}
+
+// -----
+
+#plan = #tile.plan<queries = 16, keys = 32, cpu = <rows = 4, depth = 4, sweep = 4>>
+
+// Keys that many queries keep are listed once more after all others. In its
+// place a pair is kept if it is close; with the marked keys if it is not.
+
+// CHECK-LABEL: tile.program @strided
+// CHECK:         %[[MARKS:.*]] = tile.tabulate for(%c1, %c1)
+// CHECK:         %[[KEYS:.*]], %[[SEGMENTS:.*]] = tile.list_marked %[[MARKS]]
+// CHECK:         tile.plan_runs for({{.*}}) rows %{{.*}} step 16 columns %[[LENGTH:.*]] step 32
+// CHECK:         tile.launch @strided_attend0 {{.*}}, %[[LENGTH]], %[[KEYS]], %[[SEGMENTS]])
+// CHECK-LABEL: tile.kernel @strided_attend0
+// Queries stay in their order.
+// CHECK:         tile.load %{{.*}} : <f32, 2> -> <16x8xf32>
+// CHECK:         } partial {
+// CHECK:           tile.load %{{.*}} : <i64, 1> -> <32xi64>
+// CHECK:           arith.select
+func.func @strided(%q: tensor<?x?x?x8xf32> {attn.axes = ["batch", "heads", "queries", "dim"], attn.name = "q"},
+    %k: tensor<?x?x?x8xf32> {attn.axes = ["batch", "kv_heads", "keys", "dim"], attn.name = "k"},
+    %v: tensor<?x?x?x6xf32> {attn.axes = ["batch", "kv_heads", "keys", "vdim"], attn.name = "v"})
+    -> (tensor<?x?x?x6xf32>, tensor<?x?x?xf32>) attributes {attn.spec} {
+  %B = attn.axis "batch"
+  %H = attn.axis "heads"
+  %M = attn.axis "queries"
+  %N = attn.axis "keys"
+  %o, %l = attn.attend softmax shape(%B, %H, %M, %N) queries(%q) keys(%k) values(%v) {tile.plan = #plan}
+      : (index, index, index, index, tensor<?x?x?x8xf32>, tensor<?x?x?x8xf32>, tensor<?x?x?x6xf32>)
+      -> (tensor<?x?x?x6xf32>, tensor<?x?x?xf32>) score {
+  ^bb0(%b: i32, %h: i32, %row: i32, %i: i32, %j: i32, %dot: f32):
+    attn.yield %dot : f32
+  } mask {
+  ^bb0(%b: i32, %h: i32, %row: i32, %i: i32, %j: i32, %dot: f32):
+    %c16 = arith.constant 16 : i32
+    %c14 = arith.constant 14 : i32
+    %c9 = arith.constant 9 : i32
+    %distance = arith.subi %i, %j : i32
+    %near = arith.cmpi slt, %distance, %c9 : i32
+    %place = attn.mod %j, %c16 : i32
+    %marked = arith.cmpi sge, %place, %c14 : i32
+    %m = arith.ori %near, %marked : i1
+    attn.yield %m : i1
+  }
+  return %o, %l : tensor<?x?x?x6xf32>, tensor<?x?x?xf32>
 }

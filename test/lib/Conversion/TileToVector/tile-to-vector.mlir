@@ -160,7 +160,7 @@ tile.kernel @walk plan <rows = 4, depth = 4, sweep = 4> {
   %t = tile.load %rows[%c0, %c0] : <f32, 2> -> <16x8xf32>
   %one = tile.reduce add %t along 1 : <16x8xf32> -> <16xf32>
   %runs = tile.domain %table[%x, %y, %z]
-  %sum = tile.for_runs %runs by 64 carry(%one) : (!tile.tile<16xf32>) -> !tile.tile<16xf32> full {
+  %sum = tile.for_runs %runs by 64, 32 carry(%one) : (!tile.tile<16xf32>) -> !tile.tile<16xf32> full {
   ^bb0(%start: index, %length: index, %so: !tile.tile<16xf32>):
     %next = tile.map(%so) dims [[0]] : (!tile.tile<16xf32>) -> !tile.tile<16xf32> {
     ^bb0(%e: f32):

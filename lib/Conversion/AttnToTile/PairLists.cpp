@@ -1,0 +1,264 @@
+// Part of the Rapt project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
+// Orders of queries and keys in which the pairs of a mask are dense.
+
+#include "lib/Analysis/MaskStructure.h"
+#include "lib/Conversion/AttnToTile/KernelScope.h"
+#include "llvm/ADT/DenseSet.h"
+
+using namespace mlir;
+
+namespace rapt::conversion {
+namespace {
+
+/// Integers of one side of a mask as a table, one for each position.
+class Tabulation {
+public:
+  Tabulation(KernelScope &program, attn::AttendOp op, bool isOfKeys)
+      : program(program), op(op), mask(op.getMask().front()),
+        isOfKeys(isOfKeys) {}
+
+  /// Adds what `value` is computed from. False if it reads a tensor that an
+  /// earlier launch computes.
+  bool add(Value value);
+  /// A table of what `compute` (i64) makes of `values` (i64), which have been
+  /// added, at every position, or at those that `list` names.
+  using Compute = llvm::function_ref<Value(KernelScope &, ValueRange)>;
+  FailureOr<Value> emit(ArrayRef<Value> values, Value list, Compute compute);
+
+private:
+  KernelScope &program;
+  attn::AttendOp op;
+  Block &mask;
+  bool isOfKeys;
+  bool usesBatch = false, usesHead = false;
+  llvm::DenseSet<Operation *> needed;
+};
+
+} // namespace
+
+bool Tabulation::add(Value value) {
+  if (auto argument = dyn_cast<BlockArgument>(value)) {
+    usesBatch |= argument.getArgNumber() == 0;
+    usesHead |= argument.getArgNumber() == 1;
+    return true;
+  }
+  Operation *inner = value.getDefiningOp();
+  if (!needed.insert(inner).second)
+    return true;
+  for (Value operand : inner->getOperands()) {
+    auto argument = dyn_cast<BlockArgument>(operand);
+    unsigned captures = op.getCaptures().size();
+    unsigned first = mask.getNumArguments() - captures;
+    if (argument && argument.getArgNumber() >= first) {
+      Value tensor = op.getCaptures()[argument.getArgNumber() - first];
+      if (!isa<BlockArgument>(program.places.at(tensor).view))
+        return false;
+    } else if (!add(operand)) {
+      return false;
+    }
+  }
+  return true;
+}
+
+FailureOr<Value> Tabulation::emit(ArrayRef<Value> values, Value list,
+                                  Compute compute) {
+  OpBuilder &builder = program.builder;
+  Type i64 = builder.getI64Type(), index = builder.getIndexType();
+  auto table = tile::TabulateOp::create(
+      builder, program.location, tile::ViewType::get(i64, 3),
+      usesBatch ? program.batches : program.index(1),
+      usesHead ? program.heads : program.index(1),
+      isOfKeys ? program.keyCount : program.queryCount);
+  OpBuilder::InsertionGuard guard(builder);
+  Block *block =
+      builder.createBlock(&table.getBody(), {}, {index, index, index},
+                          SmallVector<Location>(3, program.location));
+  KernelScope scope = program;
+  scope.batch = block->getArgument(0);
+  scope.head = block->getArgument(1);
+  RegionCopier copier(scope, nullptr);
+  Value position = scope.toI32(block->getArgument(2));
+  if (list)
+    position =
+        tile::ReadOp::create(builder, scope.location, builder.getI32Type(),
+                             list, block->getArguments());
+  copier.bind(mask.getArgument(0), scope.toI32(scope.batch));
+  copier.bind(mask.getArgument(1), scope.toI32(scope.head));
+  if (isOfKeys) {
+    copier.bind(mask.getArgument(4), position);
+  } else {
+    Value offset = scope.fold<arith::SubIOp>(scope.keyCount, scope.queryCount);
+    copier.bind(mask.getArgument(2), position);
+    copier.bind(mask.getArgument(3),
+                scope.fold<arith::AddIOp>(position, scope.toI32(offset)));
+  }
+  unsigned next = mask.getNumArguments() - op.getCaptures().size();
+  for (Value capture : op.getCaptures())
+    copier.bindTensor(mask.getArgument(next++), scope.places.at(capture));
+  for (Operation &inner : mask.without_terminator())
+    if (needed.contains(&inner) && failed(copier.copy(&inner)))
+      return failure();
+  SmallVector<Value> wide;
+  for (Value value : values) {
+    value = copier.lookup(value);
+    if (value.getType().isInteger(1))
+      value = arith::ExtUIOp::create(builder, scope.location, i64, value);
+    else if (!value.getType().isInteger(64))
+      value = arith::ExtSIOp::create(builder, scope.location, i64, value);
+    wide.push_back(value);
+  }
+  tile::YieldOp::create(builder, scope.location, compute(scope, wide));
+  return table.getResult();
+}
+
+static Value i64Constant(KernelScope &scope, int64_t value) {
+  return arith::ConstantOp::create(scope.builder, scope.location,
+                                   scope.builder.getI64IntegerAttr(value));
+}
+
+/// The first value as it is.
+static Value keepFirst(KernelScope &, ValueRange values) { return values[0]; }
+
+/// The class of `id`, computed from its value and, if there is one, modulus.
+static FailureOr<Value> emitClass(Tabulation &side,
+                                  const analysis::EqualClasses::Id &id) {
+  if (!id.modulus)
+    return side.emit(id.value, nullptr, keepFirst);
+  return side.emit(
+      {id.value, id.modulus}, nullptr,
+      [&](KernelScope &scope, ValueRange values) -> Value {
+        Value modulus =
+            scope.fold<arith::MaxSIOp>(values[1], i64Constant(scope, 1));
+        Value scaled =
+            scope.fold<arith::MulIOp>(values[0], i64Constant(scope, id.sign));
+        Value moved =
+            scope.fold<arith::AddIOp>(scaled, i64Constant(scope, id.offset));
+        Value whole = scope.fold<arith::MulIOp>(
+            scope.fold<arith::FloorDivSIOp>(moved, modulus), modulus);
+        return scope.fold<arith::SubIOp>(moved, whole);
+      });
+}
+
+static void sort(KernelScope &program, Value ids, Value &order, Value &sorted) {
+  OpBuilder &builder = program.builder;
+  auto sortOp = tile::SortRowsOp::create(
+      builder, program.location, tile::ViewType::get(builder.getI32Type(), 3),
+      tile::ViewType::get(builder.getI64Type(), 3), ids);
+  order = sortOp.getOrder();
+  sorted = sortOp.getSorted();
+}
+
+/// Queries and keys sorted by the class that they must share.
+static LogicalResult sortByClass(KernelScope &program, attn::AttendOp op,
+                                 const analysis::EqualClasses &classes,
+                                 PairLists &lists) {
+  Tabulation queries(program, op, /*isOfKeys=*/false);
+  Tabulation keys(program, op, /*isOfKeys=*/true);
+  for (auto [side, id] :
+       {std::pair(&queries, &classes.query), std::pair(&keys, &classes.key)})
+    if (!side->add(id->value) || (id->modulus && !side->add(id->modulus)))
+      return success(); // known only when the call runs
+  FailureOr<Value> queryIds = emitClass(queries, classes.query);
+  FailureOr<Value> keyIds = emitClass(keys, classes.key);
+  if (failed(queryIds) || failed(keyIds))
+    return failure();
+  sort(program, *queryIds, lists.queries, lists.queryIds);
+  sort(program, *keyIds, lists.keys, lists.keyIds);
+  lists.keyCount = program.keyCount;
+  lists.equal = classes.condition;
+  return success();
+}
+
+/// The keys, and then the marked ones once more.
+static LogicalResult listMarked(KernelScope &program, attn::AttendOp op,
+                                Value marked, PairLists &lists) {
+  OpBuilder &builder = program.builder;
+  Tabulation keys(program, op, /*isOfKeys=*/true);
+  if (!keys.add(marked))
+    return success();
+  FailureOr<Value> marks = keys.emit(marked, nullptr, keepFirst);
+  if (failed(marks))
+    return failure();
+  auto list = tile::ListMarkedOp::create(
+      builder, program.location, tile::ViewType::get(builder.getI32Type(), 3),
+      tile::ViewType::get(builder.getI64Type(), 3), *marks);
+  lists.keys = list.getOrder();
+  lists.segments = list.getSegment();
+  lists.keyCount =
+      program.fold<arith::MulIOp>(program.keyCount, program.index(2));
+  lists.marked = marked;
+  return success();
+}
+
+/// Queries in blocks along all coordinates; keys stay where they are, a few of
+/// them beside each other being close as well. The coordinates of the queries
+/// in that order are tables of their own, so that their bounds are exact.
+static LogicalResult sortByBlock(KernelScope &program, attn::AttendOp op,
+                                 const analysis::Neighbourhood &near,
+                                 PairLists &lists) {
+  Tabulation queries(program, op, /*isOfKeys=*/false);
+  SmallVector<Value> values;
+  for (const auto &coordinate : near.coordinates) {
+    values.push_back(coordinate.query);
+    if (!queries.add(coordinate.query))
+      return success(); // known only when the call runs
+  }
+  SmallVector<int64_t> extents = near.getBlockExtents();
+  FailureOr<Value> ids = queries.emit(
+      values, nullptr, [&](KernelScope &scope, ValueRange wide) -> Value {
+        Value id = i64Constant(scope, 0);
+        for (auto [value, extent] : llvm::zip_equal(wide, extents)) {
+          Value number = scope.fold<arith::FloorDivSIOp>(
+              value, i64Constant(scope, extent));
+          // 2^10 blocks along each coordinate but the first are told apart.
+          Value upper =
+              scope.fold<arith::MulIOp>(id, i64Constant(scope, 1 << 10));
+          id = scope.fold<arith::AddIOp>(upper, number);
+        }
+        return id;
+      });
+  if (failed(ids))
+    return failure();
+  Value sorted;
+  sort(program, *ids, lists.queries, sorted);
+  for (Value value : values) {
+    FailureOr<Value> table = queries.emit(value, lists.queries, keepFirst);
+    if (failed(table))
+      return failure();
+    lists.known.push_back({value, *table});
+  }
+  return success();
+}
+
+FailureOr<PairLists> emitPairLists(KernelScope &program, attn::AttendOp op) {
+  PairLists lists;
+  lists.keyCount = program.keyCount;
+  if (auto classes = analysis::findEqualClasses(op))
+    if (failed(sortByClass(program, op, *classes, lists)))
+      return failure();
+  if (lists.queries)
+    return lists;
+  if (auto near = analysis::findNeighbourhood(op))
+    if (failed(sortByBlock(program, op, *near, lists)))
+      return failure();
+  if (lists.queries)
+    return lists;
+  if (auto found = analysis::findMarkedKeys(op))
+    if (failed(listMarked(program, op, found->marked, lists)))
+      return failure();
+  return lists;
+}
+
+Value getListOfItem(KernelScope &scope, Value lists) {
+  Value batch = scope.share(scope.batch, lists, 0, scope.batches);
+  Value head = scope.share(scope.head, lists, 1, scope.heads);
+  auto type = cast<tile::ViewType>(lists.getType());
+  return tile::WindowOp::create(scope.builder, scope.location,
+                                tile::ViewType::get(type.getElementType(), 1),
+                                lists, ValueRange{batch, head});
+}
+
+} // namespace rapt::conversion
