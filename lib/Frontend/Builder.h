@@ -149,6 +149,9 @@ public:
   Node *atQuery(Node *node, Operand index);
   /// The row of a matrix, along its first axis, that `index` stands for.
   Node *rowAt(Node *matrix, Node *index, SourceRange range);
+  /// `node` at the query that many places earlier; zero or false before the
+  /// first query and behind the last.
+  Node *shiftQueries(Node *node, Operand steps);
   /// `value` where `inside` holds, else zero or false.
   Node *zeroUnless(Operand inside, Operand value);
   /// Feature `index` of a row; an index outside has no meaning.

@@ -446,9 +446,10 @@ Node *ExpressionBuilder::callShift(const CallArguments &call) {
     return b.poison();
   if (!x.node->variesOver(VariesKey)) {
     if (x.node->variesOver(VariesQuery))
-      return b.notCompiled(call.callee.range, "shift over queries");
-    return b.error(x.range, "expected what varies over keys, found " +
-                                describe(*x.node));
+      return b.shiftQueries(x.node, call[1]);
+    return b.error(x.range,
+                   "expected what varies over keys or queries, found " +
+                       describe(*x.node));
   }
   Operand here{b.place(Op::KeyPosition), call.range};
   return b.atKey(x.node, {b.arithmetic(Op::Sub, here, call[1]), call[1].range});

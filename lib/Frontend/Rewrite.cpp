@@ -278,6 +278,42 @@ Node *Builder::rowAt(Node *matrix, Node *index, SourceRange range) {
   }
 }
 
+Node *Builder::shiftQueries(Node *node, Operand steps) {
+  if (node->isPoison() || steps.node->isPoison())
+    return poison();
+  SourceRange range = steps.range;
+  const Node *unfit = nullptr;
+  walk(node, [&](Node *below) {
+    bool isLoop = below->op == Op::RoleValue || below->op == Op::KeySum ||
+                  below->op == Op::KeySoftmax || below->op == Op::KeyNormalize;
+    if (isLoop || (below->op == Op::Read && below->queryAxis))
+      unfit = below;
+  });
+  if (unfit || node->queryAxis)
+    return notCompiled(range, "shift of what a loop gives each query");
+  auto shift = [&](Op op) {
+    return arithmetic(Op::Sub, {place(op), range}, steps);
+  };
+  Operand row{shift(Op::Row), range};
+  Replacement replaced{{place(Op::Row), row.node},
+                       {place(Op::QueryPosition), shift(Op::QueryPosition)}};
+  Node *value = rewrite(node, replaced);
+  if (value->isPoison())
+    return value;
+  // An input over queries reads as zero outside by itself.
+  if (node->op == Op::Read &&
+      llvm::is_contained(node->operands, place(Op::Row)))
+    return value;
+  Operand zero{integer(0), range};
+  Operand length{extent(Op::Length, "queries"), range};
+  Operand inside{boolean(true), range};
+  if (row.node->range.low < 0)
+    inside.node = compare(CompareOp::Ge, row, zero);
+  Operand isBelow{compare(CompareOp::Lt, row, length), range};
+  inside.node = logical(Op::And, inside, isBelow);
+  return zeroUnless(inside, {value, range});
+}
+
 Node *Builder::zeroUnless(Operand inside, Operand value) {
   if (value.node->isPoison())
     return value.node;

@@ -561,6 +561,36 @@ TEST_F(RecurrenceTest, BothDirections) {
   });
 }
 
+/// Convolutions of queries and keys before the loop: zero before the first
+/// token, and before the first query that is given.
+TEST_F(RecurrenceTest, ShiftsOfBothSides) {
+  compile("attention t { let q = l2norm(q) + 2 * shift(q, 1) + "
+          "shift(exp(q), 2) let k = k + shift(k, 1) "
+          "state S = S + outer(k, v) out = dot(q, S) }");
+  checkSteps([&](int64_t, int64_t) {
+    return [this, S = zeros(dim, vdim)](int64_t b, int64_t h,
+                                        int64_t t) mutable {
+      Numbers k = minus(key(b, h, t), scale(-1, key(b, h, t - 1)));
+      addOuter(S, k, value(b, h, t));
+      Numbers q = minus(l2norm(query(b, h, t)), scale(-2, query(b, h, t - 1)));
+      if (t - 2 >= keys - queries)
+        q = minus(q, scale(-1, apply(query(b, h, t - 2), std::exp)));
+      return read(q, S);
+    };
+  });
+}
+
+TEST_F(RecurrenceTest, ShiftsOfQueriesInPairs) {
+  compile("attention t { input g: f32[batch, heads, queries] "
+          "let q = q - shift(q, 1) score = dot(q, k) * shift(g, 2) }");
+  check({.q =
+             [&](int64_t b, int64_t h, int64_t n, int64_t) {
+               return minus(row("q", {b, h, n}), row("q", {b, h, n - 1}));
+             },
+         .score =
+             [&](Pair p) { return p.dot * real("g", {p.b, p.h, p.row - 2}); }});
+}
+
 /// A branch may be a recurrence; two of them may have states of one name.
 TEST_F(RecurrenceTest, StatesInBranches) {
   compile("attention t { input g: f32[batch, heads, keys] "
