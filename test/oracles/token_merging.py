@@ -9,7 +9,7 @@ import numpy as np
 from formulas import attend, scores
 
 INPUTS = {"size": ("batch keys", lambda random, n: random.integers(1, 6, n.sizes).astype(float))}
-WRONG = [("log(size[j])", "size[j]"), ("+ log(size[j])", "+ log(size[j] + 1)")]
+WRONG = [("log(max(1.0, size[j]))", "size[j]"), ("size[j]))", "size[j] + 1))")]
 
 
 def head(x):

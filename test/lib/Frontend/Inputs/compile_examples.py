@@ -15,7 +15,6 @@ EXTENTS = {"dim": 64, "vdim": 48}
 OTHER = 32
 # Where widths depend on each other.
 OTHERS = {
-    "differential": {"dim": 128},
     "ttt_linear": {"vdim": 64},
     "ttt_mlp": {"vdim": 64},
 }

@@ -14,8 +14,6 @@ SHAPE = "batch=2,heads=4,kv_heads=2,queries=83,keys=150,dim=64,vdim=48"
 # Where the extents of features are those of params, or equal.
 OTHER_SHAPES = {
     "mla": "batch=1,heads=2,queries=83,keys=150",
-    "differential": SHAPE.replace("dim=64", "dim=128", 1),
-    "pqcache": SHAPE + ",half=32",
     "ttt_linear": SHAPE.replace("vdim=48", "vdim=64"),
     "ttt_mlp": SHAPE.replace("vdim=48", "vdim=64"),
 }
