@@ -69,11 +69,12 @@ static std::string makeCacheKey(const Compilation &compilation,
 }
 
 Expected<Compilation> prepare(const Spec::Source &source,
-                              const CompileOptions &options) {
+                              const CompileOptions &options,
+                              StateRequest states) {
   Expected<target::CpuTarget> target = target::findTarget(options.target);
   if (!target)
     return withCode(ErrorCode::InvalidArgument, target.takeError());
-  Expected<frontend::Spec> spec = analyze(source, options);
+  Expected<frontend::Spec> spec = analyze(source, options, states);
   if (!spec)
     return spec.takeError();
   if (!spec->missingExtents.empty())

@@ -26,7 +26,8 @@ struct Compilation {
 
 /// Everything that needs no dialect: milliseconds at most.
 llvm::Expected<Compilation> prepare(const Spec::Source &source,
-                                    const CompileOptions &options);
+                                    const CompileOptions &options,
+                                    StateRequest states = {});
 
 /// What is known before lowering.
 KernelManifest makeManifest(const Compilation &compilation);

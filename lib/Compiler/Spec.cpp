@@ -53,12 +53,15 @@ std::vector<std::string> Spec::getDefinitions() const {
 //===----------------------------------------------------------------------===//
 
 Expected<frontend::Spec> analyze(const Spec::Source &source,
-                                 const CompileOptions &options) {
+                                 const CompileOptions &options,
+                                 StateRequest states) {
   frontend::Instance instance;
   if (!options.definition.empty())
     instance.definition = options.definition;
   instance.params = options.params;
   instance.extents = options.extents;
+  instance.takesStates = states.takes;
+  instance.givesStates = states.gives;
   switch (options.dtype) {
   case DType::F32:
   case DType::F16:

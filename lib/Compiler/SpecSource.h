@@ -21,10 +21,17 @@ struct Spec::Source {
   frontend::File tree;
 };
 
+/// Whether the states of a recurrence are arguments and results; see
+/// frontend::Instance.
+struct StateRequest {
+  bool takes = false, gives = false;
+};
+
 /// The checked definition that `options` choose; it refers to `source`. Fails
 /// with every diagnostic.
 llvm::Expected<frontend::Spec> analyze(const Spec::Source &source,
-                                       const CompileOptions &options);
+                                       const CompileOptions &options,
+                                       StateRequest states = {});
 
 /// The signature in the types of the interface.
 Signature makeSignature(const frontend::Spec &spec);

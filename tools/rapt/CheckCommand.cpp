@@ -12,6 +12,7 @@
 #include "tools/rapt/Commands.h"
 #include "tools/rapt/SpecTensors.h"
 #include "llvm/ADT/STLExtras.h"
+#include "llvm/ADT/StringSwitch.h"
 #include "llvm/Support/Format.h"
 #include "llvm/Support/FormatVariadic.h"
 #include "llvm/Support/JSON.h"
@@ -85,8 +86,8 @@ ResultSummary describeResult(const frontend::TensorSignature &signature,
 // Evaluation
 //===----------------------------------------------------------------------===//
 
-/// Fills `results` (out, then lse of a pairwise loop, f64) with the Reference's
-/// numbers. Returns whether the spec has a log-sum-exp.
+/// Fills `results` (f64: out, lse of a pairwise loop, states) with the
+/// Reference's numbers. Returns whether the spec has a log-sum-exp.
 Expected<bool> evaluate(const Compilation &compilation,
                         const std::vector<HostTensor> &tensors,
                         const std::vector<HostTensor> &results,
@@ -116,7 +117,30 @@ Expected<bool> evaluate(const Compilation &compilation,
       support::storeReal(ElementType::F64, results[1].getData(), number,
                          row.lse);
   }
+  for (const reference::NamedTensor &state : evaluator->getStates())
+    for (const HostTensor &result : results)
+      if (result.getName() == state.name)
+        for (int64_t n = 0; n < result.getElementCount(); ++n)
+          support::storeReal(
+              ElementType::F64, result.getData(), n,
+              support::loadReal(state.view.type, state.view.data, n));
   return evaluator->hasLse();
+}
+
+/// What --states says.
+Expected<StateRequest> getStateRequest(const CommandLine &line) {
+  StringRef text = line.get("--states").value_or("none");
+  auto request = llvm::StringSwitch<std::optional<StateRequest>>(text)
+                     .Case("none", StateRequest{})
+                     .Case("in", StateRequest{.takes = true})
+                     .Case("out", StateRequest{.gives = true})
+                     .Case("both", StateRequest{.takes = true, .gives = true})
+                     .Default(std::nullopt);
+  if (!request)
+    return usageError("option '--states' expects in, out, both or none, found "
+                      "'" +
+                      text + "'");
+  return *request;
 }
 
 //===----------------------------------------------------------------------===//
@@ -227,7 +251,7 @@ void printJson(const CheckSummary &summary, llvm::raw_ostream &os) {
 //===----------------------------------------------------------------------===//
 
 Error check(const CommandLine &line) {
-  auto options = parseTensorOptions(line);
+  auto options = parseTensorOptions(line, /*mayNameStates=*/true);
   if (!options)
     return options.takeError();
   auto threads = line.getThreads();
@@ -236,6 +260,10 @@ Error check(const CommandLine &line) {
   auto requested = loadSpec(line);
   if (!requested)
     return requested.takeError();
+  auto states = getStateRequest(line);
+  if (!states)
+    return states.takeError();
+  requested->states = *states;
   if (Error error = checkOutputs(*options))
     return error;
   AxisExtents extents;
@@ -246,7 +274,8 @@ Error check(const CommandLine &line) {
                             {.heads = 2, .length = 128, .width = 16});
   if (!spec)
     return spec.takeError();
-  auto compilation = prepare(requested->spec.getSource(), requested->options);
+  auto compilation = prepare(requested->spec.getSource(), requested->options,
+                             requested->states);
   if (!compilation)
     return compilation.takeError();
   if (Error error = addRandom(*options, *spec, extents, *tensors))
@@ -293,9 +322,13 @@ const Command &getCheckCommand() {
     for (const OptionRow &row : getSpecOptionRows())
       if (row.flag != "--target")
         rows.push_back(row);
-    rows.insert(rows.end(), {{"--threads", "N", "Threads; one per core"},
-                             {"--json", "", "Print one line of JSON"},
-                             {"--help", "", "Print this text"}});
+    rows.insert(rows.end(),
+                {{"--states", "in|out|both|none",
+                  "Whether the states of a recurrence are arguments\n"
+                  "(f32, and start: the tokens before) and results"},
+                 {"--threads", "N", "Threads; one per core"},
+                 {"--json", "", "Print one line of JSON"},
+                 {"--help", "", "Print this text"}});
     return rows;
   }();
   static const Command command{

@@ -162,7 +162,7 @@ Expected<frontend::Spec> chooseExtents(RequestedSpec &requested,
                                        AxisExtents &extents,
                                        const DefaultExtents &defaults) {
   CompileOptions &options = requested.options;
-  auto spec = analyze(requested.spec.getSource(), options);
+  auto spec = analyze(requested.spec.getSource(), options, requested.states);
   if (!spec)
     return spec.takeError();
   if (Error error = addShape(requested, *spec, extents))
@@ -173,7 +173,7 @@ Expected<frontend::Spec> chooseExtents(RequestedSpec &requested,
   // Only feature axes: a length does not belong to a kernel.
   for (const std::string &axis : spec->missingExtents)
     options.extents[axis] = *extents.get(axis);
-  return analyze(requested.spec.getSource(), options);
+  return analyze(requested.spec.getSource(), options, requested.states);
 }
 
 } // namespace rapt::tool

@@ -23,6 +23,7 @@ struct RequestedSpec {
   Spec spec;
   CompileOptions options;
   std::map<std::string, int64_t> shape;
+  StateRequest states;
 };
 
 llvm::Expected<RequestedSpec> loadSpec(const CommandLine &line);

@@ -19,15 +19,17 @@ namespace rapt::tool {
 using llvm::Error;
 
 std::vector<OptionRow> getTensorOptionRows() {
-  return {{"--in", "NAME=FILE",
-           "Read a tensor from a .npy file; the others are random", true},
-          {"--out", "NAME=FILE", "Write out or lse to a .npy file", true},
-          {"--seed", "N", "Of the random tensors; 0"},
-          {"--layout", "bhnd|bnhd",
-           "Order of heads and tokens in memory and in files; bhnd"}};
+  return {
+      {"--in", "NAME=FILE",
+       "Read a tensor from a .npy file; the others are random", true},
+      {"--out", "NAME=FILE", "Write a result to a .npy file: out, lse", true},
+      {"--seed", "N", "Of the random tensors; 0"},
+      {"--layout", "bhnd|bnhd",
+       "Order of heads and tokens in memory and in files; bhnd"}};
 }
 
-Expected<TensorOptions> parseTensorOptions(const CommandLine &line) {
+Expected<TensorOptions> parseTensorOptions(const CommandLine &line,
+                                           bool mayNameStates) {
   TensorOptions options;
   if (Error error = addAssignments("--in", "NAME=FILE", line.getAll("--in"),
                                    options.inputs))
@@ -36,7 +38,7 @@ Expected<TensorOptions> parseTensorOptions(const CommandLine &line) {
                                    options.outputs))
     return std::move(error);
   for (const auto &[name, path] : options.outputs)
-    if (name != "out" && name != "lse")
+    if (name != "out" && name != "lse" && !mayNameStates)
       return usageError("option '--out' expects out or lse, found '" + name +
                         "'");
   StringRef layout = line.get("--layout").value_or("bhnd");
@@ -54,7 +56,8 @@ Expected<TensorOptions> parseTensorOptions(const CommandLine &line) {
 Expected<std::vector<HostTensor>> readInputs(const TensorOptions &options,
                                              const RequestedSpec &requested,
                                              AxisExtents &extents) {
-  auto spec = analyze(requested.spec.getSource(), requested.options);
+  auto spec =
+      analyze(requested.spec.getSource(), requested.options, requested.states);
   if (!spec)
     return spec.takeError();
   llvm::SmallVector<StringRef> names;
@@ -103,10 +106,20 @@ makeResults(const TensorOptions &options, const frontend::Spec &spec,
             const AxisExtents &extents,
             std::optional<support::ElementType> type) {
   std::vector<HostTensor> results;
-  // As of states, and of branches that are added up.
-  if (options.outputs.count("lse") && spec.results.size() < 2)
-    return usageError("option '--out' gives 'lse', but '" + spec.name +
-                      "' has no log-sum-exp");
+  llvm::SmallVector<StringRef> names;
+  for (const frontend::TensorSignature &result : spec.results)
+    names.push_back(result.name);
+  for (const auto &[name, path] : options.outputs) {
+    if (llvm::is_contained(names, name))
+      continue;
+    // As of states, and of branches that are added up.
+    if (name == "lse")
+      return usageError("option '--out' gives 'lse', but '" + spec.name +
+                        "' has no log-sum-exp");
+    return usageError("option '--out' gives '" + name + "', but '" + spec.name +
+                      "' has the results " + llvm::join(names, ", ") +
+                      support::didYouMean(name, names));
+  }
   for (frontend::TensorSignature result : spec.results) {
     result.elementType = type.value_or(result.elementType);
     auto sizes = extents.getSizes(result);

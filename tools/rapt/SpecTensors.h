@@ -24,7 +24,9 @@ struct TensorOptions {
   uint64_t seed = 0;
 };
 
-llvm::Expected<TensorOptions> parseTensorOptions(const CommandLine &line);
+/// `mayNameStates`: --out may give other names than out and lse.
+llvm::Expected<TensorOptions> parseTensorOptions(const CommandLine &line,
+                                                 bool mayNameStates = false);
 
 /// The tensors that --in names, in the order of the signature; their extents
 /// go to `extents`. Fails on a name that the definition does not read.
