@@ -81,6 +81,17 @@ struct CompileOptions {
   std::string cacheDirectory;
 };
 
+enum class RemarkKind {
+  Structure, ///< What was found in the spec that makes the kernel faster.
+  Missed     ///< Why a faster form does not apply.
+};
+
+/// What the compiler tells about one of its choices, in half a sentence.
+struct Remark {
+  RemarkKind kind = RemarkKind::Structure;
+  std::string text;
+};
+
 /// A parsed file. Cheap to copy; safe to use from several threads.
 class Spec {
 public:
@@ -151,6 +162,8 @@ public:
   const std::string &getForm() const;
   /// Lanes and register blocks of each launch, as text.
   const std::string &getPlan() const;
+  /// What the compiler told about its choices, in the order of its work.
+  const std::vector<Remark> &getRemarks() const;
   /// What `rapt compile` writes beside an object, as JSON.
   std::string getManifest() const;
   /// Whether the code came from the cache on disk.

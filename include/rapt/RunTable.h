@@ -25,6 +25,10 @@ struct KeyRun {
 /// mask leaves. What no run names is never visited. A mask that does not tell
 /// batches or heads apart has one group for all of them.
 struct RunTable {
+  /// Whether queries and keys are counted in an order that was made for this
+  /// call, in which a key may also stand twice or not at all, and not by their
+  /// positions.
+  bool isListed = false;
   int64_t batchGroups = 1, headGroups = 1;
   int64_t queries = 0, keys = 0;
   int64_t queriesPerBlock = 0, keysPerTile = 0;

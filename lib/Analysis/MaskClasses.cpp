@@ -28,8 +28,13 @@ public:
       return entry->second;
     Operation *op = value.getDefiningOp();
     Bounds bounds = op ? interpret(op) : Bounds();
+    if (op && !bounds.isKnown())
+      noteUnknown(op);
     return known[value] = bounds;
   }
+
+  /// Where knowledge ends.
+  ArrayRef<Operation *> getUnknown() const { return unknown; }
 
   /// A boolean of which nothing is known may hold or not.
   Bounds getBoolean(Value value) {
@@ -38,6 +43,15 @@ public:
   }
 
 private:
+  /// Remembers an operation unless an operand was asked for and is unknown.
+  void noteUnknown(Operation *op) {
+    for (Value operand : op->getOperands())
+      if (auto entry = known.find(operand);
+          entry != known.end() && !entry->second.isKnown())
+        return;
+    unknown.push_back(op);
+  }
+
   Value constant(bool value) {
     return arith::ConstantOp::create(builder, location,
                                      builder.getBoolAttr(value));
@@ -78,6 +92,7 @@ private:
   OpBuilder &builder;
   Location location;
   llvm::DenseMap<Value, Bounds> known;
+  SmallVector<Operation *> unknown;
   ReadRange readRange;
   EvaluateShape evaluateShape;
 };
@@ -358,7 +373,7 @@ MaskClass emitMaskClasses(OpBuilder &builder, Location location, Region &mask,
                               evaluateShape);
   auto yield = cast<attn::YieldOp>(mask.front().back());
   Bounds result = interpreter.getBoolean(yield.getValue());
-  return {result.low, result.high};
+  return {result.low, result.high, llvm::to_vector(interpreter.getUnknown())};
 }
 
 Bounds emitEqual(OpBuilder &builder, Location location, Bounds a, Bounds b) {

@@ -12,6 +12,7 @@
 #include "mlir/IR/Region.h"
 #include "llvm/ADT/DenseMap.h"
 #include "llvm/ADT/STLFunctionalExtras.h"
+#include "llvm/ADT/SmallVector.h"
 
 namespace rapt::analysis {
 
@@ -41,6 +42,9 @@ using EvaluateShape = llvm::function_ref<mlir::Value(
 struct MaskClass {
   mlir::Value any; ///< i1: some pair may be kept
   mlir::Value all; ///< i1: every pair is kept
+  /// Operations of the mask of whose results nothing is known although all is
+  /// known of what they are computed from.
+  llvm::SmallVector<mlir::Operation *> unknown;
 };
 
 /// Emits, at the insertion point of `builder`, interval arithmetic over `mask`,

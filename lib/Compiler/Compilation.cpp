@@ -3,6 +3,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 
 #include "lib/Compiler/Compilation.h"
+#include "lib/Analysis/Remarks.h"
 #include "lib/Codegen/Codegen.h"
 #include "lib/Compiler/BuildId.h"
 #include "lib/Compiler/CodedError.h"
@@ -130,6 +131,23 @@ Expected<LoweredModule> emitForReference(const Compilation &compilation) {
   return emit(spec, *compilation.source);
 }
 
+/// What passes have put on the module; see lib/Analysis/Remarks.h.
+static std::vector<Remark> readRemarks(mlir::Operation *module) {
+  std::vector<Remark> remarks;
+  auto array = module->getAttrOfType<mlir::ArrayAttr>(analysis::kRemarksAttr);
+  if (!array)
+    return remarks;
+  for (auto entry : array.getAsRange<mlir::DictionaryAttr>()) {
+    auto kind = entry.getAs<mlir::StringAttr>("kind");
+    auto text = entry.getAs<mlir::StringAttr>("text");
+    std::optional<RemarkKind> parsed =
+        kind ? parseRemarkKind(kind) : std::nullopt;
+    if (parsed && text)
+      remarks.push_back({*parsed, text.str()});
+  }
+  return remarks;
+}
+
 GeneratedModule::GeneratedModule() = default;
 GeneratedModule::GeneratedModule(GeneratedModule &&) = default;
 GeneratedModule::~GeneratedModule() {
@@ -164,7 +182,8 @@ Expected<GeneratedModule> generate(const Compilation &compilation) {
       module->getAttrOfType<mlir::DenseBoolArrayAttr>("rapt.contiguous");
   size_t tensors =
       compilation.spec.arguments.size() + compilation.spec.results.size();
-  if (!launches || !tables || !form || !plan || !contiguous ||
+  auto listed = module->getAttrOfType<mlir::DenseBoolArrayAttr>("rapt.listed");
+  if (!launches || !tables || !listed || !form || !plan || !contiguous ||
       contiguous.asArrayRef().size() != tensors)
     return makeError(
         ErrorCode::Internal,
@@ -172,8 +191,11 @@ Expected<GeneratedModule> generate(const Compilation &compilation) {
         "its plan and which tensors are contiguous");
   generated.facts.launches = launches.getInt();
   generated.facts.tables = tables.getInt();
+  generated.facts.listed.assign(listed.asArrayRef().begin(),
+                                listed.asArrayRef().end());
   generated.facts.form = form.str();
   generated.facts.plan = plan.str();
+  generated.facts.remarks = readRemarks(module);
   generated.facts.contiguous.assign(contiguous.asArrayRef().begin(),
                                     contiguous.asArrayRef().end());
 

@@ -204,7 +204,11 @@ Kernel::planRuns(const std::vector<NamedTensor> &arguments) const {
   if (!workspace)
     return toError(workspace.takeError());
   const LoweringFacts &facts = implementation->manifest.facts;
-  return readRunTables(workspace->getData(), facts.launches, facts.tables);
+  std::vector<RunTable> tables =
+      readRunTables(workspace->getData(), facts.launches, facts.tables);
+  for (auto [table, isListed] : llvm::zip_equal(tables, facts.listed))
+    table.isListed = isListed;
+  return tables;
 }
 
 Result<std::vector<int64_t>>
@@ -244,6 +248,9 @@ const std::string &Kernel::getForm() const {
 
 const std::string &Kernel::getPlan() const {
   return implementation->manifest.facts.plan;
+}
+const std::vector<Remark> &Kernel::getRemarks() const {
+  return implementation->manifest.facts.remarks;
 }
 std::string Kernel::getManifest() const {
   return implementation->manifest.print();

@@ -12,6 +12,31 @@ using llvm::StringRef;
 
 namespace rapt {
 
+static constexpr std::pair<RemarkKind, StringRef> remarkNames[] = {
+    {RemarkKind::Structure, "structure"}, {RemarkKind::Missed, "missed"}};
+
+StringRef getRemarkName(RemarkKind kind) {
+  for (auto [candidate, name] : remarkNames)
+    if (candidate == kind)
+      return name;
+  return "";
+}
+
+std::optional<RemarkKind> parseRemarkKind(StringRef name) {
+  for (auto [kind, candidate] : remarkNames)
+    if (candidate == name)
+      return kind;
+  return std::nullopt;
+}
+
+static json::Array toJson(llvm::ArrayRef<Remark> remarks) {
+  json::Array array;
+  for (const Remark &remark : remarks)
+    array.push_back(json::Object{{"kind", getRemarkName(remark.kind)},
+                                 {"text", remark.text}});
+  return array;
+}
+
 std::string KernelManifest::print() const {
   json::Object values;
   for (const auto &[name, value] : params)
@@ -19,6 +44,9 @@ std::string KernelManifest::print() const {
   json::Array contiguous;
   for (bool flag : facts.contiguous)
     contiguous.push_back(flag);
+  json::Array listed;
+  for (bool flag : facts.listed)
+    listed.push_back(flag);
   return rapt::print(
       json::Object{
           {"version", getVersion()},
@@ -31,12 +59,14 @@ std::string KernelManifest::print() const {
           {"arguments", toJson(signature.arguments)},
           {"results", toJson(signature.results)},
           {"contiguous", std::move(contiguous)},
+          {"listed", std::move(listed)},
           {"target", json::Object{{"name", target.name},
                                   {"triple", target.triple},
                                   {"cpu", target.cpu},
                                   {"features", target.features}}},
           {"form", facts.form},
           {"plan", facts.plan},
+          {"remarks", toJson(facts.remarks)},
           {"launches", facts.launches},
           {"tables", facts.tables},
           {"stack_bytes", facts.stackBytes}},
@@ -50,7 +80,8 @@ Expected<LoweringFacts> parseLoweringFacts(StringRef manifest) {
   const json::Object *object = value->getAsObject();
   std::optional<StringRef> form, plan;
   std::optional<int64_t> launches, tables, stackBytes;
-  const json::Array *contiguous = nullptr;
+  const json::Array *contiguous = nullptr, *listed = nullptr,
+                    *remarks = nullptr;
   if (object) {
     form = object->getString("form");
     plan = object->getString("plan");
@@ -58,13 +89,32 @@ Expected<LoweringFacts> parseLoweringFacts(StringRef manifest) {
     tables = object->getInteger("tables");
     stackBytes = object->getInteger("stack_bytes");
     contiguous = object->getArray("contiguous");
+    listed = object->getArray("listed");
+    remarks = object->getArray("remarks");
   }
-  if (!form || !plan || !launches || !tables || !stackBytes || !contiguous)
+  if (!form || !plan || !launches || !tables || !stackBytes || !contiguous ||
+      !listed || !remarks || static_cast<int64_t>(listed->size()) != *tables)
     return llvm::createStringError(
-        "manifest lacks form, plan, launches, tables, stack_bytes or "
-        "contiguous");
-  LoweringFacts facts{form->str(), plan->str(), *launches,
-                      *tables,     *stackBytes, {}};
+        "manifest lacks form, plan, launches, tables, stack_bytes, contiguous, "
+        "listed or remarks");
+  LoweringFacts facts;
+  facts.form = form->str();
+  facts.plan = plan->str();
+  facts.launches = *launches;
+  facts.tables = *tables;
+  facts.stackBytes = *stackBytes;
+  for (const json::Value &flag : *listed)
+    facts.listed.push_back(flag.getAsBoolean().value_or(true));
+  for (const json::Value &entry : *remarks) {
+    const json::Object *remark = entry.getAsObject();
+    auto kind = remark ? remark->getString("kind") : std::nullopt;
+    auto text = remark ? remark->getString("text") : std::nullopt;
+    auto parsed = kind ? parseRemarkKind(*kind) : std::nullopt;
+    if (!parsed || !text)
+      return llvm::createStringError("manifest has a remark without a known "
+                                     "kind or a text");
+    facts.remarks.push_back({*parsed, text->str()});
+  }
   for (const json::Value &flag : *contiguous)
     facts.contiguous.push_back(flag.getAsBoolean().value_or(true));
   return facts;

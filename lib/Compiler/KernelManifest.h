@@ -12,6 +12,7 @@
 #include "rapt/Kernel.h"
 #include "llvm/Support/Error.h"
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -21,15 +22,23 @@ namespace rapt {
 struct LoweringFacts {
   /// The algorithm of each launch, and what was chosen for it, as text.
   std::string form, plan;
+  /// What the compiler told about its choices.
+  std::vector<Remark> remarks;
   int64_t launches = 0;
   /// Tables of runs in the workspace, see lib/Support/WorkspaceHead.h.
   int64_t tables = 0;
+  /// For each table: its queries or keys are those of a list.
+  std::vector<bool> listed;
   /// Stack that one call of NAME_run takes, about.
   int64_t stackBytes = 0;
   /// For every argument, then every result: the last dimension must have the
   /// stride 1.
   std::vector<bool> contiguous;
 };
+
+/// `structure` or `missed`: how manifests and modules spell a kind.
+llvm::StringRef getRemarkName(RemarkKind kind);
+std::optional<RemarkKind> parseRemarkKind(llvm::StringRef name);
 
 struct KernelManifest {
   std::string symbol;

@@ -22,6 +22,7 @@ struct Command {
 const Command &getRunCommand();
 const Command &getCheckCommand();
 const Command &getCompileCommand();
+const Command &getExplainCommand();
 const Command &getTargetsCommand();
 
 /// A warning on stderr.

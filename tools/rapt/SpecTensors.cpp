@@ -83,11 +83,14 @@ Expected<std::vector<HostTensor>> readInputs(const TensorOptions &options,
   return tensors;
 }
 
-Error addRandom(const TensorOptions &options, const frontend::Spec &spec,
-                const AxisExtents &extents, std::vector<HostTensor> &tensors) {
+Error addRandom(
+    const TensorOptions &options, const frontend::Spec &spec,
+    const AxisExtents &extents, std::vector<HostTensor> &tensors,
+    llvm::function_ref<bool(const frontend::TensorSignature &)> isWanted) {
   int64_t positions = extents.get("keys").value_or(1);
   for (const frontend::TensorSignature &argument : spec.arguments) {
-    if (options.inputs.count(argument.name))
+    if (options.inputs.count(argument.name) ||
+        (isWanted && !isWanted(argument)))
       continue;
     auto sizes = extents.getSizes(argument);
     if (!sizes)

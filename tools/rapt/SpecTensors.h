@@ -11,6 +11,7 @@
 
 #include "tools/rapt/HostTensor.h"
 #include "tools/rapt/SpecOptions.h"
+#include "llvm/ADT/STLFunctionalExtras.h"
 
 namespace rapt::tool {
 
@@ -34,10 +35,13 @@ llvm::Expected<std::vector<HostTensor>>
 readInputs(const TensorOptions &options, const RequestedSpec &requested,
            AxisExtents &extents);
 
-/// Appends the other arguments, at random.
-llvm::Error addRandom(const TensorOptions &options, const frontend::Spec &spec,
-                      const AxisExtents &extents,
-                      std::vector<HostTensor> &tensors);
+/// Appends the other arguments, at random; only those that `isWanted` is true
+/// for, if it is given.
+llvm::Error
+addRandom(const TensorOptions &options, const frontend::Spec &spec,
+          const AxisExtents &extents, std::vector<HostTensor> &tensors,
+          llvm::function_ref<bool(const frontend::TensorSignature &)> isWanted =
+              nullptr);
 
 /// Tensors of zeros for the results of the signature, in its order. `type`
 /// replaces the element types of the signature. Fails if --out names one that

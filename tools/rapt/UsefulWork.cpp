@@ -3,23 +3,24 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 
 #include "tools/rapt/UsefulWork.h"
-#include "dialects/Attn/IR/Attn.h"
 
 namespace rapt::tool {
 
-/// Flops of one pair: a product of every query and key row, and one weight
-/// times a row of values.
-static double getFlopsPerPair(mlir::func::FuncOp spec) {
-  double flops = 0;
+double getFlopsPerPair(attn::AttendOp attend) {
   auto getWidth = [](mlir::Value rows) {
     return double(
         llvm::cast<mlir::RankedTensorType>(rows.getType()).getShape().back());
   };
-  spec.walk([&](attn::AttendOp attend) {
-    for (mlir::Value query : attend.getQueries())
-      flops += 2 * getWidth(query);
-    flops += 2 * getWidth(attend.getValues());
-  });
+  double flops = 2 * getWidth(attend.getValues());
+  for (mlir::Value query : attend.getQueries())
+    flops += 2 * getWidth(query);
+  return flops;
+}
+
+/// Of all loops over pairs.
+static double getFlopsPerPair(mlir::func::FuncOp spec) {
+  double flops = 0;
+  spec.walk([&](attn::AttendOp attend) { flops += getFlopsPerPair(attend); });
   return flops;
 }
 

@@ -8,6 +8,7 @@
 #ifndef RAPT_TOOLS_RAPT_USEFULWORK_H
 #define RAPT_TOOLS_RAPT_USEFULWORK_H
 
+#include "dialects/Attn/IR/Attn.h"
 #include "lib/Reference/AttnEvaluator.h"
 
 namespace rapt::tool {
@@ -19,6 +20,10 @@ struct UsefulWork {
   /// Counted on some rows of every head only.
   bool isEstimated = false;
 };
+
+/// Multiplications and additions of one pair: a product of every query and key
+/// row, and one weight times a row of values.
+double getFlopsPerPair(attn::AttendOp attend);
 
 /// `spec` is what `evaluator` was made from.
 UsefulWork countUsefulWork(mlir::func::FuncOp spec,

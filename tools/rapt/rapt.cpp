@@ -2,7 +2,7 @@
 // See LICENSE for license information.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 
-// The user's tool: rapt run, rapt check, rapt compile, rapt
+// The user's tool: rapt run, rapt check, rapt compile, rapt explain, rapt
 // targets.
 
 #include "lib/Compiler/BuildId.h"
@@ -25,7 +25,7 @@ namespace {
 
 llvm::SmallVector<const Command *> getCommands() {
   return {&getRunCommand(), &getCheckCommand(), &getCompileCommand(),
-          &getTargetsCommand()};
+          &getExplainCommand(), &getTargetsCommand()};
 }
 
 const Command *findCommand(StringRef name) {

@@ -33,6 +33,8 @@ inline constexpr llvm::StringLiteral kPlanAttr = "tile.plan";
 
 /// Attribute on a tile.kernel: which algorithm it is, as text for the user.
 inline constexpr llvm::StringLiteral kFormAttr = "tile.form";
+/// On a tile.plan_runs whose rows or columns are those of a list.
+inline constexpr llvm::StringLiteral kListedAttr = "tile.listed";
 
 /// Attribute on a math.exp2 in a kernel: the program promises that the argument
 /// exceeds 0 by no more than a rounding, so that nothing overflows.

@@ -6,7 +6,11 @@
 // when a call is planned.
 
 #include "lib/Analysis/MaskClasses.h"
+#include "lib/Analysis/Remarks.h"
 #include "lib/Conversion/AttnToTile/KernelScope.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/IR/Matchers.h"
+#include "llvm/ADT/SetVector.h"
 
 using namespace mlir;
 
@@ -31,6 +35,7 @@ struct RangeReader {
   KernelScope &scope;
   const llvm::DenseMap<Value, TensorPlace> &places;
   Pyramids &pyramids;
+  llvm::SetVector<Value> ranged = {}; ///< Tensors read over ranges.
 
   analysis::Bounds read(Value tensor, ArrayRef<analysis::Bounds> indices) {
     const TensorPlace &place = places.at(tensor);
@@ -54,6 +59,7 @@ struct RangeReader {
     }
     Type i64 = builder.getI64Type();
     if (dimension) {
+      ranged.insert(tensor);
       Value pyramid = pyramids.get(place.view, *dimension);
       auto bounds =
           tile::BoundsOp::create(builder, scope.location, i64, i64, pyramid,
@@ -74,6 +80,76 @@ struct RangeReader {
 };
 } // namespace
 
+//===----------------------------------------------------------------------===//
+// Remarks
+//===----------------------------------------------------------------------===//
+
+/// The name of an argument of the spec with its quotes, or what else a captured
+/// tensor is.
+static std::string nameTensor(attn::AttendOp op, Value tensor) {
+  unsigned number = cast<BlockArgument>(tensor).getArgNumber();
+  unsigned first = attn::AttendOp::kPairPositions + op.getNumProducts();
+  Value source = op.getCaptures()[number - first];
+  while (auto unsqueeze = source.getDefiningOp<attn::UnsqueezeOp>())
+    source = unsqueeze.getSource();
+  auto argument = dyn_cast<BlockArgument>(source);
+  auto spec = op->getParentOfType<func::FuncOp>();
+  if (argument && spec)
+    if (auto name = spec.getArgAttrOfType<StringAttr>(argument.getArgNumber(),
+                                                      attn::kNameAttr))
+      return ("'" + name.getValue() + "'").str();
+  return "a tensor that an earlier kernel computes";
+}
+
+/// What the mask does where knowledge of tiles ends.
+static std::string describeUnknown(attn::AttendOp op, Operation *unknown) {
+  if (auto read = dyn_cast<attn::ReadOp>(unknown)) {
+    std::string name = nameTensor(op, read.getTensor());
+    if (name.front() != '\'' || read.getIndices().size() < 2)
+      return "reads " + name;
+    return "reads " + name + " over two axes at once";
+  }
+  if (isa<arith::CmpFOp>(unknown))
+    return "compares real numbers";
+  if (isa<arith::FPToSIOp>(unknown))
+    return "makes integers of real numbers";
+  return ("uses '" + unknown->getName().getStringRef() + "'").str();
+}
+
+static void remarkMask(attn::AttendOp op, const analysis::MaskClass &found,
+                       const PairLists &lists, ArrayRef<Value> ranged) {
+  if (lists.equal)
+    analysis::remarkStructure(
+        op, "queries and keys that must have equal ids are sorted by them when "
+            "a call is planned, so that pairs lie in few tiles");
+  if (lists.marked)
+    analysis::remarkStructure(
+        op, "keys that far more queries keep than others are listed beside "
+            "each other when a call is planned");
+  if (!lists.known.empty())
+    analysis::remarkStructure(
+        op, "queries that are close in all coordinates of a neighbourhood are "
+            "listed beside each other when a call is planned");
+  for (Operation *unknown : found.unknown)
+    analysis::remarkMissed(op, "the mask " + describeUnknown(op, unknown) +
+                                   ": what that leaves out is known pair by "
+                                   "pair, not tile by tile");
+  bool isUseless =
+      matchPattern(found.any, m_One()) && matchPattern(found.all, m_Zero());
+  if (isUseless)
+    return;
+  std::string text = "tiles that the mask leaves empty are not visited, full "
+                     "ones are not masked";
+  for (auto [number, tensor] : llvm::enumerate(ranged))
+    text += (number == 0 ? "; least and largest over ranges of " : ", ") +
+            nameTensor(op, tensor);
+  analysis::remarkStructure(op, text);
+}
+
+//===----------------------------------------------------------------------===//
+// The table
+//===----------------------------------------------------------------------===//
+
 Value emitRunTable(KernelScope &program, attn::AttendOp op, tile::PlanAttr plan,
                    const PairLists &lists, Pyramids &pyramids) {
   OpBuilder &builder = program.builder;
@@ -81,6 +157,8 @@ Value emitRunTable(KernelScope &program, attn::AttendOp op, tile::PlanAttr plan,
       builder, program.location, tile::RunTableType::get(builder.getContext()),
       program.batches, program.heads, program.queryCount, lists.keyCount,
       plan.getQueries(), plan.getGrainKeys());
+  if (lists.queries || lists.keys)
+    runs->setAttr(tile::kListedAttr, builder.getUnitAttr());
   OpBuilder::InsertionGuard guard(builder);
   Block *block = builder.createBlock(
       &runs.getClassify(), {}, SmallVector<Type>(6, builder.getIndexType()),
@@ -165,7 +243,9 @@ Value emitRunTable(KernelScope &program, attn::AttendOp op, tile::PlanAttr plan,
     found = analysis::emitSegments(builder, scope.location,
                                    boundsOf(lists.segments, firstKey, lastKey),
                                    without, with);
+    found.unknown = without.unknown;
   }
+  remarkMask(op, found, lists, reader.ranged.getArrayRef());
   // With one step for all keys, runs that are full would only cut others short.
   if (plan.isOneStep())
     found.all = arith::ConstantOp::create(builder, scope.location,

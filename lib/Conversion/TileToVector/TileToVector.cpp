@@ -580,6 +580,10 @@ LogicalResult ProgramLowering::lower() {
     flags.push_back(contiguous.contains(argument));
   module->setAttr("rapt.launches", builder.getI64IntegerAttr(launches.size()));
   module->setAttr("rapt.tables", builder.getI64IntegerAttr(plannedRuns.size()));
+  SmallVector<bool> listed;
+  for (tile::PlanRunsOp table : plannedRuns)
+    listed.push_back(table->hasAttr(tile::kListedAttr));
+  module->setAttr("rapt.listed", builder.getDenseBoolArrayAttr(listed));
   module->setAttr("rapt.form", builder.getStringAttr(forms));
   module->setAttr("rapt.plan", builder.getStringAttr(plan));
   module->setAttr("rapt.contiguous", builder.getDenseBoolArrayAttr(flags));

@@ -297,6 +297,9 @@ TEST_F(KernelTest, Manifest) {
   auto facts = parseLoweringFacts(kernel->getManifest());
   ASSERT_TRUE(bool(facts));
   EXPECT_EQ(facts->contiguous.size(), 5u);
+  ASSERT_EQ(facts->remarks.size(), 1u);
+  EXPECT_EQ(facts->remarks.front().kind, RemarkKind::Structure);
+  EXPECT_EQ(facts->remarks.front().text, kernel->getRemarks().front().text);
   auto broken = parseLoweringFacts("{\"plan\": 1}");
   EXPECT_FALSE(bool(broken));
   consumeError(broken.takeError());
