@@ -59,6 +59,12 @@ config.substitutions += [
     ("%{qemu-avx2}", "qemu-x86_64 -cpu max"),
 ]
 
+# A browser without a window, for the pages that the tool writes. As root it has
+# no sandbox.
+browser = shutil.which("chromium-headless-shell") or shutil.which("chromium")
+browser_flags = "--headless --no-sandbox --disable-gpu --hide-scrollbars --virtual-time-budget=2000"
+config.substitutions.append(("%{browser}", f"{browser} {browser_flags}"))
+
 
 def hasHopper():
     """A GPU of compute capability 9.0 answers on this machine."""
@@ -78,6 +84,7 @@ if tier not in ("test", "all", "nightly"):
 features = {
     "tier-all": tier in ("all", "nightly"),
     "tier-nightly": tier == "nightly",
+    "browser": browser,
     "nvidia-sm90": hasHopper(),
     "qemu-aarch64": shutil.which("qemu-aarch64")
     and shutil.which("aarch64-linux-gnu-gcc")

@@ -4,6 +4,7 @@
 
 #include "lib/Reference/MaskEvaluator.h"
 #include "lib/Reference/AttnGraph.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
 #include "llvm/ADT/STLExtras.h"
 #include <thread>
 
@@ -13,64 +14,147 @@ namespace rapt::reference {
 
 using Cells = std::vector<Cell<double>>;
 
-struct MaskEvaluator::Implementation {
-  Graph graph;
-  std::vector<const AttendNode *> nodes;
-  std::vector<MaskedLoop> loops;
+namespace {
+/// The mask of one loop, with the tensors that it reads.
+struct Mask {
+  std::optional<RegionProgram> program;
+  std::vector<TensorView> captures;
+  MaskedLoop loop;
 
-  /// Calls `visit` with whether each pair of the rectangle is kept, row after
-  /// row. `cells` are those of one thread, made by the program.
-  template <typename F>
-  void visitPairs(const AttendNode &node, const PairRectangle &rectangle,
-                  Cells &cells, F visit) const;
+  Surroundings getSurroundings() const {
+    return {captures, loop.heads, loop.queries, loop.keys};
+  }
 };
 
-/// Whether nothing that the mask reads has still to be computed.
-static bool isKnown(const AttendNode &node) {
-  const RegionProgram &mask = *node.mask;
-  unsigned next = attn::AttendOp::kPairPositions;
-  for (size_t product = 0; product < node.queries.size(); ++product)
-    if (mask.readsArgument(next++))
-      return false;
-  return true;
+/// Finds what masks are made of in a spec.
+class MaskBuilder {
+public:
+  MaskBuilder(mlir::func::FuncOp spec, llvm::ArrayRef<NamedTensor> tensors)
+      : spec(spec), tensors(tensors) {}
+
+  Expected<Mask> build(attn::AttendOp op);
+
+private:
+  /// An argument of the spec; null for what the spec computes.
+  Expected<std::optional<TensorView>> getView(mlir::Value value);
+  Expected<int64_t> getExtent(mlir::Value value);
+
+  mlir::func::FuncOp spec;
+  llvm::ArrayRef<NamedTensor> tensors;
+};
+} // namespace
+
+Expected<std::optional<TensorView>> MaskBuilder::getView(mlir::Value value) {
+  if (auto unsqueeze = value.getDefiningOp<attn::UnsqueezeOp>()) {
+    auto view = getView(unsqueeze.getSource());
+    if (view && *view) {
+      int64_t position = unsqueeze.getPosition();
+      (*view)->sizes.insert((*view)->sizes.begin() + position, 1);
+      (*view)->strides.insert((*view)->strides.begin() + position, 0);
+    }
+    return view;
+  }
+  auto argument = llvm::dyn_cast<mlir::BlockArgument>(value);
+  if (!argument)
+    return std::nullopt;
+  auto name = spec.getArgAttrOfType<mlir::StringAttr>(argument.getArgNumber(),
+                                                      attn::kNameAttr);
+  auto type = llvm::dyn_cast<mlir::RankedTensorType>(argument.getType());
+  if (!name || !type)
+    return llvm::createStringError("an argument is not a tensor with a name");
+  for (const NamedTensor &tensor : tensors) {
+    if (tensor.name != name.getValue())
+      continue;
+    if (tensor.view.getRank() != type.getRank() ||
+        tensor.view.strides.size() != tensor.view.sizes.size())
+      return llvm::createStringError(
+          "'" + tensor.name + "' has " + std::to_string(tensor.view.getRank()) +
+          " dimensions, expected " + std::to_string(type.getRank()));
+    return tensor.view;
+  }
+  return llvm::createStringError("no tensor is given for '" + name.getValue() +
+                                 "'");
 }
+
+Expected<int64_t> MaskBuilder::getExtent(mlir::Value value) {
+  if (auto constant = value.getDefiningOp<mlir::arith::ConstantOp>())
+    if (auto number = llvm::dyn_cast<mlir::IntegerAttr>(constant.getValue()))
+      return number.getInt();
+  if (auto division = value.getDefiningOp<mlir::arith::CeilDivSIOp>()) {
+    auto lhs = getExtent(division.getLhs());
+    if (!lhs)
+      return lhs;
+    auto rhs = getExtent(division.getRhs());
+    if (!rhs || *rhs >= 1)
+      return rhs ? Expected<int64_t>((*lhs + *rhs - 1) / *rhs) : std::move(rhs);
+  }
+  if (auto axis = value.getDefiningOp<attn::AxisOp>())
+    if (auto place = attn::findAxis(spec, axis.getName())) {
+      auto view = getView(spec.getArgument(place->argument));
+      if (!view)
+        return view.takeError();
+      if (*view && place->dimension < (*view)->sizes.size())
+        return (*view)->sizes[place->dimension];
+    }
+  return llvm::createStringError(
+      "an extent of a spec must be an axis or a constant");
+}
+
+Expected<Mask> MaskBuilder::build(attn::AttendOp op) {
+  Mask mask;
+  MaskedLoop &loop = mask.loop;
+  for (auto [value, extent] :
+       {std::pair<mlir::Value, int64_t *>{op.getBatch(), &loop.batch},
+        {op.getHeads(), &loop.heads},
+        {op.getQueryCount(), &loop.queries},
+        {op.getKeyCount(), &loop.keys}}) {
+    auto found = getExtent(value);
+    if (!found)
+      return found.takeError();
+    *extent = *found;
+  }
+  loop.hasMask = !op.getMask().empty();
+  if (!loop.hasMask)
+    return mask;
+  // b, h; row, i; j and the products.
+  llvm::SmallVector<Level> levels{Level::Head, Level::Head, Level::Row,
+                                  Level::Row, Level::Pair};
+  levels.append(op.getNumProducts(), Level::Pair);
+  auto program = RegionProgram::compile(op.getMask(), levels);
+  if (!program)
+    return program.takeError();
+  for (unsigned product = 0; product < op.getNumProducts(); ++product)
+    loop.isKnown &=
+        !program->readsArgument(attn::AttendOp::kPairPositions + product);
+  auto arguments =
+      op.getMask().front().getArguments().take_back(op.getCaptures().size());
+  for (auto [capture, argument] : llvm::zip(op.getCaptures(), arguments)) {
+    auto view = getView(capture);
+    if (!view)
+      return view.takeError();
+    mask.captures.push_back(view->value_or(TensorView()));
+    loop.isKnown &= mask.captures.back().data || argument.use_empty();
+  }
+  mask.program = std::move(*program);
+  return mask;
+}
+
+struct MaskEvaluator::Implementation {
+  std::vector<Mask> masks;
+  std::vector<MaskedLoop> loops;
+};
 
 Expected<MaskEvaluator>
 MaskEvaluator::create(mlir::func::FuncOp spec,
                       llvm::ArrayRef<NamedTensor> tensors) {
-  // Numbers that a kernel computes are places without data.
-  auto rows = [](const Node &node) {
-    int64_t sizes[] = {node.shape.batch, node.shape.heads, node.length,
-                       node.features};
-    return TensorView::getDense(nullptr, node.resultType, sizes);
-  };
-  auto scan = [](const ScanNode &) { return std::vector<TensorView>(); };
-  if (!spec.getBody().getOps<attn::ScanOp>().empty())
-    return llvm::createStringError("a recurrence has no mask");
   auto implementation = std::make_unique<Implementation>();
-  Graph &graph = implementation->graph;
-  if (llvm::Error error = buildGraph(spec, tensors, graph, {rows, scan}))
-    return std::move(error);
-  std::vector<attn::AttendOp> attends;
-  for (auto attend : spec.getBody().getOps<attn::AttendOp>())
-    attends.push_back(attend);
-  for (const auto &node : graph.nodes) {
-    auto *attend = dynamic_cast<const AttendNode *>(node.get());
-    if (!attend)
-      continue;
-    MaskedLoop loop{attend->shape.batch,      attend->shape.heads,
-                    attend->shape.queries,    attend->shape.keys,
-                    attend->mask.has_value(), true};
-    if (loop.hasMask) {
-      mlir::Region &mask = attends[implementation->nodes.size()].getMask();
-      auto captures =
-          mask.front().getArguments().take_back(attend->captures.size());
-      loop.isKnown = isKnown(*attend);
-      for (auto [view, argument] : llvm::zip(attend->captures, captures))
-        loop.isKnown &= view.data || argument.use_empty();
-    }
-    implementation->nodes.push_back(attend);
-    implementation->loops.push_back(loop);
+  MaskBuilder builder(spec, tensors);
+  for (auto attend : spec.getBody().getOps<attn::AttendOp>()) {
+    auto mask = builder.build(attend);
+    if (!mask)
+      return mask.takeError();
+    implementation->loops.push_back(mask->loop);
+    implementation->masks.push_back(std::move(*mask));
   }
   return MaskEvaluator(std::move(implementation));
 }
@@ -85,27 +169,28 @@ llvm::ArrayRef<MaskedLoop> MaskEvaluator::getLoops() const {
   return implementation->loops;
 }
 
+/// Calls `visit` with whether each pair of the rectangle is kept, row after
+/// row. `cells` are those of one thread, made by the program.
 template <typename F>
-void MaskEvaluator::Implementation::visitPairs(const AttendNode &node,
-                                               const PairRectangle &rectangle,
-                                               Cells &cells, F visit) const {
-  const RegionProgram &mask = *node.mask;
-  Surroundings around = node.getSurroundings();
+static void visitPairs(const Mask &mask, const PairRectangle &rectangle,
+                       Cells &cells, F visit) {
+  const RegionProgram &program = *mask.program;
+  Surroundings around = mask.getSurroundings();
   auto argument = [&](unsigned n) -> int64_t & {
-    return cells[mask.getArgument(n)].integer;
+    return cells[program.getArgument(n)].integer;
   };
   argument(0) = rectangle.b;
   argument(1) = rectangle.h;
-  mask.run(Level::Constant, cells.data(), around);
-  mask.run(Level::Head, cells.data(), around);
+  program.run(Level::Constant, cells.data(), around);
+  program.run(Level::Head, cells.data(), around);
   for (int64_t row = rectangle.firstRow; row < rectangle.lastRow; ++row) {
     argument(2) = row;
-    argument(3) = row + node.shape.keys - node.shape.queries;
-    mask.run(Level::Row, cells.data(), around);
+    argument(3) = row + mask.loop.keys - mask.loop.queries;
+    program.run(Level::Row, cells.data(), around);
     for (int64_t key = rectangle.firstKey; key < rectangle.lastKey; ++key) {
       argument(4) = key;
-      mask.run(Level::Pair, cells.data(), around);
-      visit(cells[mask.getResult()].integer != 0);
+      program.run(Level::Pair, cells.data(), around);
+      visit(cells[program.getResult()].integer != 0);
     }
   }
 }
@@ -113,9 +198,9 @@ void MaskEvaluator::Implementation::visitPairs(const AttendNode &node,
 std::vector<int64_t>
 MaskEvaluator::countPairs(size_t loop, llvm::ArrayRef<PairRectangle> rectangles,
                           unsigned threads) const {
-  const AttendNode &node = *implementation->nodes[loop];
+  const Mask &mask = implementation->masks[loop];
   std::vector<int64_t> counts(rectangles.size());
-  if (!node.mask) {
+  if (!mask.program) {
     for (auto [count, rectangle] : llvm::zip(counts, rectangles))
       count = rectangle.getPairs();
     return counts;
@@ -124,12 +209,12 @@ MaskEvaluator::countPairs(size_t loop, llvm::ArrayRef<PairRectangle> rectangles,
     threads = std::max(1u, std::thread::hardware_concurrency());
   std::vector<Cells> cells;
   for (unsigned worker = 0; worker < threads; ++worker)
-    cells.push_back(node.mask->makeCells<double>());
+    cells.push_back(mask.program->makeCells<double>());
   parallelFor(counts.size(), threads, [&](unsigned worker, int64_t index) {
     // A sum of its own: neighbours in `counts` share a cache line.
     int64_t kept = 0;
-    implementation->visitPairs(node, rectangles[index], cells[worker],
-                               [&](bool isKept) { kept += isKept; });
+    visitPairs(mask, rectangles[index], cells[worker],
+               [&](bool isKept) { kept += isKept; });
     counts[index] = kept;
   });
   return counts;
@@ -137,13 +222,13 @@ MaskEvaluator::countPairs(size_t loop, llvm::ArrayRef<PairRectangle> rectangles,
 
 std::vector<bool>
 MaskEvaluator::getPairs(size_t loop, const PairRectangle &rectangle) const {
-  const AttendNode &node = *implementation->nodes[loop];
-  if (!node.mask)
+  const Mask &mask = implementation->masks[loop];
+  if (!mask.program)
     return std::vector<bool>(rectangle.getPairs(), true);
   std::vector<bool> kept;
-  Cells cells = node.mask->makeCells<double>();
-  implementation->visitPairs(node, rectangle, cells,
-                             [&](bool isKept) { kept.push_back(isKept); });
+  Cells cells = mask.program->makeCells<double>();
+  visitPairs(mask, rectangle, cells,
+             [&](bool isKept) { kept.push_back(isKept); });
   return kept;
 }
 

@@ -44,9 +44,9 @@ struct MaskedLoop {
 
 class MaskEvaluator {
 public:
-  /// `spec` is a function with `attn.spec` whose loops are all attn.attend;
-  /// fails on others. A tensor may come without data if no mask reads it.
-  /// Fails also where AttnEvaluator::create does.
+  /// `spec` is a function with `attn.spec`. A tensor may come without data; a
+  /// mask that reads it is not known. Fails on a tensor that is missing or has
+  /// another rank.
   static llvm::Expected<MaskEvaluator>
   create(mlir::func::FuncOp spec, llvm::ArrayRef<NamedTensor> tensors);
   MaskEvaluator(MaskEvaluator &&);

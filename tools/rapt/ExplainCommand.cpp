@@ -12,7 +12,9 @@
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "tools/rapt/BandwidthMeter.h"
 #include "tools/rapt/Commands.h"
-#include "tools/rapt/Explanation.h"
+#include "tools/rapt/ExplainPage.h"
+#include "tools/rapt/MaskSvg.h"
+#include "tools/rapt/OutputFile.h"
 #include "tools/rapt/PeakMeter.h"
 #include "tools/rapt/SpecTensors.h"
 #include "tools/rapt/UsefulWork.h"
@@ -35,6 +37,8 @@ struct ExplainRequest {
   unsigned threads = 0;
   /// What the user wants to be taken for the machine; 0: measured.
   double flopsPerSecond = 0, bytesPerSecond = 0;
+  /// What is drawn.
+  int64_t batch = 0, head = 0;
 };
 
 /// The value of --peak or --bandwidth, in units per second.
@@ -67,6 +71,14 @@ Expected<ExplainRequest> parseRequest(const CommandLine &line) {
   auto bandwidth = getRate(line, "--bandwidth");
   if (!bandwidth)
     return bandwidth.takeError();
+  auto batch = line.getInteger("--batch", 0, 0);
+  if (!batch)
+    return batch.takeError();
+  auto head = line.getInteger("--head", 0, 0);
+  if (!head)
+    return head.takeError();
+  request.batch = *batch;
+  request.head = *head;
   request.flopsPerSecond = *peak;
   request.bytesPerSecond = *bandwidth;
   auto requested = loadSpec(line);
@@ -169,6 +181,74 @@ Error measureMachine(const ExplainRequest &request, Floor &floor) {
 }
 
 //===----------------------------------------------------------------------===//
+// Pictures
+//===----------------------------------------------------------------------===//
+
+/// Fails if a loop lacks the batch or the head that is asked for.
+Error checkHead(const ExplainRequest &request, const CommandLine &line,
+                const MaskEvaluator &masks) {
+  for (const reference::MaskedLoop &loop : masks.getLoops()) {
+    auto check = [](StringRef flag, int64_t value, int64_t count) -> Error {
+      if (value < count)
+        return Error::success();
+      return usageError("option '" + flag + "' gives " + llvm::Twine(value) +
+                        ", expected less than " + llvm::Twine(count));
+    };
+    if (line.has("--batch"))
+      if (Error error = check("--batch", request.batch, loop.batch))
+        return error;
+    if (line.has("--head"))
+      if (Error error = check("--head", request.head, loop.heads))
+        return error;
+  }
+  return Error::success();
+}
+
+std::vector<MaskPicture> drawLoops(const ExplainRequest &request,
+                                   const MaskEvaluator &masks,
+                                   const std::vector<RunTable> &tables,
+                                   const PictureLimits &limits) {
+  std::vector<MaskPicture> pictures;
+  for (auto [number, table] : llvm::enumerate(matchTables(masks, tables)))
+    pictures.push_back(
+        makePicture(masks, number, table, request.batch, request.head, limits));
+  return pictures;
+}
+
+/// The loop that a picture of one shows: the first with a mask.
+size_t chooseLoop(const MaskEvaluator &masks) {
+  auto loops = masks.getLoops();
+  auto *found =
+      llvm::find_if(loops, [](const auto &loop) { return loop.hasMask; });
+  return found == loops.end() ? 0 : found - loops.begin();
+}
+
+/// Writes what --html and --svg ask for, under other names until `files` are
+/// kept.
+Error addPictures(const ExplainRequest &request, const CommandLine &line,
+                  const MaskEvaluator &masks,
+                  const std::vector<RunTable> &tables,
+                  const Explanation &explanation, OutputFiles &files) {
+  if (auto path = line.get("--html"))
+    if (Error error = files.addText(
+            *path, makePage(explanation, drawLoops(request, masks, tables,
+                                                   PictureLimits()))))
+      return error;
+  auto path = line.get("--svg");
+  if (!path)
+    return Error::success();
+  // What some hundred pixels show.
+  PictureLimits limits{/*rows=*/256, /*runs=*/20000, /*pairs=*/128 * 128};
+  auto pictures = drawLoops(request, masks, tables, limits);
+  std::string title = explanation.spec;
+  for (const auto &[name, value] : explanation.params)
+    title += " " + name + "=" + value;
+  if (pictures.empty())
+    return llvm::createStringError("there is no loop over pairs to draw");
+  return files.addText(*path, drawMask(pictures[chooseLoop(masks)], title));
+}
+
+//===----------------------------------------------------------------------===//
 // The command
 //===----------------------------------------------------------------------===//
 
@@ -225,6 +305,9 @@ Error execute(const CommandLine &line) {
   if (!masks)
     return masks.takeError();
 
+  if (Error error = checkHead(*request, line, *masks))
+    return error;
+
   Explanation explanation;
   describeSpec(*request, line, *compilation, extents, explanation);
   explanation.form = kernel->getForm();
@@ -243,11 +326,15 @@ Error execute(const CommandLine &line) {
   explanation.floor.bytes = *bytes;
   if (Error error = measureMachine(*request, explanation.floor))
     return error;
+  OutputFiles files;
+  if (Error error =
+          addPictures(*request, line, *masks, *tables, explanation, files))
+    return error;
   if (line.has("--json"))
     printJson(explanation, llvm::outs());
   else
     printText(explanation, llvm::outs());
-  return Error::success();
+  return files.keep();
 }
 
 } // namespace
@@ -268,6 +355,12 @@ const Command &getExplainCommand() {
          {"--bandwidth", "GB/S",
           "Take this for what its memory reads; else measured"},
          {"--json", "", "Print one line of JSON"},
+         {"--html", "FILE",
+          "Write a page with all this, the mask to look around in, and the\n"
+          "roofline"},
+         {"--svg", "FILE", "Write a picture of the mask"},
+         {"--batch", "N", "Which batch is drawn; 0"},
+         {"--head", "N", "Which head is drawn; 0"},
          {"--no-cache", "", "Compile even if the kernel is on disk"},
          {"--cache-dir", "DIR",
           "Where compiled kernels are; $RAPT_CACHE_DIR, else\n"
