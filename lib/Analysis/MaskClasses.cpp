@@ -417,7 +417,8 @@ MaskClass emitSegments(OpBuilder &builder, Location location, Bounds segment,
   Value again = both(with.any, negate(without.all));
   return {either(both(mayBePlain, without.any), both(mayBeMarked, again)),
           either(both(isPlain, without.all),
-                 both(isMarked, both(with.all, negate(without.any))))};
+                 both(isMarked, both(with.all, negate(without.any)))),
+          {}};
 }
 
 } // namespace rapt::analysis

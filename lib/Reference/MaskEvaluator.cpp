@@ -126,6 +126,8 @@ Expected<Mask> MaskBuilder::build(attn::AttendOp op) {
   for (unsigned product = 0; product < op.getNumProducts(); ++product)
     loop.isKnown &=
         !program->readsArgument(attn::AttendOp::kPairPositions + product);
+  loop.readsBatch = program->readsArgument(0);
+  loop.readsHead = program->readsArgument(1);
   auto arguments =
       op.getMask().front().getArguments().take_back(op.getCaptures().size());
   for (auto [capture, argument] : llvm::zip(op.getCaptures(), arguments)) {

@@ -36,6 +36,9 @@ struct MaskedLoop {
   /// Whether the mask can be evaluated: it reads positions and tensors that are
   /// given, not products of rows or what must be computed first.
   bool isKnown = true;
+  /// Whether the mask reads the number of the batch, of the head; else all are
+  /// alike.
+  bool readsBatch = false, readsHead = false;
 
   double getPairs() const {
     return double(batch) * double(heads) * double(queries) * double(keys);

@@ -93,9 +93,10 @@ static std::string describeTiles(const LoopCounts &counts) {
                                 tiles.heads)
                       .str();
   return llvm::formatv("{0} full, {1} partial, {2} empty, of {3} queries by "
-                       "{4} keys{5}",
+                       "{4} keys{5}{6}",
                        tiles.full, tiles.partial, tiles.empty, tiles.queries,
-                       tiles.keys, where)
+                       tiles.keys, where,
+                       tiles.isListed ? ", in the order of its lists" : "")
       .str();
 }
 
@@ -256,6 +257,7 @@ static void printLoop(const LoopCounts &counts, llvm::json::OStream &json) {
     json.attribute("queries", counts.tiles->queries);
     json.attribute("keys", counts.tiles->keys);
     json.attribute("heads", counts.tiles->heads);
+    json.attribute("listed", counts.tiles->isListed);
     json.attribute("empty", counts.tiles->empty);
     json.attribute("full", counts.tiles->full);
     json.attribute("partial", counts.tiles->partial);

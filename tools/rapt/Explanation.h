@@ -69,7 +69,8 @@ void printText(const Explanation &explanation, llvm::raw_ostream &os);
 /// (`operations` or `memory`). Each of `loops` has pairs, kept_pairs,
 /// kept_pairs_error (the standard error, 0 if they were counted), density,
 /// visited_pairs, mask (`none`, `known` or `computed`: kept_pairs is then what
-/// is certain), and tiles: null or queries, keys, heads, empty, full, partial.
+/// is certain), and tiles: null or queries, keys, heads, listed (not in the
+/// order of positions), empty, full, partial.
 void printJson(const Explanation &explanation, llvm::raw_ostream &os);
 
 /// Three digits and a unit with its prefix: `12.3 ms`.

@@ -73,6 +73,7 @@ static MaskPicture makePicture(const RunTable &table, int64_t group,
   picture.queriesPerCell = table.queriesPerBlock * factor;
   picture.keysPerCell = table.keysPerTile * factor;
   picture.factor = factor;
+  picture.isListed = table.isListed;
   picture.rows = divideUp(table.blocks, factor);
   picture.columns = divideUp(table.tiles, factor);
   addRows(table, group, factor, picture);
@@ -95,10 +96,39 @@ static RunTable makePlainTable(const reference::MaskedLoop &loop) {
   return table;
 }
 
+/// Every pair that is kept as a full cell of its own.
+static MaskPicture makePairPicture(const reference::MaskedLoop &loop,
+                                   int64_t batch, int64_t head,
+                                   const std::vector<bool> &pairs) {
+  MaskPicture picture;
+  picture.batch = batch;
+  picture.head = head;
+  picture.queries = picture.rows = loop.queries;
+  picture.keys = picture.columns = loop.keys;
+  for (int64_t row = 0; row < loop.queries; ++row) {
+    picture.offsets.push_back(picture.runs.size());
+    for (int64_t key = 0; key < loop.keys; ++key)
+      if (pairs[row * loop.keys + key])
+        addRun(picture, {key, 1, true});
+  }
+  picture.offsets.push_back(picture.runs.size());
+  return picture;
+}
+
 MaskPicture makePicture(const reference::MaskEvaluator &masks, size_t number,
                         const RunTable *table, int64_t batch, int64_t head,
                         const PictureLimits &limits) {
   const reference::MaskedLoop &loop = masks.getLoops()[number];
+  bool isSmall = loop.isKnown && loop.queries > 0 && loop.keys > 0 &&
+                 loop.queries <= limits.pairs && loop.keys <= limits.pairs &&
+                 loop.queries * loop.keys <= limits.pairs &&
+                 batch < loop.batch && head < loop.heads;
+  std::vector<bool> pairs;
+  if (isSmall)
+    pairs =
+        masks.getPairs(number, {batch, head, 0, loop.queries, 0, loop.keys});
+  if (isSmall && table && table->isListed)
+    return makePairPicture(loop, batch, head, pairs);
   RunTable plain;
   // No head has a row in a table without groups.
   if (!table || table->batchGroups * table->headGroups == 0) {
@@ -121,11 +151,7 @@ MaskPicture makePicture(const reference::MaskEvaluator &masks, size_t number,
     picture = makePicture(*table, group, factor *= 2);
   picture.batch = batch;
   picture.head = head;
-  bool isSmall = loop.queries <= limits.pairs && loop.keys <= limits.pairs &&
-                 loop.queries * loop.keys <= limits.pairs;
-  if (loop.isKnown && isSmall && loop.queries > 0 && loop.keys > 0)
-    picture.pairs =
-        masks.getPairs(number, {batch, head, 0, loop.queries, 0, loop.keys});
+  picture.pairs = std::move(pairs);
   return picture;
 }
 
@@ -137,6 +163,7 @@ MaskPicture coarsen(const MaskPicture &picture, int64_t factor) {
   table.keysPerTile = picture.keysPerCell;
   table.blocks = picture.rows;
   table.tiles = picture.columns;
+  table.isListed = picture.isListed;
   table.offsets = picture.offsets;
   table.runs = picture.runs;
   MaskPicture result = makePicture(table, /*group=*/0, factor);
@@ -217,7 +244,9 @@ std::string encode(const MaskPicture &picture) {
      << ",\"queriesPerCell\":" << picture.queriesPerCell
      << ",\"keysPerCell\":" << picture.keysPerCell
      << ",\"factor\":" << picture.factor << ",\"rows\":" << picture.rows
-     << ",\"columns\":" << picture.columns << ",\"pairs\":";
+     << ",\"columns\":" << picture.columns
+     << ",\"isListed\":" << (picture.isListed ? "true" : "false")
+     << ",\"pairs\":";
   encodePairs(picture, os);
   os << ",\"code\":[";
   bool isFirst = true;

@@ -16,6 +16,8 @@ namespace rapt::tool {
 struct MaskPicture {
   int64_t batch = 0, head = 0;
   int64_t queries = 0, keys = 0;
+  /// Queries and keys are in the order in which the kernel lists them.
+  bool isListed = false;
   /// Of one cell, which is one tile of the kernel or `factor` by `factor` of
   /// them: full if all are, empty if all are, else partial.
   int64_t queriesPerCell = 1, keysPerCell = 1, factor = 1;
@@ -36,7 +38,9 @@ struct PictureLimits {
   int64_t pairs = 65536;
 };
 
-/// The picture of one loop; `table` is null if the kernel plans nothing.
+/// The picture of one loop; `table` is null if the kernel plans nothing. Where
+/// the kernel lists queries and keys in an order of its own, the picture has
+/// pairs in their places if there are few, else tiles in that order.
 MaskPicture makePicture(const reference::MaskEvaluator &masks, size_t loop,
                         const RunTable *table, int64_t batch, int64_t head,
                         const PictureLimits &limits);
@@ -46,11 +50,11 @@ MaskPicture coarsen(const MaskPicture &picture, int64_t factor);
 
 /// As JSON, small where rows follow from the ones before them: an object with
 /// batch, head, queries, keys, queriesPerCell, keysPerCell, factor, rows,
-/// columns; `pairs`, null or a string of hexadecimal digits, four pairs each,
-/// the first pair the highest bit, each row of pairs padded; and `code`, a list
-/// of lists [repeat, isDifference, numbers...]. A row is the numbers first,
-/// 2 * cells + isFull of each run; a difference is added to the row before,
-/// `repeat` times.
+/// columns, isListed; `pairs`, null or a string of hexadecimal digits, four
+/// pairs each, the first pair the highest bit, each row of pairs padded; and
+/// `code`, a list of lists [repeat, isDifference, numbers...]. A row is the
+/// numbers first, 2 * cells + isFull of each run; a difference is added to the
+/// row before, `repeat` times.
 std::string encode(const MaskPicture &picture);
 
 /// How many numbers `code` has.

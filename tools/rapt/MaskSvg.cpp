@@ -162,9 +162,10 @@ std::string drawMask(const MaskPicture &picture, StringRef title) {
     legend(keptColour, "pair kept in a partial tile");
   legend(emptyColour, "empty, not visited");
   label(end, y + 18, "end",
-        llvm::formatv("{0} of {1} queries by {2} keys",
+        llvm::formatv("{0} of {1} queries by {2} keys{3}",
                       picture.factor == 1 ? "tiles" : "cells",
-                      picture.queriesPerCell, picture.keysPerCell)
+                      picture.queriesPerCell, picture.keysPerCell,
+                      picture.isListed ? ", as the kernel lists them" : "")
             .str());
   os << "</svg>\n";
   return text;

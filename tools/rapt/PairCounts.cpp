@@ -5,6 +5,7 @@
 #include "tools/rapt/PairCounts.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/STLFunctionalExtras.h"
+#include <algorithm>
 #include <cmath>
 #include <random>
 
@@ -49,6 +50,7 @@ TileCounts countTiles(const RunTable &table, const MaskedLoop &loop) {
   TileCounts counts;
   counts.queries = table.queriesPerBlock;
   counts.keys = table.keysPerTile;
+  counts.isListed = table.isListed;
   counts.heads = table.batchGroups * table.headGroups;
   visitRuns(
       table, loop, [&](int64_t b, int64_t h, int64_t block, const KeyRun &run) {
@@ -139,17 +141,15 @@ static void countSome(const MaskEvaluator &masks, size_t number,
 }
 
 /// Counts the pairs kept of the whole mask, or of pieces of rows that are drawn
-/// at random: where tiles are not those of positions. Heads that `table` does
-/// not tell apart are alike.
+/// at random: where tiles are not those of positions.
 static void countRows(const MaskEvaluator &masks, size_t number,
-                      const RunTable *table, int64_t mostPairs,
-                      unsigned threads, LoopCounts &counts) {
+                      int64_t mostPairs, unsigned threads, LoopCounts &counts) {
   constexpr int64_t pieceKeys = 64;
   const MaskedLoop &loop = counts.loop;
-  int64_t batches = table ? table->batchGroups : loop.batch;
-  int64_t heads = table ? table->headGroups : loop.heads;
+  int64_t batches = loop.readsBatch ? loop.batch : 1;
+  int64_t heads = loop.readsHead ? loop.heads : 1;
   counts.keptPairs = 0;
-  if (loop.getPairs() <= 0 || batches * heads <= 0)
+  if (loop.getPairs() <= 0)
     return;
   double scale = double(loop.batch) * double(loop.heads) /
                  (double(batches) * double(heads));
@@ -199,6 +199,13 @@ static void countRows(const MaskEvaluator &masks, size_t number,
   counts.keptPairs = mean * all;
   counts.standardError = std::sqrt(variance / n) * all;
   counts.isExact = false;
+  if (!counts.tiles)
+    return;
+  // Pairs of full tiles are kept, and no others than those that are visited.
+  double least = counts.tiles->fullPairs;
+  double most = std::max(least, counts.tiles->getVisitedPairs());
+  counts.keptPairs = std::clamp(counts.keptPairs, least, most);
+  counts.standardError = std::min(counts.standardError, (most - least) / 2);
 }
 
 std::vector<LoopCounts> countPairs(const MaskEvaluator &masks,
@@ -221,7 +228,7 @@ std::vector<LoopCounts> countPairs(const MaskEvaluator &masks,
     if (!loop.isKnown)
       continue;
     if (!table || table->isListed) {
-      countRows(masks, number, table, mostPairs, threads, counts);
+      countRows(masks, number, mostPairs, threads, counts);
       continue;
     }
     const TileCounts &tiles = *counts.tiles;

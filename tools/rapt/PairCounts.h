@@ -17,6 +17,8 @@ namespace rapt::tool {
 /// The tiles of one loop over pairs as its kernel visits them.
 struct TileCounts {
   int64_t queries = 0, keys = 0; ///< of one tile
+  /// Of queries and keys in the order in which the kernel lists them.
+  bool isListed = false;
   /// Heads with tiles of their own; the others are like one of them.
   int64_t heads = 1;
   /// In all those heads.

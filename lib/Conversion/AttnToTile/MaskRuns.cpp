@@ -117,7 +117,8 @@ static std::string describeUnknown(attn::AttendOp op, Operation *unknown) {
 }
 
 static void remarkMask(attn::AttendOp op, const analysis::MaskClass &found,
-                       const PairLists &lists, ArrayRef<Value> ranged) {
+                       const PairLists &lists, tile::PlanAttr plan,
+                       ArrayRef<Value> ranged) {
   if (lists.equal)
     analysis::remarkStructure(
         op, "queries and keys that must have equal ids are sorted by them when "
@@ -138,8 +139,9 @@ static void remarkMask(attn::AttendOp op, const analysis::MaskClass &found,
       matchPattern(found.any, m_One()) && matchPattern(found.all, m_Zero());
   if (isUseless)
     return;
-  std::string text = "tiles that the mask leaves empty are not visited, full "
-                     "ones are not masked";
+  std::string text = "tiles that the mask leaves empty are not visited";
+  if (!plan.isOneStep())
+    text += ", full ones are not masked";
   for (auto [number, tensor] : llvm::enumerate(ranged))
     text += (number == 0 ? "; least and largest over ranges of " : ", ") +
             nameTensor(op, tensor);
@@ -245,7 +247,7 @@ Value emitRunTable(KernelScope &program, attn::AttendOp op, tile::PlanAttr plan,
                                    without, with);
     found.unknown = without.unknown;
   }
-  remarkMask(op, found, lists, reader.ranged.getArrayRef());
+  remarkMask(op, found, lists, plan, reader.ranged.getArrayRef());
   // With one step for all keys, runs that are full would only cut others short.
   if (plan.isOneStep())
     found.all = arith::ConstantOp::create(builder, scope.location,

@@ -20,10 +20,11 @@ namespace rapt {
 /// Needs: one tile.program whose launches name kernels of the same module.
 /// Ensures: the functions NAME_workspace, NAME_plan and NAME_run of the kernel
 /// contract (lib/Runtime/KernelEntries.h), one function for every launch, and
-/// on the module `rapt.launches` (their number), `rapt.form` and `rapt.plan`
-/// (the algorithms and what was chosen for them, as text) and
-/// `rapt.contiguous` (for each argument and result whether its last dimension
-/// must have the stride 1). Cost: linear in the size of the program.
+/// on the module `rapt.launches` (their number), `rapt.tables` (of runs),
+/// `rapt.listed` (for each table whether it is of lists and not of positions),
+/// `rapt.form` and `rapt.plan` (the algorithms and what was chosen for them, as
+/// text) and `rapt.contiguous` (for each argument and result whether its last
+/// dimension must have the stride 1). Cost: linear in the size of the program.
 ///
 /// One dimension of the tiles runs along the vector lanes, the same in a whole
 /// kernel: the queries of an attend, the rows of a map. A tile with that
