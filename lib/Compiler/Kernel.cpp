@@ -95,6 +95,8 @@ Result<Kernel> Kernel::compile(const Spec &spec,
 
   auto kernel = std::make_shared<Implementation>();
   kernel->manifest = makeManifest(*compilation);
+  if (!compilation->spec.warnings.empty())
+    kernel->warnings.push_back(compilation->spec.warnings);
   const std::string &symbol = kernel->manifest.symbol;
   std::optional<runtime::KernelCache> cache;
   if (options.useCache) {

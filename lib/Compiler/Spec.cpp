@@ -79,6 +79,7 @@ Expected<frontend::Spec> analyze(const Spec::Source &source,
   if (!spec)
     return makeError(ErrorCode::InvalidSpec,
                      StringRef(diags.str()).rtrim('\n'));
+  spec->warnings = StringRef(diags.str()).rtrim('\n');
   return std::move(*spec);
 }
 

@@ -7,6 +7,7 @@
 
 #include "lib/Frontend/Sema.h"
 #include "lib/Frontend/Branches.h"
+#include "lib/Frontend/Causality.h"
 #include "lib/Frontend/Declarations.h"
 #include "lib/Frontend/Expressions.h"
 #include "lib/Frontend/PairwiseLoop.h"
@@ -396,6 +397,11 @@ std::optional<Spec> Analyzer::run() {
     return std::nullopt;
   checkStatesStayInside(getRoots(), b);
   branches.checkUsed(getRoots());
+  if (program->hasLoop())
+    warnOfLeaks(*program, diags);
+  for (const Loop &loop : program->loops)
+    if (!loop.name.empty())
+      warnOfLeaks(loop, diags);
   return makeSpec();
 }
 

@@ -74,6 +74,8 @@ struct Spec {
   std::vector<std::string> missingExtents;
   /// Every param with the value it has.
   std::map<std::string, std::string> params;
+  /// What the user should know though nothing is wrong, as it is printed.
+  std::string warnings;
   /// Whether emitAttn() keeps real constants as they are, for the Reference:
   /// one that f32 does not hold becomes an f64 constant cut by arith.truncf.
   /// Else each is rounded to f32 once, as kernels want it.

@@ -278,6 +278,8 @@ Error check(const CommandLine &line) {
                              requested->states);
   if (!compilation)
     return compilation.takeError();
+  if (!compilation->spec.warnings.empty())
+    llvm::errs() << compilation->spec.warnings << '\n';
   if (Error error = addRandom(*options, *spec, extents, *tensors))
     return error;
   auto results = makeResults(*options, *spec, extents, ElementType::F64);
