@@ -396,6 +396,11 @@ std::optional<Spec> Analyzer::run() {
   if (!loop.build() || diags.hasErrors())
     return std::nullopt;
   checkStatesStayInside(getRoots(), b);
+  if (program->queryAxis)
+    b.error(definition.name.range,
+            "'out' has a row for each of " + program->queryAxis->name +
+                ", expected one for each query; what has other queries is a "
+                "branch");
   branches.checkUsed(getRoots());
   if (program->hasLoop())
     warnOfLeaks(*program, diags);

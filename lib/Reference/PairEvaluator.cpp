@@ -21,8 +21,12 @@ llvm::SmallVector<Level> getQueryLevels() {
 }
 
 template <typename Real>
-unsigned PairEvaluator<Real>::add(const RegionProgram &program) {
-  activations.push_back({&program, program.makeCells<Real>()});
+unsigned PairEvaluator<Real>::add(const RegionProgram &program,
+                                  bool isOfPairs) {
+  bool readsDots = false;
+  for (unsigned p = 0; isOfPairs && p < operands.queries.size(); ++p)
+    readsDots |= program.readsArgument(attn::AttendOp::kPairPositions + p);
+  activations.push_back({&program, readsDots, program.makeCells<Real>()});
   program.run(Level::Constant, activations.back().cells.data(),
               operands.getSurroundings());
   return activations.size() - 1;
@@ -45,6 +49,9 @@ static double getElement(const TensorView &view, const Shape &shape, int64_t b,
 template <typename Real> void PairEvaluator<Real>::moveToPair(int64_t j) {
   this->j = j;
   dots.clear();
+}
+
+template <typename Real> void PairEvaluator<Real>::computeDots() {
   for (auto [query, key] : llvm::zip(operands.queries, operands.keys)) {
     Real sum = 0;
     for (int64_t d = 0; d < query.sizes[3]; ++d)
@@ -91,6 +98,8 @@ const Cell<Real> *PairEvaluator<Real>::runPair(unsigned region) {
   const RegionProgram &program = *activation.program;
   constexpr unsigned positions = attn::AttendOp::kPairPositions;
   activation.cells[program.getArgument(4)].integer = j;
+  if (activation.readsDots && dots.empty())
+    computeDots();
   for (auto [index, dot] : llvm::enumerate(dots))
     activation.cells[program.getArgument(positions + index)].real = dot;
   program.run(Level::Pair, activation.cells.data(), operands.getSurroundings());

@@ -34,8 +34,9 @@ template <typename Real> class PairEvaluator {
 public:
   explicit PairEvaluator(const PairOperands &operands) : operands(operands) {}
 
-  /// Registers a region and returns its number. Its program must stay alive.
-  unsigned add(const RegionProgram &program);
+  /// Registers a region, of pairs or of queries, and returns its number. Its
+  /// program must stay alive.
+  unsigned add(const RegionProgram &program, bool isOfPairs = true);
 
   /// Moves to a query. `moveToPair` then gives its pairs.
   void moveToQuery(int64_t b, int64_t h, int64_t row);
@@ -48,14 +49,16 @@ public:
 private:
   struct Activation {
     const RegionProgram *program;
+    bool readsDots;
     std::vector<Cell<Real>> cells;
     int64_t b = -1, h = -1, row = -1;
   };
   void start(Activation &activation);
+  void computeDots();
 
   const PairOperands &operands;
   std::vector<Activation> activations;
-  std::vector<Real> dots;
+  std::vector<Real> dots; ///< Of the present pair, once something reads them.
   int64_t b = 0, h = 0, row = 0, j = 0;
 };
 

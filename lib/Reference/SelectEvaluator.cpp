@@ -28,12 +28,12 @@ static Error compile(mlir::Region &region, llvm::ArrayRef<Level> levels,
 
 /// The number of a region, if the operation has it.
 template <typename Real>
-static std::optional<unsigned>
-add(PairEvaluator<Real> &evaluator,
-    const std::optional<RegionProgram> &program) {
+static std::optional<unsigned> add(PairEvaluator<Real> &evaluator,
+                                   const std::optional<RegionProgram> &program,
+                                   bool isOfPairs = true) {
   if (!program)
     return std::nullopt;
-  return evaluator.add(*program);
+  return evaluator.add(*program, isOfPairs);
 }
 
 //===----------------------------------------------------------------------===//
@@ -111,7 +111,7 @@ static TensorView select(attn::SelectOp op, const SelectPrograms &programs,
                                               PairEvaluator<Real>(operands));
   std::optional<unsigned> limit, score, where, force;
   for (PairEvaluator<Real> &evaluator : evaluators) {
-    limit = add(evaluator, programs.limit);
+    limit = add(evaluator, programs.limit, /*isOfPairs=*/false);
     score = add(evaluator, programs.score);
     where = add(evaluator, programs.where);
     force = add(evaluator, programs.force);
@@ -215,7 +215,7 @@ static TensorView weights(attn::WeightsOp op, const WeightsPrograms &programs,
     score = add(evaluator, programs.score);
     mask = add(evaluator, programs.mask);
     factor = add(evaluator, programs.factor);
-    sink = add(evaluator, programs.sink);
+    sink = add(evaluator, programs.sink, /*isOfPairs=*/false);
   }
   parallelFor(rows, workshop.threads, [&](unsigned worker, int64_t n) {
     PairEvaluator<Real> &evaluator = evaluators[worker];
