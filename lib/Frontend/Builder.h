@@ -147,6 +147,9 @@ public:
   Node *atKey(Node *node, Operand index);
   /// `node`, which varies over windows of queries, at window `index`.
   Node *atQuery(Node *node, Operand index);
+  /// What varies over queries, of the query that stands at the key; zero where
+  /// there is none.
+  Node *queryAtKey(Node *node, SourceRange range);
   /// The row of a matrix, along its first axis, that `index` stands for.
   Node *rowAt(Node *matrix, Node *index, SourceRange range);
   /// `node` at the query that many places earlier; zero or false before the

@@ -232,6 +232,23 @@ Node *Builder::atQuery(Node *node, Operand index) {
   return zeroUnless(inside, {value, index.range});
 }
 
+Node *Builder::queryAtKey(Node *node, SourceRange range) {
+  Operand j{place(Op::KeyPosition), range};
+  Operand sum{arithmetic(Op::Add, j, {extent(Op::Length, "queries"), range}),
+              range};
+  Operand row{arithmetic(Op::Sub, sum, {extent(Op::Length, "keys"), range}),
+              range};
+  Replacement replaced{{place(Op::Row), row.node},
+                       {place(Op::QueryPosition), j.node}};
+  Node *value = rewrite(node, replaced);
+  // A tensor over queries reads as zero by itself.
+  if (node->op == Op::Read &&
+      llvm::is_contained(node->operands, place(Op::Row)))
+    return value;
+  Operand inside{compare(CompareOp::Ge, row, {integer(0), range}), range};
+  return zeroUnless(inside, {value, range});
+}
+
 Node *
 Builder::replace(Node *node,
                  llvm::ArrayRef<std::pair<const Node *, Node *>> replacements) {

@@ -113,8 +113,9 @@ void Analyzer::visit(const Statement &statement) {
 }
 
 /// `q` stands for queries, `k` and `v` for keys. Rows over keys given to `q`
-/// are read at the query's position; of a matrix that does not vary over its
-/// side the first feature axis becomes that side.
+/// are read at the query's position, rows over queries given to `k` or `v` at
+/// the key's; of a matrix that does not vary over its side the first feature
+/// axis becomes that side.
 Node *Analyzer::makeSequence(const std::string &name, Node *value,
                              SourceRange range) {
   bool isQuery = name == "q";
@@ -124,6 +125,11 @@ Node *Analyzer::makeSequence(const std::string &name, Node *value,
   if (isQuery && value->isRow() && value->variesOver(VariesKey) &&
       !value->variesOver(VariesQuery) && !value->keyAxis)
     return b.atKey(value, {b.place(Op::QueryPosition), range});
+  bool readsRole = false;
+  walk(value, [&](Node *node) { readsRole |= node->op == Op::RoleValue; });
+  if (!isQuery && value->isRow() && value->variesOver(VariesQuery) &&
+      !value->variesOver(VariesKey) && !value->queryAxis && !readsRole)
+    return b.queryAtKey(value, range);
   if (!value->isMatrix() || value->variesOver(VariesPair))
     return value;
   const SequenceAxis *axis =

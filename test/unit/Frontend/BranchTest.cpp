@@ -301,6 +301,37 @@ TEST_F(BranchTest, KeysInThePlaceOfQueries) {
          .mask = isCausal});
 }
 
+/// Rows over queries given to k or v are those of the query at the key, 0 where
+/// there is none: a second pass over the results of a first.
+TEST_F(BranchTest, QueriesInThePlaceOfKeys) {
+  instance.extents["vdim"] = 8;
+  for (auto [m, n] : {std::pair(7, 7), std::pair(4, 7)}) {
+    setLengths(m, n);
+    compile(R"(attention t {
+      branch near { mask = i >= j & i - j < 3 }
+      let k = as(near, dim)   let v = l2norm(q) * i })");
+    check({.k =
+               [&](int64_t b, int64_t h, int64_t j) {
+                 int64_t at = j - (keys - queries);
+                 return at < 0 ? Numbers(8)
+                               : attend({.mask = isNear}, b, h, at).out;
+               },
+           .v =
+               [&](int64_t b, int64_t h, int64_t j) {
+                 int64_t at = j - (keys - queries);
+                 if (at < 0)
+                   return Numbers(8);
+                 Numbers q = row("q", {b, h, at});
+                 double sum = 1e-6;
+                 for (double x : q)
+                   sum += x * x;
+                 for (double &x : q)
+                   x *= static_cast<double>(j) / std::sqrt(sum);
+                 return q;
+               }});
+  }
+}
+
 /// In a cut the name of the row's axis is its extent.
 TEST_F(BranchTest, CutsToTheEndOfARow) {
   compile("attention t { let q = q[2:dim]   let k = k[2:dim] }");
