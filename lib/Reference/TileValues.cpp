@@ -380,6 +380,14 @@ template <typename Real> Error TileOperations<Real>::run(tile::MmaOp op) {
     return tile.isInteger ? static_cast<Real>(cell.integer) : cell.real;
   };
   int64_t depth = lhs.shape[lhsTransposed ? 0 : 1];
+  // A kernel that is told so does not look: a broken promise is found here.
+  int64_t promised = op.getDepth() ? values.getInteger(op.getDepth()) : depth;
+  for (int64_t k = promised; k < depth; ++k)
+    for (int64_t row = 0; row < lhs.shape[lhsTransposed ? 1 : 0]; ++row)
+      if (Real a = real(lhs, row, k, lhsTransposed); a != 0 && !std::isnan(a))
+        return llvm::createStringError(
+            "tile.mma promises zeros from depth " + llvm::Twine(promised) +
+            " on, but has others at " + llvm::Twine(k));
   return setResult(op, [&](Tile &result) {
     if (op.getAccumulator())
       result.cells = values.getTile(op.getAccumulator()).cells;

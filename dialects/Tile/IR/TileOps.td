@@ -564,24 +564,27 @@ def Tile_MapOp : Tile_Op<"map", [
   }];
 }
 
-def Tile_MmaOp : Tile_Op<"mma", [Pure]> {
+def Tile_MmaOp : Tile_Op<"mma", [Pure, AttrSizedOperandSegments]> {
   let summary = "Matrix product, accumulated in f32";
   let description = [{
     result[m, n] = accumulator[m, n] + sum_k lhs[m, k] * rhs[k, n]. With `lhs_transposed` lhs is
     [k, m], with `rhs_transposed` rhs is [n, k]. With `skip_zeros` terms whose lhs element is 0 are left
-    out, even where rhs is infinite or a NaN: the weight of a masked pair.
+    out, even where rhs is infinite or a NaN: the weight of a masked pair. With `depth` the program
+    promises that lhs is 0 for all k from there on (or a NaN in a row that has others), so that these
+    terms need not be computed.
 
     - (C1) operands have rank 2 and agree in m, n and k; the accumulator has the result's type.
   }];
   let arguments = (ins Tile_TileType:$lhs, Tile_TileType:$rhs,
-                       Optional<Tile_TileType>:$accumulator,
+                       Optional<Tile_TileType>:$accumulator, Optional<Index>:$depth,
                        UnitAttr:$lhs_transposed, UnitAttr:$rhs_transposed,
                        UnitAttr:$skip_zeros);
   let results = (outs Tile_TileType:$result);
   let assemblyFormat = [{
     (`lhs_transposed` $lhs_transposed^)? (`rhs_transposed` $rhs_transposed^)?
     (`skip_zeros` $skip_zeros^)?
-    $lhs `,` $rhs (`onto` $accumulator^)? attr-dict `:` functional-type(operands, results)
+    $lhs `,` $rhs (`onto` $accumulator^)? (`depth` $depth^)? attr-dict
+    `:` functional-type(operands, results)
   }];
   let hasVerifier = 1;
 }

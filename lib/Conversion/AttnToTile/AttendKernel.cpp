@@ -48,9 +48,8 @@ private:
   LogicalResult emitWeights(Value start, Value end, ArrayRef<Value> dots,
                             bool isFull, Value &score, Value &factor,
                             Value &kept);
-  Value accumulate(Value weights, Value keyStart, Value accumulator,
-                   bool isFull);
-  void emitSoftmaxStep(Value start, Value score, Value factor, bool isFull,
+  Value accumulate(Value weights, Value start, Value count, Value accumulator);
+  void emitSoftmaxStep(Value start, Value count, Value score, Value factor,
                        ValueRange carried, SmallVectorImpl<Value> &next);
   void finish(ValueRange carried, Value out, Value lse);
 
@@ -347,12 +346,14 @@ LogicalResult AttendKernel::emitWeights(Value start, Value end,
   return success(isFine);
 }
 
-Value AttendKernel::accumulate(Value weights, Value start, Value accumulator,
-                               bool isFull) {
+/// The weights are 0 from key `count` of the step on; null: none is.
+Value AttendKernel::accumulate(Value weights, Value start, Value count,
+                               Value accumulator) {
+  bool isFull = !count;
   Value values = load(valueView, start, tk, width, isFull);
   return tile::MmaOp::create(builder, scope.location,
                              scope.tileType({tq, width}, builder.getF32Type()),
-                             weights, values, accumulator,
+                             weights, values, accumulator, count,
                              /*lhs_transposed=*/false, /*rhs_transposed=*/false,
                              /*skip_zeros=*/!isFull && !op.getMask().empty());
 }
@@ -380,8 +381,8 @@ Value AttendKernel::powerOfTwo(Value exponent) {
   return power;
 }
 
-void AttendKernel::emitSoftmaxStep(Value start, Value score, Value factor,
-                                   bool isFull, ValueRange carried,
+void AttendKernel::emitSoftmaxStep(Value start, Value count, Value score,
+                                   Value factor, ValueRange carried,
                                    SmallVectorImpl<Value> &next) {
   Value m = carried[0], l = carried[1], o = carried[2];
   auto perQueryType = scope.tileType({tq}, builder.getF32Type());
@@ -427,7 +428,7 @@ void AttendKernel::emitSoftmaxStep(Value start, Value score, Value factor,
       {perPair(o), perQuery(alpha)}, {tq, width}, [&](ValueRange e) -> Value {
         return arith::MulFOp::create(builder, scope.location, e[0], e[1]);
       });
-  next.append({mNext, lNext, accumulate(p, start, rescaled, isFull)});
+  next.append({mNext, lNext, accumulate(p, start, count, rescaled)});
 }
 
 LogicalResult AttendKernel::emitStep(Block *body, bool isFull) {
@@ -435,6 +436,7 @@ LogicalResult AttendKernel::emitStep(Block *body, bool isFull) {
   OpBuilder::InsertionGuard guard(builder);
   builder.setInsertionPointToStart(body);
   Value start = body->getArgument(0);
+  Value count = isFull ? Value() : body->getArgument(1);
   ValueRange carried = body->getArguments().drop_front(2);
   SmallVector<Value> dots;
   for (auto [query, view] : llvm::zip(queryTiles, keyViews)) {
@@ -442,20 +444,18 @@ LogicalResult AttendKernel::emitStep(Block *body, bool isFull) {
     Value keys = load(view, start, tk, dim, isFull);
     dots.push_back(tile::MmaOp::create(
         builder, scope.location, scope.tileType({tq, tk}, builder.getF32Type()),
-        query, keys, Value(),
+        query, keys, Value(), Value(),
         /*lhs_transposed=*/false, /*rhs_transposed=*/true,
         /*skip_zeros=*/false));
   }
   Value score, factor, kept;
   Value end =
-      isFull
-          ? Value()
-          : scope.toI32(scope.fold<arith::AddIOp>(start, body->getArgument(1)));
+      isFull ? Value() : scope.toI32(scope.fold<arith::AddIOp>(start, count));
   if (failed(emitWeights(start, end, dots, isFull, score, factor, kept)))
     return failure();
   SmallVector<Value> next;
   if (isSoftmax) {
-    emitSoftmaxStep(start, score, factor, isFull, carried, next);
+    emitSoftmaxStep(start, count, score, factor, carried, next);
   } else {
     auto perQueryType = scope.tileType({tq}, builder.getF32Type());
     if (isRatio) {
@@ -479,7 +479,7 @@ LogicalResult AttendKernel::emitStep(Block *body, bool isFull) {
                                 return arith::MulFOp::create(
                                     builder, scope.location, e[0], e[1]);
                               });
-    next.push_back(accumulate(weights, start, carried.back(), isFull));
+    next.push_back(accumulate(weights, start, count, carried.back()));
   }
   tile::YieldOp::create(builder, scope.location, next);
   return success();

@@ -37,6 +37,10 @@ private:
     return tile::ViewType::get(tensor.getElementType(), tensor.getRank());
   }
 
+  /// In which order the kernel that is being made takes queries and keys, as
+  /// text; empty if in that of their positions.
+  llvm::StringRef order;
+
   /// Creates a kernel and its launch. `rows` many rows are cut into blocks of
   /// `step`; `operands` are the tensors that the kernel reads, `results` the
   /// views it writes. `table` is the order of the items, if there is one.
@@ -147,13 +151,14 @@ Value ProgramBuilder::placeOf(Value result) {
 }
 
 /// The algorithm of a kernel, as text for the user.
-static std::string describe(Operation *op, tile::PlanAttr plan) {
+static std::string describe(Operation *op, tile::PlanAttr plan,
+                            llvm::StringRef order) {
   if (auto map = dyn_cast<attn::MapOp>(op))
     return ("map of rows of " + attn::stringifySide(map.getSide())).str();
   auto attend = cast<attn::AttendOp>(op);
   return ("flash forward, " + attn::stringifyReduction(attend.getReduction()) +
           ", " + llvm::Twine(plan.getQueries()) + " queries by runs of " +
-          llvm::Twine(plan.getKeys()) + " keys")
+          llvm::Twine(plan.getKeys()) + " keys" + order)
       .str();
 }
 
@@ -193,7 +198,8 @@ LogicalResult ProgramBuilder::launch(
       builder.setInsertionPointAfter(next);
   auto kernel =
       tile::KernelOp::create(builder, op->getLoc(), name, plan.getCpu());
-  kernel->setAttr(tile::kFormAttr, builder.getStringAttr(describe(op, plan)));
+  kernel->setAttr(tile::kFormAttr,
+                  builder.getStringAttr(describe(op, plan, order)));
   SmallVector<Type> types(3, builder.getIndexType());
   llvm::append_range(types, launch.getArgs().getTypes());
   Block *block =
@@ -274,6 +280,7 @@ LogicalResult ProgramBuilder::buildAttend(attn::AttendOp op) {
       if (list)
         extra.push_back(list);
   }
+  order = conversion::describeOrder(lists);
   if (failed(launch(op, "attend", plan, queries, batch, heads, queries, keys,
                     table, operands, {out, lse}, extra,
                     [&](KernelScope &inside, ValueRange values) {
@@ -304,6 +311,7 @@ LogicalResult ProgramBuilder::buildMap(attn::MapOp op) {
   Value queries = extents.at(op.getQueryCount());
   Value keys = extents.at(op.getKeyCount());
   Value rows = op.getSide() == attn::Side::Queries ? queries : keys;
+  order = "";
   if (failed(launch(
           op, "map", plan, rows, extents.at(op.getBatch()),
           extents.at(op.getHeads()), queries, keys, Value(), operands, out,

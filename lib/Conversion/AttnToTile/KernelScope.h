@@ -143,6 +143,9 @@ struct PairLists {
 mlir::FailureOr<PairLists> emitPairLists(KernelScope &program,
                                          attn::AttendOp op);
 
+/// For the user, after the rest of a kernel's form; empty without lists.
+llvm::StringRef describeOrder(const PairLists &lists);
+
 /// The list [length] of this item.
 mlir::Value getListOfItem(KernelScope &scope, mlir::Value lists);
 

@@ -246,7 +246,7 @@ LogicalResult MapKernel::convertMatVec(attn::MatVecOp op) {
       builder.getDenseBoolArrayAttr({matrix.isInside, matrix.isInside}));
   Value product = tile::MmaOp::create(
       builder, scope.location, scope.tileType({rows, shape[0]}, f32), row, tile,
-      Value(), /*lhs_transposed=*/false, /*rhs_transposed=*/true,
+      Value(), Value(), /*lhs_transposed=*/false, /*rhs_transposed=*/true,
       /*skip_zeros=*/false);
   known[op] = {product, {0, 1}, shape[0]};
   return success();

@@ -252,6 +252,16 @@ FailureOr<PairLists> emitPairLists(KernelScope &program, attn::AttendOp op) {
   return lists;
 }
 
+llvm::StringRef describeOrder(const PairLists &lists) {
+  if (lists.equal)
+    return ", queries and keys sorted by the class that the mask compares";
+  if (!lists.known.empty())
+    return ", queries in blocks of their coordinates";
+  if (lists.segments)
+    return ", keys that the mask marks listed after the others";
+  return "";
+}
+
 Value getListOfItem(KernelScope &scope, Value lists) {
   Value batch = scope.share(scope.batch, lists, 0, scope.batches);
   Value head = scope.share(scope.head, lists, 1, scope.heads);

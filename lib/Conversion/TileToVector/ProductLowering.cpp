@@ -72,8 +72,12 @@ LogicalResult KernelLowering::emitProduct(tile::MmaOp op, Value base,
   int64_t unroll =
       std::min(isPartial ? int64_t(4) : kernel.getPlan()->getDepth(), depth);
   int64_t whole = depth / unroll * unroll;
-  auto loop = scf::ForOp::create(builder, location, index(0), index(whole),
-                                 index(unroll), sums);
+  Value end = index(whole);
+  if (op.getDepth())
+    end = arith::MinSIOp::create(builder, location, scalars.at(op.getDepth()),
+                                 end);
+  auto loop =
+      scf::ForOp::create(builder, location, index(0), end, index(unroll), sums);
   {
     OpBuilder::InsertionGuard guard(builder);
     builder.setInsertionPointToStart(loop.getBody());

@@ -596,6 +596,19 @@ TEST_F(TileTest, BoundsOfRanges) {
   EXPECT_EQ(run(2, 0, 2), std::pair(int64_t(0), int64_t(0)));
 }
 
+TEST_F(TileTest, ProductsOfPromisedDepth) {
+  auto body = [](std::string depth) {
+    return R"(
+    %a = tile.load %in[%c0, %c0] : !tile.view<f64, 2> -> !tile.tile<1x3xf64>
+    %p = tile.mma rhs_transposed %a, %a depth %c)" +
+           depth +
+           R"( : (!tile.tile<1x3xf64>, !tile.tile<1x3xf64>, index) -> !tile.tile<1x1xf64>
+    tile.store set %p, %out[%c0, %c0] : !tile.tile<1x1xf64>, !tile.view<f64, 2>)";
+  };
+  EXPECT_EQ(runKernel(body("2"), 1, 1, {3, 4, 0}, 3), (Numbers{25}));
+  EXPECT_EQ(runKernel(body("4"), 1, 1, {3, 4, 1}, 3), (Numbers{26}));
+}
+
 TEST_F(TileTest, ListsOfRows) {
   // Rows of 5 numbers in the order of n * n mod 5, and then with the even ones
   // listed again; 9 is what is not written.

@@ -66,6 +66,9 @@ tile.kernel @rows {
   // CHECK: tile.mma rhs_transposed %{{.*}}, %{{.*}} onto %{{.*}} :
   %more = tile.mma rhs_transposed %block, %shifted onto %product
       : (!tile.tile<4x8xf32>, !tile.tile<4x8xf32>, !tile.tile<4x4xf32>) -> !tile.tile<4x4xf32>
+  // CHECK: tile.mma %{{.*}}, %{{.*}} onto %{{.*}} depth %{{.*}} :
+  %short = tile.mma %block, %packed onto %product depth %c0
+      : (!tile.tile<4x8xf32>, !tile.tile<8x4xf32>, !tile.tile<4x4xf32>, index) -> !tile.tile<4x4xf32>
   // CHECK: tile.mma lhs_transposed %{{.*}}, %{{.*}} :
   %wide = tile.mma lhs_transposed %block, %shifted
       : (!tile.tile<4x8xf32>, !tile.tile<4x8xf32>) -> !tile.tile<8x8xf32>
