@@ -3,367 +3,309 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 
 #include "lib/Analysis/MaskClasses.h"
-#include "dialects/Attn/IR/Attn.h"
-#include "mlir/Dialect/Arith/IR/Arith.h"
-#include "mlir/Dialect/Math/IR/Math.h"
+#include "lib/Analysis/MaskInterpreter.h"
 #include "mlir/IR/Matchers.h"
+#include "llvm/ADT/DenseSet.h"
 #include "llvm/ADT/TypeSwitch.h"
 
 using namespace mlir;
 
 namespace rapt::analysis {
-namespace {
 
-class MaskInterpreter {
-public:
-  MaskInterpreter(OpBuilder &builder, Location location,
-                  llvm::DenseMap<Value, Bounds> bounds, ReadRange readRange,
-                  EvaluateShape evaluateShape)
-      : builder(builder), location(location), known(std::move(bounds)),
-        readRange(readRange), evaluateShape(evaluateShape) {}
+MaskInterpreter::MaskInterpreter(OpBuilder &builder, Location location,
+                                 llvm::DenseMap<Value, Bounds> bounds,
+                                 ReadRange readRange,
+                                 EvaluateShape evaluateShape)
+    : builder(builder), location(location), readRange(readRange),
+      evaluateShape(evaluateShape),
+      forms(builder, location,
+            [this](Value value) { return getExact(value); }) {
+  scopes.push_back(std::make_unique<Scope>());
+  for (auto [value, known] : bounds)
+    if (value.getDefiningOp())
+      given[value] = known;
+  scopes.front()->known = std::move(bounds);
+}
 
-  Bounds get(Value value) {
-    auto [entry, isNew] = known.try_emplace(value);
-    if (!isNew)
-      return entry->second;
+/// Remembers an operation unless an operand was asked for and is unknown.
+void MaskInterpreter::noteUnknown(Operation *op) {
+  const llvm::DenseMap<Value, Bounds> &known = scopes.front()->known;
+  for (Value operand : op->getOperands())
+    if (auto entry = known.find(operand);
+        entry != known.end() && operand.getType().isInteger() &&
+        !operand.getType().isInteger(1) && !entry->second.isKnown())
+      return;
+  unknown.insert(op);
+}
+
+void MaskInterpreter::linkPositions(Value row, Value position) {
+  Bounds rows = get(scopes.front().get(), row);
+  Bounds positions = get(scopes.front().get(), position);
+  if (rows.isKnown() && positions.isKnown())
+    forms.setOffset(position, row, subtract(positions.low, rows.low));
+}
+
+Value MaskInterpreter::constant(bool value) {
+  return arith::ConstantOp::create(builder, location,
+                                   builder.getBoolAttr(value));
+}
+
+Value MaskInterpreter::constant(int64_t value) {
+  return arith::ConstantOp::create(builder, location,
+                                   builder.getI64IntegerAttr(value));
+}
+
+//===----------------------------------------------------------------------===//
+// Logic
+//===----------------------------------------------------------------------===//
+
+/// A boolean that is the same for every pair of the rectangle, or null.
+Value MaskInterpreter::getExactBoolean(Value value) {
+  if (auto found = exactBooleans.find(value); found != exactBooleans.end())
+    return found->second;
+  auto find = [&]() -> Value {
+    if (auto known = given.find(value); known != given.end())
+      return known->second.isExact() ? known->second.low : Value();
     Operation *op = value.getDefiningOp();
-    Bounds bounds = op ? interpret(op) : Bounds();
-    if (op && !bounds.isKnown())
-      noteUnknown(op);
-    return known[value] = bounds;
-  }
-
-  /// Where knowledge ends.
-  ArrayRef<Operation *> getUnknown() const { return unknown; }
-
-  /// A boolean of which nothing is known may hold or not.
-  Bounds getBoolean(Value value) {
-    Bounds bounds = get(value);
-    return bounds.isKnown() ? bounds : Bounds{constant(true), constant(false)};
-  }
-
-private:
-  /// Remembers an operation unless an operand was asked for and is unknown.
-  void noteUnknown(Operation *op) {
-    for (Value operand : op->getOperands())
-      if (auto entry = known.find(operand);
-          entry != known.end() && !entry->second.isKnown())
-        return;
-    unknown.push_back(op);
-  }
-
-  Value constant(bool value) {
-    return arith::ConstantOp::create(builder, location,
-                                     builder.getBoolAttr(value));
-  }
-  Value constant(int64_t value) {
-    return arith::ConstantOp::create(builder, location,
-                                     builder.getI64IntegerAttr(value));
-  }
-  template <typename Op> Value fold(Value a, Value b) {
-    return builder.createOrFold<Op>(location, a, b);
-  }
-  Value compare(arith::CmpIPredicate predicate, Value a, Value b) {
-    return builder.createOrFold<arith::CmpIOp>(location, predicate, a, b);
-  }
-  Value select(Value condition, Value a, Value b) {
-    return builder.createOrFold<arith::SelectOp>(location, condition, a, b);
-  }
-  Value invert(Value value) {
-    return fold<arith::XOrIOp>(value, constant(true));
-  }
-  /// One value for both bounds of what is exact.
-  template <typename F> Bounds both(bool isExact, F low, F high) {
-    Value first = low();
-    return {first, isExact ? first : high()};
-  }
-
-  Bounds interpret(Operation *op);
-  Bounds interpretConstant(arith::ConstantOp op);
-  Bounds interpretRead(attn::ReadOp op);
-  Bounds interpretCompare(arith::CmpIOp op);
-  Bounds interpretSelect(arith::SelectOp op);
-  Bounds multiply(Bounds a, Bounds b);
-  Bounds floorDivide(Bounds a, Bounds b);
-  Bounds modulo(Bounds a, Bounds b);
-  Bounds absolute(Bounds a);
-  template <typename Op> Bounds monotone(Bounds a, Bounds b, bool bFalls);
-
-  OpBuilder &builder;
-  Location location;
-  llvm::DenseMap<Value, Bounds> known;
-  SmallVector<Operation *> unknown;
-  ReadRange readRange;
-  EvaluateShape evaluateShape;
-};
-
-} // namespace
-
-Bounds MaskInterpreter::interpretConstant(arith::ConstantOp op) {
-  auto attr = dyn_cast<IntegerAttr>(op.getValue());
-  if (!attr)
-    return {};
-  Value value = op.getType().isInteger(1)
-                    ? constant(attr.getValue().getBoolValue())
-                    : constant(attr.getInt());
-  return {value, value};
-}
-
-Bounds MaskInterpreter::interpretRead(attn::ReadOp op) {
-  if (!op.getType().isInteger())
-    return {};
-  SmallVector<Bounds> indices;
-  for (Value index : op.getIndices()) {
-    indices.push_back(get(index));
-    if (!indices.back().isKnown())
+    if (!op || !value.getType().isInteger(1))
       return {};
-  }
-  Bounds range = readRange(op.getTensor(), indices);
-  if (!range.isKnown() || !op.getType().isInteger(1))
-    return range;
-  auto holds = [&](Value number) {
-    return compare(arith::CmpIPredicate::ne, number, constant(int64_t(0)));
+    if (isa<arith::ConstantOp>(op))
+      return constant(matchPattern(value, m_One()));
+    if (isa<attn::ReadOp>(op)) {
+      Bounds bounds = get(scopes.front().get(), value);
+      return bounds.isExact()
+                 ? compare(Predicate::ne, bounds.low, constant(int64_t(0)))
+                 : Value();
+    }
+    if (!isa<arith::CmpIOp, arith::CmpFOp, arith::AndIOp, arith::OrIOp,
+             arith::XOrIOp, arith::SelectOp>(op))
+      return {};
+    SmallVector<Value> operands;
+    for (Value operand : op->getOperands()) {
+      operands.push_back(operand.getType().isInteger(1)
+                             ? getExactBoolean(operand)
+                             : getExact(operand));
+      if (!operands.back())
+        return {};
+    }
+    return TypeSwitch<Operation *, Value>(op)
+        .Case([&](arith::CmpIOp op) {
+          return compare(op.getPredicate(), operands[0], operands[1]);
+        })
+        .Case([&](arith::CmpFOp op) {
+          return builder.createOrFold<arith::CmpFOp>(
+              location, op.getPredicate(), operands[0], operands[1]);
+        })
+        .Case([&](arith::SelectOp) {
+          return select(operands[0], operands[1], operands[2]);
+        })
+        .Case<arith::AndIOp, arith::OrIOp, arith::XOrIOp>([&](auto logic) {
+          return fold<decltype(logic)>(operands[0], operands[1]);
+        })
+        .Default([](Operation *) { return Value(); });
   };
-  Value some = holds(range.high);
-  return {some, range.isExact() ? some : holds(range.low)};
+  Value result = find();
+  return exactBooleans[value] = result;
 }
 
-/// An operation that rises with a, and rises or falls with b.
-template <typename Op>
-Bounds MaskInterpreter::monotone(Bounds a, Bounds b, bool bFalls) {
-  if (!a.isKnown() || !b.isKnown())
-    return {};
-  Value low = fold<Op>(a.low, bFalls ? b.high : b.low);
-  if (a.isExact() && b.isExact())
-    return {low, low};
-  return {low, fold<Op>(a.high, bFalls ? b.low : b.high)};
+Value MaskInterpreter::mayBe(Scope *scope, Value value, bool wanted) {
+  auto found = scope->possible.find({value, wanted});
+  if (found != scope->possible.end())
+    return found->second;
+  Value result = scope->parent && !isAffected(scope, value)
+                     ? mayBe(scope->parent, value, wanted)
+                     : findPossible(scope, value, wanted);
+  return scope->possible[{value, wanted}] = result;
 }
 
-Bounds MaskInterpreter::multiply(Bounds a, Bounds b) {
-  if (!a.isKnown() || !b.isKnown())
-    return {};
-  Value first = fold<arith::MulIOp>(a.low, b.low);
-  if (a.isExact() && b.isExact())
-    return {first, first};
-  Value low = first, high = first;
-  auto add = [&](Value x, Value y) {
-    Value product = fold<arith::MulIOp>(x, y);
-    low = fold<arith::MinSIOp>(low, product);
-    high = fold<arith::MaxSIOp>(high, product);
-  };
-  add(a.high, b.high);
-  if (!a.isExact() && !b.isExact()) {
-    add(a.low, b.high);
-    add(a.high, b.low);
+Value MaskInterpreter::findPossible(Scope *scope, Value value, bool wanted) {
+  if (Value exact = getExactBoolean(value))
+    return wanted ? exact : invert(exact);
+  if (auto known = given.find(value); known != given.end())
+    return wanted ? known->second.low : invert(known->second.high);
+  Operation *op = value.getDefiningOp();
+  if (!op)
+    return constant(true);
+  return TypeSwitch<Operation *, Value>(op)
+      .Case<arith::AndIOp, arith::OrIOp>([&](auto logic) {
+        Value a = logic.getLhs(), b = logic.getRhs();
+        if (isa<arith::AndIOp>(op) == wanted)
+          return mayAllBe(scope, {{a, wanted}, {b, wanted}});
+        return either(mayBe(scope, a, wanted), mayBe(scope, b, wanted));
+      })
+      .Case([&](arith::XOrIOp logic) {
+        if (matchPattern(logic.getRhs(), m_One())) // a negation
+          return mayBe(scope, logic.getLhs(), !wanted);
+        return mayAgree(scope, logic.getLhs(), logic.getRhs(), !wanted);
+      })
+      .Case([&](arith::SelectOp op) {
+        Value c = op.getCondition();
+        return either(
+            mayAllBe(scope, {{c, true}, {op.getTrueValue(), wanted}}),
+            mayAllBe(scope, {{c, false}, {op.getFalseValue(), wanted}}));
+      })
+      .Case([&](arith::CmpIOp op) {
+        Predicate predicate =
+            wanted ? op.getPredicate() : negate(op.getPredicate());
+        if (!op.getLhs().getType().isInteger(1))
+          return mayCompare(scope, op, predicate);
+        if (predicate != Predicate::eq && predicate != Predicate::ne)
+          return constant(true);
+        return mayAgree(scope, op.getLhs(), op.getRhs(),
+                        predicate == Predicate::eq);
+      })
+      .Case([&](arith::CmpFOp op) { return mayCompare(scope, op, wanted); })
+      .Case([&](attn::ReadOp) {
+        Bounds bounds = get(scope, value);
+        if (!bounds.isKnown())
+          return constant(true);
+        Value zero = constant(int64_t(0));
+        return wanted ? compare(Predicate::ne, bounds.high, zero)
+                      : compare(Predicate::eq, bounds.low, zero);
+      })
+      .Default([&](Operation *op) {
+        noteUnknown(op);
+        return constant(true);
+      });
+}
+
+/// Whether all may be so for one pair: each in the part of the rectangle where
+/// those that are comparisons hold.
+Value MaskInterpreter::mayAllBe(Scope *scope, ArrayRef<Literal> literals) {
+  // Conjunctions of conjunctions are one.
+  SmallVector<Literal> flat;
+  llvm::DenseSet<std::pair<Value, unsigned>> seen;
+  SmallVector<Literal> open(llvm::reverse(literals));
+  while (!open.empty()) {
+    auto [value, wanted] = open.pop_back_val();
+    if (!seen.insert({value, wanted}).second)
+      continue;
+    Operation *op = given.contains(value) ? nullptr : value.getDefiningOp();
+    if (op && isa<arith::AndIOp, arith::OrIOp>(op) &&
+        isa<arith::AndIOp>(op) == wanted) {
+      open.push_back({op->getOperand(1), wanted});
+      open.push_back({op->getOperand(0), wanted});
+    } else if (isa_and_nonnull<arith::XOrIOp>(op) &&
+               matchPattern(op->getOperand(1), m_One())) {
+      open.push_back({op->getOperand(0), !wanted});
+    } else {
+      flat.push_back({value, wanted});
+    }
   }
-  return {low, high};
+  Scope *part = flat.size() > 1 ? refine(scope, flat) : scope;
+  Value result = constant(true);
+  for (auto [value, wanted] : flat)
+    result = both(result, mayBe(part, value, wanted));
+  return result;
 }
 
-/// By a positive divisor: rises with a; with b it moves towards 0 or -1.
-Bounds MaskInterpreter::floorDivide(Bounds a, Bounds b) {
-  if (!a.isKnown() || !b.isKnown())
-    return {};
-  // A divisor that is not positive has no meaning; it must not trap either.
-  Value one = constant(int64_t(1));
-  auto positive = [&](Value value) { return fold<arith::MaxSIOp>(value, one); };
-  Value divisor = positive(b.low);
-  if (b.isExact()) {
-    Value low = fold<arith::FloorDivSIOp>(a.low, divisor);
-    return {low,
-            a.isExact() ? low : fold<arith::FloorDivSIOp>(a.high, divisor)};
-  }
-  Value other = positive(b.high);
-  Value low = fold<arith::MinSIOp>(fold<arith::FloorDivSIOp>(a.low, divisor),
-                                   fold<arith::FloorDivSIOp>(a.low, other));
-  Value high = fold<arith::MaxSIOp>(fold<arith::FloorDivSIOp>(a.high, divisor),
-                                    fold<arith::FloorDivSIOp>(a.high, other));
-  return {low, high};
+/// Whether two booleans may be equal, or different.
+Value MaskInterpreter::mayAgree(Scope *scope, Value a, Value b, bool agree) {
+  return either(mayAllBe(scope, {{a, true}, {b, agree}}),
+                mayAllBe(scope, {{a, false}, {b, !agree}}));
 }
 
-/// With the same quotient at both ends the remainder rises with a; else it may
-/// be anything below the divisor.
-Bounds MaskInterpreter::modulo(Bounds a, Bounds b) {
-  if (!b.isKnown())
-    return {};
-  Value zero = constant(int64_t(0)), one = constant(int64_t(1));
-  Value largest = fold<arith::SubIOp>(fold<arith::MaxSIOp>(b.high, one), one);
-  if (!a.isKnown() || !b.isExact())
-    return {zero, largest};
-  Value divisor = fold<arith::MaxSIOp>(b.low, one);
-  Value first = fold<arith::FloorDivSIOp>(a.low, divisor);
-  Value base = fold<arith::MulIOp>(first, divisor);
-  Value low = fold<arith::SubIOp>(a.low, base);
-  if (a.isExact())
-    return {low, low};
-  Value isOne = compare(arith::CmpIPredicate::eq, first,
-                        fold<arith::FloorDivSIOp>(a.high, divisor));
-  return {select(isOne, low, zero),
-          select(isOne, fold<arith::SubIOp>(a.high, base), largest)};
-}
+//===----------------------------------------------------------------------===//
+// Comparisons
+//===----------------------------------------------------------------------===//
 
-Bounds MaskInterpreter::absolute(Bounds a) {
-  if (!a.isKnown())
-    return {};
-  Value zero = constant(int64_t(0));
-  Value negated = fold<arith::SubIOp>(zero, a.low);
-  if (a.isExact()) {
-    Value value = fold<arith::MaxSIOp>(a.low, negated);
-    return {value, value};
-  }
-  // The least absolute value is at 0 or at the end nearer to it.
-  Value low = fold<arith::MaxSIOp>(
-      fold<arith::MaxSIOp>(a.low, fold<arith::SubIOp>(zero, a.high)), zero);
-  return {low, fold<arith::MaxSIOp>(a.high, negated)};
-}
-
-Bounds MaskInterpreter::interpretCompare(arith::CmpIOp op) {
-  using Predicate = arith::CmpIPredicate;
-  bool isBoolean = op.getLhs().getType().isInteger(1);
-  Bounds a = isBoolean ? getBoolean(op.getLhs()) : get(op.getLhs());
-  Bounds b = isBoolean ? getBoolean(op.getRhs()) : get(op.getRhs());
-  if (!a.isKnown() || !b.isKnown())
-    return {};
-  bool isExact = a.isExact() && b.isExact();
-  auto twice = [&](Predicate predicate, Value anyA, Value anyB, Value allA,
-                   Value allB) {
-    Value any = compare(predicate, anyA, anyB);
-    return Bounds{any, isExact ? any : compare(predicate, allA, allB)};
-  };
-  switch (op.getPredicate()) {
+Value MaskInterpreter::mayCompare(Predicate predicate, Bounds a, Bounds b) {
+  switch (predicate) {
   case Predicate::slt:
   case Predicate::sle:
-    return twice(op.getPredicate(), a.low, b.high, a.high, b.low);
+    return compare(predicate, a.low, b.high);
   case Predicate::sgt:
   case Predicate::sge:
-    return twice(op.getPredicate(), a.high, b.low, a.low, b.high);
+    return compare(predicate, a.high, b.low);
   case Predicate::eq:
-  case Predicate::ne: {
-    if (isExact) {
-      Value value = compare(op.getPredicate(), a.low, b.low);
-      return {value, value};
-    }
-    Value may, must;
-    if (isBoolean) {
-      // Equal somewhere: both may hold, or both may fail.
-      auto fails = [&](Bounds c) { return invert(c.high); };
-      may = fold<arith::OrIOp>(fold<arith::AndIOp>(a.low, b.low),
-                               fold<arith::AndIOp>(fails(a), fails(b)));
-      must =
-          fold<arith::OrIOp>(fold<arith::AndIOp>(a.high, b.high),
-                             fold<arith::AndIOp>(invert(a.low), invert(b.low)));
-    } else {
-      may = fold<arith::AndIOp>(compare(Predicate::sle, a.low, b.high),
-                                compare(Predicate::sle, b.low, a.high));
-      must = fold<arith::AndIOp>(compare(Predicate::eq, a.low, b.high),
-                                 compare(Predicate::eq, a.high, b.low));
-    }
-    if (op.getPredicate() == Predicate::eq)
-      return {may, must};
-    return {invert(must), invert(may)};
-  }
+    return both(compare(Predicate::sle, a.low, b.high),
+                compare(Predicate::sle, b.low, a.high));
+  case Predicate::ne:
+    return either(compare(Predicate::ne, a.low, b.high),
+                  compare(Predicate::ne, a.high, b.low));
   default:
-    return {};
+    return constant(true);
   }
 }
 
-Bounds MaskInterpreter::interpretSelect(arith::SelectOp op) {
-  bool isBoolean = op.getType().isInteger(1);
-  if (!isBoolean && !op.getType().isInteger())
-    return {};
-  Bounds c = getBoolean(op.getCondition());
-  Bounds a = isBoolean ? getBoolean(op.getTrueValue()) : get(op.getTrueValue());
-  Bounds b =
-      isBoolean ? getBoolean(op.getFalseValue()) : get(op.getFalseValue());
-  if (!a.isKnown() || !b.isKnown())
-    return {};
-  if (c.isExact()) {
-    Value low = select(c.low, a.low, b.low);
-    bool isExact = a.isExact() && b.isExact();
-    return {low, isExact ? low : select(c.low, a.high, b.high)};
+Value MaskInterpreter::mayCompare(Scope *scope, arith::CmpIOp op,
+                                  Predicate predicate) {
+  Value result = constant(true);
+  Bounds a = get(scope, op.getLhs()), b = get(scope, op.getRhs());
+  if (a.isKnown() && b.isKnown())
+    result = mayCompare(predicate, a, b);
+  LinearForm left = forms.get(op.getLhs()), right = forms.get(op.getRhs());
+  std::optional<LinearForm> difference = forms.subtract(left, right);
+  if (!difference)
+    return result;
+  Value zero = constant(int64_t(0));
+  bool cancels =
+      difference->terms.size() < left.terms.size() + right.terms.size();
+  bool isConstrained =
+      !difference->terms.empty() &&
+      getConstraint(scope, forms.getKey(*difference).number).low;
+  if (!isConstrained && !difference->terms.empty())
+    isConstrained =
+        bool(getConstraint(scope, forms.getKey(*difference).number).high);
+  if (cancels || isConstrained)
+    if (Bounds bounds = sum(scope, *difference); bounds.isKnown())
+      result = both(result, mayCompare(predicate, bounds, {zero, zero}));
+  if (Value found = mayHaveRemainder(scope, *difference, predicate))
+    result = both(result, found);
+  if (predicate == Predicate::eq) {
+    Congruence known = forms.getCongruence(*difference);
+    if (known.modulus > 1 && known.residue)
+      result =
+          both(result,
+               compare(Predicate::eq,
+                       modulo(known.residue, constant(known.modulus)), zero));
   }
-  Value least, largest;
-  if (isBoolean) {
-    least = fold<arith::OrIOp>(a.low, b.low); // may hold
-    largest = fold<arith::AndIOp>(a.high, b.high);
-  } else {
-    least = fold<arith::MinSIOp>(a.low, b.low);
-    largest = fold<arith::MaxSIOp>(a.high, b.high);
-  }
-  // c.high: the condition always holds; not c.low: it never does.
-  auto choose = [&](Value always, Value never, Value mixed) {
-    return select(c.high, always, select(c.low, mixed, never));
-  };
-  return {choose(a.low, b.low, least), choose(a.high, b.high, largest)};
+  return result;
 }
 
-Bounds MaskInterpreter::interpret(Operation *op) {
-  auto exact = [&](Value value) {
-    Bounds bounds = get(value);
-    return bounds.isExact() ? bounds.low : Value();
-  };
-  if (Value value = evaluateShape(op, exact))
-    return {value, value};
-  auto operand = [&](unsigned n) { return get(op->getOperand(n)); };
-  bool isBoolean =
-      op->getNumResults() == 1 && op->getResult(0).getType().isInteger(1);
-  return llvm::TypeSwitch<Operation *, Bounds>(op)
-      .Case([&](arith::ConstantOp op) { return interpretConstant(op); })
-      .Case([&](attn::ReadOp op) { return interpretRead(op); })
-      .Case([&](arith::CmpIOp op) { return interpretCompare(op); })
-      .Case([&](arith::SelectOp op) { return interpretSelect(op); })
-      .Case<arith::AndIOp, arith::OrIOp>([&](auto logic) -> Bounds {
-        if (!isBoolean)
-          return {};
-        using Op = decltype(logic);
-        Bounds a = getBoolean(logic.getLhs()), b = getBoolean(logic.getRhs());
-        return monotone<Op>(a, b, false);
-      })
-      .Case([&](arith::XOrIOp logic) -> Bounds {
-        if (!isBoolean)
-          return {};
-        Bounds a = getBoolean(logic.getLhs()), b = getBoolean(logic.getRhs());
-        if (a.isExact() && b.isExact()) {
-          Value value = fold<arith::XOrIOp>(a.low, b.low);
-          return {value, value};
-        }
-        if (matchPattern(logic.getRhs(), m_One())) // a negation
-          return {invert(a.high), invert(a.low)};
-        return {};
-      })
-      .Case([&](arith::AddIOp) {
-        return monotone<arith::AddIOp>(operand(0), operand(1), false);
-      })
-      .Case([&](arith::SubIOp) {
-        return monotone<arith::SubIOp>(operand(0), operand(1), true);
-      })
-      .Case([&](arith::MinSIOp) {
-        return monotone<arith::MinSIOp>(operand(0), operand(1), false);
-      })
-      .Case([&](arith::MaxSIOp) {
-        return monotone<arith::MaxSIOp>(operand(0), operand(1), false);
-      })
-      .Case([&](arith::MulIOp) { return multiply(operand(0), operand(1)); })
-      .Case(
-          [&](attn::FloorDivOp) { return floorDivide(operand(0), operand(1)); })
-      .Case([&](attn::ModOp) { return modulo(operand(0), operand(1)); })
-      .Case([&](math::AbsIOp) { return absolute(operand(0)); })
-      // A wider type has the same value; a narrower one too, because the front
-      // end narrows only what fits.
-      .Case<arith::ExtSIOp, arith::TruncIOp>(
-          [&](auto) -> Bounds { return isBoolean ? Bounds() : operand(0); })
-      .Case([&](arith::ExtUIOp op) -> Bounds {
-        if (!op.getIn().getType().isInteger(1))
-          return {};
-        Bounds a = getBoolean(op.getIn());
-        auto number = [&](Value value) -> Value {
-          return arith::ExtUIOp::create(builder, location, builder.getI64Type(),
-                                        value);
-        };
-        // As a number the least value is whether it always holds.
-        Value low = number(a.high);
-        return {low, a.isExact() ? low : number(a.low)};
-      })
-      .Default([](Operation *) { return Bounds(); });
+/// Comparisons of `x mod m` with what is exact: the least x of the range whose
+/// remainder is one of those asked for must not lie beyond the range. Null if
+/// `difference` is not of this form.
+Value MaskInterpreter::mayHaveRemainder(Scope *scope,
+                                        const LinearForm &difference,
+                                        Predicate predicate) {
+  if (difference.terms.size() != 1 ||
+      std::abs(difference.terms.front().second) != 1)
+    return {};
+  auto [number, sign] = difference.terms.front();
+  auto op = forms.getAtom(number).getDefiningOp<attn::ModOp>();
+  Value divisor = op ? getExact(op->getOperand(1)) : Value();
+  Bounds range = divisor ? get(scope, op->getOperand(0)) : Bounds();
+  if (!range.isKnown() || range.isExact())
+    return {};
+  Value zero = constant(int64_t(0)), one = constant(int64_t(1));
+  Value bound = difference.exact ? difference.exact : zero;
+  if (sign > 0)
+    bound = subtract(zero, bound);
+  divisor = maximum(divisor, one);
+  Value low = zero, high = subtract(divisor, one);
+  bool isBelow = predicate == Predicate::slt || predicate == Predicate::sle;
+  bool isAbove = predicate == Predicate::sgt || predicate == Predicate::sge;
+  bool isStrict = predicate == Predicate::slt || predicate == Predicate::sgt;
+  if (!isBelow && !isAbove && predicate != Predicate::eq)
+    return {};
+  if (sign < 0)
+    std::swap(isBelow, isAbove);
+  if (isBelow || predicate == Predicate::eq)
+    high = minimum(high, isStrict ? subtract(bound, one) : bound);
+  if (isAbove || predicate == Predicate::eq)
+    low = maximum(low, isStrict ? add(bound, one) : bound);
+  Bounds known = getConstraint(scope, forms.getKey(difference).number);
+  if (known.low)
+    low = maximum(low, known.low);
+  if (known.high)
+    high = minimum(high, known.high);
+  Value first = modulo(range.low, divisor);
+  Value isPast = compare(Predicate::sgt, first, high);
+  Value steps = select(isPast, add(subtract(divisor, first), low),
+                       maximum(subtract(low, first), zero));
+  return both(compare(Predicate::sle, low, high),
+              compare(Predicate::sle, add(range.low, steps), range.high));
 }
 
 MaskClass emitMaskClasses(OpBuilder &builder, Location location, Region &mask,
@@ -371,9 +313,14 @@ MaskClass emitMaskClasses(OpBuilder &builder, Location location, Region &mask,
                           ReadRange readRange, EvaluateShape evaluateShape) {
   MaskInterpreter interpreter(builder, location, std::move(bounds), readRange,
                               evaluateShape);
-  auto yield = cast<attn::YieldOp>(mask.front().back());
-  Bounds result = interpreter.getBoolean(yield.getValue());
-  return {result.low, result.high, llvm::to_vector(interpreter.getUnknown())};
+  interpreter.linkPositions(mask.getArgument(2), mask.getArgument(3));
+  Value yield = cast<attn::YieldOp>(mask.front().back()).getValue();
+  Value any = interpreter.mayBe(yield, true);
+  Value one =
+      arith::ConstantOp::create(builder, location, builder.getBoolAttr(true));
+  Value all = builder.createOrFold<arith::XOrIOp>(
+      location, interpreter.mayBe(yield, false), one);
+  return {any, all, llvm::to_vector(interpreter.getUnknown())};
 }
 
 Bounds emitEqual(OpBuilder &builder, Location location, Bounds a, Bounds b) {
