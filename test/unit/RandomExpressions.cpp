@@ -15,6 +15,8 @@ const char *RandomExpressions::getInputs() {
   input table: i32[heads, 6]
   input seen: bool[batch, keys]
   input full: bool[heads]
+  input far: i64[batch, keys]
+  input level: i8[heads, keys]
   input slope: f32[heads]
   input bias: f32[heads, 9]
 )";
@@ -24,14 +26,15 @@ std::string RandomExpressions::makeIntegerLeaf() {
   if (below(3) == 0)
     return std::to_string(below(3) ? below(9) : below(40));
   return pick({"i", "j", "i", "j", "i", "j", "row", "b", "h", "keys", "queries",
-               "doc[i]", "doc[j]", "side[i]", "start[b]", "slot[h]"});
+               "doc[i]", "doc[j]", "side[i]", "start[b]", "slot[h]",
+               "level[h, j]", "max(-60, min(far[j], 60))"});
 }
 
 std::string RandomExpressions::makeInteger(int depth) {
   if (depth <= 0 || below(5) == 0)
     return makeIntegerLeaf();
   auto next = [&] { return makeInteger(depth - 1); };
-  switch (below(13)) {
+  switch (below(17)) {
   case 0:
   case 1:
     return "(" + next() + " + " + next() + ")";
@@ -61,14 +64,29 @@ std::string RandomExpressions::makeInteger(int depth) {
   case 11:
     return "where(" + makeBoolean(depth - 1) + ", " + next() + ", " + next() +
            ")";
+  case 12: // beyond 32 bits
+    return "(" + makeIntegerLeaf() + " * " + pick({"70000", "-50000"}) + ")";
+  case 13:
+    return "max(-5000000000, min(5000000000, " + makeIntegerLeaf() + " * " +
+           pick({"i", "j", "h", "doc[j]"}) + "))";
+  case 14:
+    return pick({"log2floor(", "xor(3, "}) + next() + ")";
+  case 15:
+    return "floor(" + makeSmallReal(depth - 1) + ")";
   default: // outside the tensor it reads 0
-    return pick({"doc[", "table["}) + next() + "]";
+    return pick({"doc[", "table[", "level[h, "}) + next() + "]";
   }
+}
+
+/// Exact in f32.
+std::string RandomExpressions::makeSmallReal(int depth) {
+  return "real(max(-1000, min(" + makeInteger(depth) + ", 1000))) * " +
+         pick({"0.5", "0.25", "-1.5"});
 }
 
 std::string RandomExpressions::makeBooleanLeaf() {
   if (below(4) == 0)
-    return pick({"seen[j]", "seen[i]", "full[h]"});
+    return pick({"seen[j]", "seen[i]", "full[h]", "(far[j] < far[i])"});
   return "(" + makeIntegerLeaf() + " " +
          pick({"<", "<=", ">", ">=", "==", "!="}) + " " + makeIntegerLeaf() +
          ")";
@@ -79,7 +97,7 @@ std::string RandomExpressions::makeBoolean(int depth) {
     return makeBooleanLeaf();
   auto next = [&] { return makeBoolean(depth - 1); };
   auto number = [&] { return makeInteger(depth - 1); };
-  switch (below(10)) {
+  switch (below(12)) {
   case 0:
   case 1:
     return "(" + next() + " & " + next() + ")";
@@ -89,6 +107,12 @@ std::string RandomExpressions::makeBoolean(int depth) {
     return "(!" + next() + ")";
   case 4:
     return "where(" + next() + ", " + next() + ", " + next() + ")";
+  case 5:
+    return "(" + next() + pick({" == ", " != "}) + next() + ")";
+  case 6:
+    return "(" + makeSmallReal(depth - 1) + " " +
+           pick({"<", "<=", ">", ">=", "==", "!="}) + " " +
+           makeSmallReal(depth - 2) + ")";
   default:
     return "(" + number() + " " + pick({"<", "<=", ">", ">=", "==", "!="}) +
            " " + number() + ")";

@@ -17,7 +17,7 @@ namespace rapt::testing {
 
 /// Expressions whose operators, constants and inputs a seed chooses. They are
 /// fully parenthesised, divisors are positive, and numbers stay so small that
-/// neither integers overflow nor scores.
+/// neither integers overflow 64 bits nor scores.
 class RandomExpressions {
 public:
   explicit RandomExpressions(uint64_t seed) : random(seed) {}
@@ -39,6 +39,7 @@ private:
   }
   std::string makeBooleanLeaf();
   std::string makeIntegerLeaf();
+  std::string makeSmallReal(int depth);
 
   std::mt19937_64 random;
 };

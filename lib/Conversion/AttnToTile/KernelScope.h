@@ -171,6 +171,13 @@ mlir::Value emitRunTable(KernelScope &program, attn::AttendOp op,
                          tile::PlanAttr plan, const PairLists &lists,
                          Pyramids &pyramids);
 
+/// The same question with the sides exchanged, which rows each block of
+/// columns meets: the columns of `op` become the rows, in blocks of `rowStep`,
+/// and its rows the columns, in runs of `columnStep`.
+tile::PlanRunsOp emitTransposedRuns(mlir::OpBuilder &builder,
+                                    tile::PlanRunsOp op, int64_t rowStep,
+                                    int64_t columnStep);
+
 /// Emits the body of the kernel of an attend. `out` and `lse` are the views of
 /// the results; the block of queries is the last index of the item. `table`
 /// has the runs of keys; null: all of them. `lists` are the kernel's own.

@@ -56,8 +56,10 @@ TEST_F(MaskClassesTest, SoundForRandomMasks) {
     MaskTiles tiles{int64_t(1 + random.below(12)),
                     int64_t(1 + random.below(12))};
     // Runs whose ends take fewer keys at a time.
-    if (seed % 3 == 0)
-      tiles.edge = 1 + random.below(tiles.keys);
+    if (seed % 3 == 0) {
+      tiles.edge = tiles.keys;
+      tiles.keys *= 1 + random.below(3);
+    }
     std::unique_ptr<SpecCase> spec = make(setting);
     if (!spec) {
       ++refused;

@@ -74,7 +74,8 @@ bool isNear(double found, double expected, double tolerance) {
 
 void checkProgram(SpecCase &spec, TileSizes sizes) {
   SCOPED_TRACE(spec.describe() + " tiles of " + std::to_string(sizes.queries) +
-               " x " + std::to_string(sizes.keys));
+               " x " + std::to_string(sizes.keys) + ", edges of " +
+               std::to_string(sizes.edge));
   auto module = makeProgram(spec, sizes);
   ASSERT_TRUE(module);
   reference::AttnEvaluator evaluator = spec.evaluator(Precision::Exact);
@@ -141,10 +142,11 @@ SpecSetting withShape(SpecSetting setting, const Shape &shape, uint64_t seed) {
 }
 
 const Shape kShapes[] = {
-    {1, 1, 1, 1, 1, 1, {16, 16}},    {2, 2, 5, 3, 5, 5, {16, 16}},
-    {4, 2, 70, 130, 5, 5, {64, 96}}, {3, 1, 5, 130, 33, 33, {16, 96}},
-    {2, 2, 70, 3, 64, 64, {16, 16}}, {6, 3, 1, 130, 4, 4, {64, 16}},
-    {1, 1, 70, 70, 8, 8, {64, 16}},
+    {1, 1, 1, 1, 1, 1, {16, 16}},         {2, 2, 5, 3, 5, 5, {16, 16}},
+    {4, 2, 70, 130, 5, 5, {64, 96}},      {3, 1, 5, 130, 33, 33, {16, 96}},
+    {2, 2, 70, 3, 64, 64, {16, 16}},      {6, 3, 1, 130, 4, 4, {64, 16}},
+    {1, 1, 70, 70, 8, 8, {64, 16}},       {2, 1, 70, 130, 5, 5, {16, 96, 32}},
+    {1, 1, 33, 200, 8, 8, {32, 128, 16}}, {2, 2, 130, 47, 4, 4, {16, 32, 8}},
 };
 
 struct ExampleTest : ::testing::TestWithParam<std::string> {};
@@ -245,6 +247,7 @@ TEST(AttnToTileTest, RowsWithoutPairs) {
     setting.keys = 21; // the first 19 queries stand before the first key
     check(setting, {16, 16});
     check(setting, {64, 96});
+    check(setting, {16, 16, 4});
   }
 }
 
