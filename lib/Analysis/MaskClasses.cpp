@@ -239,17 +239,18 @@ Value MaskInterpreter::mayCompare(Scope *scope, arith::CmpIOp op,
   if (!difference)
     return result;
   Value zero = constant(int64_t(0));
-  bool cancels =
-      difference->terms.size() < left.terms.size() + right.terms.size();
-  bool isConstrained =
-      !difference->terms.empty() &&
-      getConstraint(scope, forms.getKey(*difference).number).low;
-  if (!isConstrained && !difference->terms.empty())
-    isConstrained =
-        bool(getConstraint(scope, forms.getKey(*difference).number).high);
-  if (cancels || isConstrained)
-    if (Bounds bounds = sum(scope, *difference); bounds.isKnown())
-      result = both(result, mayCompare(predicate, bounds, {zero, zero}));
+  // With a side that is the same for all pairs the bounds say it already.
+  if (!left.terms.empty() && !right.terms.empty()) {
+    bool isBetter =
+        difference->terms.size() < left.terms.size() + right.terms.size();
+    if (!isBetter) {
+      Bounds known = getConstraint(scope, forms.getKey(*difference).number);
+      isBetter = known.low || known.high;
+    }
+    if (isBetter)
+      if (Bounds bounds = sum(scope, *difference); bounds.isKnown())
+        result = both(result, mayCompare(predicate, bounds, {zero, zero}));
+  }
   if (Value found = mayHaveRemainder(scope, *difference, predicate))
     result = both(result, found);
   if (predicate == Predicate::eq) {

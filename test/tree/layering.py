@@ -50,6 +50,7 @@ ALLOWED = {
     "include/rapt": ["rapt"],
     "include/rapt-c": [],
     "tools": EVERYTHING,
+    "benchmarks": ["rapt"],
     "examples": ["rapt", "rapt-c"],
     "cmake": [],
     "test": EVERYTHING + ["test"],
