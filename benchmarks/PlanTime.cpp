@@ -28,9 +28,6 @@ enum class Ids { None, Sorted, Unsorted };
 struct PlanCase {
   const char *example;
   Ids ids = Ids::None;
-  /// Less than a million where the runs themselves, hundreds of millions, are
-  /// what takes the time.
-  int64_t tokens = 1000000;
 };
 
 const PlanCase kCases[] = {
@@ -40,9 +37,9 @@ const PlanCase kCases[] = {
     {"duo"},
     {"prefix_lm", Ids::Sorted},
     {"documents", Ids::Sorted},
-    {"documents", Ids::Unsorted, 65536},
+    {"documents", Ids::Unsorted},
     {"dilated"},
-    {"strided", Ids::None, 65536},
+    {"strided"},
     {"natten2d"},
     {"alibi"},
     {"sinks"},
@@ -155,8 +152,8 @@ rapt::Result<void> measure(const std::string &folder, const PlanCase &one,
 
 int main(int argc, char **argv) {
   llvm::cl::opt<std::string> only("only", llvm::cl::desc("a word of the name"));
-  llvm::cl::opt<int64_t> tokens("tokens", llvm::cl::init(0),
-                                llvm::cl::desc("instead of each case's own"));
+  llvm::cl::opt<int64_t> tokens("tokens", llvm::cl::init(1000000),
+                                llvm::cl::desc("queries and keys"));
   llvm::cl::opt<std::string> folder("examples",
                                     llvm::cl::init(RAPT_EXAMPLES_DIR),
                                     llvm::cl::desc("folder of the specs"));
@@ -166,7 +163,7 @@ int main(int argc, char **argv) {
   for (const PlanCase &one : kCases) {
     if (!llvm::StringRef(one.example).contains(only))
       continue;
-    auto done = measure(folder, one, tokens > 0 ? tokens : one.tokens);
+    auto done = measure(folder, one, tokens);
     if (!done) {
       llvm::errs() << one.example << ": " << done.error().message << "\n";
       return 1;
