@@ -3,8 +3,9 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 
 """Finds in assembly for x86 the innermost loops that multiply and add most, and
-prints for each how many vector multiply-adds it has and how many references to
-the stack: what does not fit the registers is reloaded in every round.
+prints for each how many vector multiply-adds it has and how many vectors and
+addresses on the stack: what does not fit the registers is reloaded in every
+round.
 
 usage: hot_loops.py COUNT < ASSEMBLY
 """
@@ -37,11 +38,13 @@ def main():
     for loop in innermostLoops(lines):
         products = sum(bool(re.match(r"\s+vfmadd\w+p[sd]\s", line)) for line in loop)
         # With an index register it is an element of a tile, without a spill.
-        spills = sum(bool(re.search(r"\(%[er]sp\)", line)) for line in loop)
-        found.append((products, spills))
+        stack = [line for line in loop if re.search(r"\(%[er]sp\)", line)]
+        vectors = sum(bool(re.search(r"%[xyz]mm", line)) for line in stack)
+        found.append((products, vectors, len(stack) - vectors))
     found.sort(reverse=True)
-    for products, spills in found[: int(sys.argv[1])]:
-        print(f"{products} multiply-adds, {spills} references to the stack")
+    for products, vectors, addresses in found[: int(sys.argv[1])]:
+        print(f"{products} multiply-adds, {vectors} vectors and {addresses} "
+              "addresses on the stack")
 
 
 if __name__ == "__main__":
