@@ -147,8 +147,14 @@ static Expected<CallArguments> bind(const CallSignature &signature,
   std::vector<BoundTensor> bound;
   for (auto [argument, view] : llvm::zip_equal(signature.arguments, *matched))
     bound.push_back({&argument, view, getStrides(*view), false});
+  if (lse && signature.results.size() < 2)
+    return invalid("there is no log-sum-exp: the spec is not one softmax over "
+                   "its keys");
+  // What has no log-sum-exp has one result.
   const TensorView *given[] = {out, lse};
-  for (auto [result, view] : llvm::zip_equal(signature.results, given))
+  for (auto [result, view] : llvm::zip_equal(
+           signature.results,
+           llvm::ArrayRef(given).take_front(signature.results.size())))
     bound.push_back({&result, view,
                      view ? getStrides(*view) : std::vector<int64_t>(), true});
 
