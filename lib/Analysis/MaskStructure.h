@@ -27,7 +27,8 @@ struct Dependence {
 /// them, the pairs that may be kept are ranges.
 struct EqualClasses {
   /// `value`, and if `modulus` is not null, (offset + sign * value) mod
-  /// `modulus`. Values of the mask region.
+  /// `modulus`, or a number that no other id is if the offset, the remainder
+  /// that the mask asks for, is none of the modulus. Values of the mask region.
   struct Id {
     mlir::Value value;
     int64_t sign = 1, offset = 0;

@@ -32,6 +32,12 @@ inline constexpr StructuredMask kStructuredMasks[] = {
     {"residues_never", "attention x { mask = (i + j) % 6 == 6 | i < 0 }"},
     {"residues_given",
      "attention x { input m: i32 mask = (i - j) % max(1, m % 9) == 0 }"},
+    // No remainder is as large as the divisor, so that nothing is kept.
+    {"residues_too_large", "attention x { mask = (i - j) % 4 == 9 & i >= j }"},
+    {"residues_that_may_be_too_large",
+     "attention x { input m: i32[batch] "
+     "mask = (i - j) % max(1, m[b] % 5) == 2 & i >= j }"},
+    {"residues_below_zero", "attention x { mask = (i - j) % 4 == -3 }"},
     {"marked_by_position",
      "attention x { mask = i >= j & (i - j < 9 | j % 11 >= 9) }"},
     {"marked_by_tensor", "attention x { input g: bool[batch, keys] "

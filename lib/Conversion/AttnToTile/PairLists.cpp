@@ -138,7 +138,15 @@ static FailureOr<Value> emitClass(Tabulation &side,
             scope.fold<arith::AddIOp>(scaled, i64Constant(scope, id.offset));
         Value whole = scope.fold<arith::MulIOp>(
             scope.fold<arith::FloorDivSIOp>(moved, modulus), modulus);
-        return scope.fold<arith::SubIOp>(moved, whole);
+        Value residue = scope.fold<arith::SubIOp>(moved, whole);
+        if (id.offset == 0)
+          return residue;
+        // A remainder that the divisor cannot leave is a class of its own.
+        auto isRemainder = scope.builder.createOrFold<arith::CmpIOp>(
+            scope.location, arith::CmpIPredicate::ult,
+            i64Constant(scope, id.offset), modulus);
+        return scope.builder.createOrFold<arith::SelectOp>(
+            scope.location, isRemainder, residue, i64Constant(scope, -1));
       });
 }
 
