@@ -148,8 +148,11 @@ std::optional<MarkedKeys> findMarkedKeys(attn::AttendOp op) {
     for (auto [few, marked] : {std::pair(either.getLhs(), either.getRhs()),
                                std::pair(either.getRhs(), either.getLhs())}) {
       Dependence d = mask.get(few);
+      // Standing there alone, a mark only adds pairs: those that are kept
+      // without it need not be asked about it.
       if (d.onQuery && d.onKey && mask.isOfKey(marked) &&
-          mask.isScattered(marked))
+          mask.isScattered(marked) && marked.hasOneUse() &&
+          either.getResult().hasOneUse())
         return MarkedKeys{marked};
     }
   }

@@ -39,7 +39,8 @@ struct EqualClasses {
 };
 
 /// Some keys are kept for far more queries than others: the mask says `few |
-/// marked`, where `marked` depends on the key alone. Listed after each other,
+/// marked`, where `marked` depends on the key alone and has no other use, so
+/// that a pair kept without the mark is kept with it. Listed after each other,
 /// those keys are dense.
 struct MarkedKeys {
   mlir::Value marked; ///< i1, a value of the mask region

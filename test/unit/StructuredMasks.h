@@ -42,6 +42,8 @@ inline constexpr StructuredMask kStructuredMasks[] = {
      "attention x { mask = i >= j & (i - j < 9 | j % 11 >= 9) }"},
     {"marked_by_tensor", "attention x { input g: bool[batch, keys] "
                          "mask = (abs(i - j) <= 8 | g[j]) & j != i - 3 }"},
+    {"marked_and_not", "attention x { input g: bool[batch, keys] let m = g[j] "
+                       "mask = (abs(i - j) <= 8 | m) & (j % 3 == 0 | !m) }"},
     {"marked_per_head", "attention x { input g: i32[batch, heads, keys] "
                         "mask = i >= j & (j % 2 == g % 2 | i - j < 5) "
                         "score = dot(q, k) - 0.1 * (i - j) }"},

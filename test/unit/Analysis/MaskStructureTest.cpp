@@ -59,7 +59,8 @@ TEST(MaskStructureTest, MarkedKeys) {
     EXPECT_EQ(describe(mask), "marked") << mask;
   for (const char *mask :
        {"i >= j & (i - j < 9 | j < 4)", "g[j] & i >= j", "g[i] | i >= j",
-        "g[j] | doc[j] > 3", "w[j] > 0 | i - j < 9"})
+        "g[j] | doc[j] > 3", "w[j] > 0 | i - j < 9",
+        "(g[j] | i - j < 9) & (!g[j] | i > 7)"})
     EXPECT_EQ(describe(mask), "none") << mask;
 }
 
