@@ -7,6 +7,7 @@
 // is wrong in the algorithm.
 
 #include "lib/Conversion/AttnToTile/AttnToTile.h"
+#include "RandomExpressions.h"
 #include "SpecCase.h"
 #include "StructuredMasks.h"
 #include "dialects/Attn/IR/Attn.h"
@@ -232,6 +233,86 @@ TEST_P(StructureTest, SameAsItsSpec) {
 INSTANTIATE_TEST_SUITE_P(AttnToTile, StructureTest,
                          ::testing::ValuesIn(kStructuredMasks),
                          [](const auto &info) { return info.param.name; });
+
+/// A random expression of one side of a mask, by the name of its position. An
+/// input over queries has no key to be read at.
+std::string makeOneSided(std::string text, char side) {
+  for (size_t at = 0; at < text.size(); ++at) {
+    auto isWord = [&](size_t n) {
+      return n < text.size() && (isalnum(text[n]) || text[n] == '_');
+    };
+    bool isName = (text[at] == 'i' || text[at] == 'j') && !isWord(at + 1) &&
+                  (at == 0 || !isWord(at - 1));
+    if (isName)
+      text[at] = side;
+  }
+  bool readsQueries = text.find("side") != std::string::npos;
+  return side == 'j' && readsQueries ? "doc[j]" : text;
+}
+
+/// A condition in which queries and keys may be taken in another order.
+std::string makeStructure(RandomExpressions &random) {
+  auto integer = [&](char side) {
+    return makeOneSided(random.makeInteger(random.below(3)), side);
+  };
+  auto number = [&](uint64_t below) {
+    return std::to_string(random.below(below));
+  };
+  switch (random.below(4)) {
+  case 0:
+    return "(" + integer('i') + ") == (" + integer('j') + ")";
+  case 1:
+    return "((" + integer('i') + ") " + (random.below(2) ? "-" : "+") + " (" +
+           integer('j') + ")) % max(1, " +
+           (random.below(2) ? "start[b] % 9" : number(9)) + ") == " + number(9);
+  case 2:
+    return "(" + random.makeBoolean(1) + " | " +
+           makeOneSided(random.makeBoolean(random.below(3)), 'j') + ")";
+  default:
+    return "abs((" + integer('i') + ") - (" + integer('j') +
+           ")) <= " + number(5) + " & abs((" + integer('j') + ") - (" +
+           integer('i') + ")) < " + number(9);
+  }
+}
+
+// RAPT_SEED starts at another case, RAPT_CASES says how many.
+TEST(AttnToTileTest, RandomStructure) {
+  uint64_t first = getSetting("RAPT_SEED", 1);
+  uint64_t cases = getSetting("RAPT_CASES", isNightly() ? 20000 : 200);
+  uint64_t refused = 0, listed = 0;
+  for (uint64_t seed = first; seed < first + cases; ++seed) {
+    RandomExpressions random(seed);
+    SpecSetting setting;
+    setting.text = "attention x {" + std::string(random.getInputs()) +
+                   "  mask = " + makeStructure(random);
+    if (random.below(2))
+      setting.text += " & " + random.makeBoolean(random.below(3));
+    setting.text += "\n}";
+    setting.seed = seed;
+    setting.batch = 1 + random.below(2);
+    setting.heads = 1 + random.below(2);
+    setting.queries = 1 + random.below(40);
+    setting.keys = 1 + random.below(60);
+    auto spec = SpecCase::create(setting);
+    if (!spec) {
+      llvm::consumeError(spec.takeError());
+      ++refused;
+      continue;
+    }
+    TileSizes sizes{16, 16, random.below(2) ? 4 : 0};
+    auto module = makeProgram(**spec, sizes);
+    ASSERT_TRUE(module);
+    module->walk([&](tile::ListRowsOp) { ++listed; });
+    checkProgram(**spec, sizes);
+    if (::testing::Test::HasFatalFailure())
+      FAIL() << "seed " << seed << "\n" << setting.text;
+  }
+  llvm::outs() << cases << " cases from seed " << first << ", " << refused
+               << " refused, " << listed << " listed views\n";
+  EXPECT_LT(refused, cases / 4 + 1);
+  if (cases >= 100)
+    EXPECT_GT(listed, cases / 4);
+}
 
 // Rows that keep no pair give 0 and lse = -inf, exactly, beside rows that do.
 TEST(AttnToTileTest, RowsWithoutPairs) {
