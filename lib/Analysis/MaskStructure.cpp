@@ -204,7 +204,10 @@ std::optional<Neighbourhood> findNeighbourhood(attn::AttendOp op) {
     isScattered |= mask.isScattered(coordinate->key);
   }
   size_t count = found.coordinates.size();
-  if (count < 2 || count > 3 || !isScattered)
+  bool isNear = llvm::all_of(found.coordinates, [](const auto &coordinate) {
+    return coordinate.radius <= Neighbourhood::kMostRadius;
+  });
+  if (count < 2 || count > 3 || !isScattered || !isNear)
     return std::nullopt;
   return found;
 }

@@ -64,7 +64,6 @@ static tile::PlanAttr chooseBlockPlan(const analysis::Neighbourhood &near,
                                       const target::CpuTarget &target,
                                       MLIRContext *context) {
   constexpr int64_t block = analysis::Neighbourhood::kBlock;
-  constexpr int64_t mostKeys = 48;
   int64_t lanes = target.getLanes32();
   int64_t vectors = std::max<int64_t>(block / lanes, 1);
   int64_t rows =
@@ -73,10 +72,7 @@ static tile::PlanAttr chooseBlockPlan(const analysis::Neighbourhood &near,
   // multiple of it; so do the keys on both sides.
   int64_t grain = near.getBlockExtents().back();
   int64_t radius = std::max<int64_t>(near.coordinates.back().radius, 0);
-  int64_t side = std::min(radius, mostKeys) / grain + 1;
-  int64_t keys = grain * (2 * (radius % grain == 0 ? side - 1 : side) + 1);
-  if (keys > mostKeys)
-    keys = mostKeys;
+  int64_t keys = 2 * llvm::alignTo(radius, grain) + grain;
   auto cpu = tile::CpuPlanAttr::get(context, rows / 2 * 2, /*depth=*/4,
                                     /*sweep=*/4);
   return tile::PlanAttr::get(context, vectors * lanes, keys, cpu, /*edge=*/0,
