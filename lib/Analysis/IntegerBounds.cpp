@@ -43,6 +43,23 @@ Bounds MaskInterpreter::get(Scope *scope, Value value) {
   return scope->known[value] = bounds;
 }
 
+/// Known bounds, cut by what the scope says of the linear form.
+Bounds MaskInterpreter::narrow(Scope *scope, const LinearForm &form,
+                               Bounds bounds) {
+  FormKey key = forms.getKey(form);
+  Bounds known = getConstraint(scope, key.number);
+  if (key.scale < 0)
+    std::swap(known.low, known.high);
+  auto scaled = [&](Value value) {
+    return add(fold<arith::MulIOp>(value, constant(key.scale)), form.exact);
+  };
+  if (known.low)
+    bounds.low = maximum(bounds.low, scaled(known.low));
+  if (known.high)
+    bounds.high = minimum(bounds.high, scaled(known.high));
+  return bounds;
+}
+
 /// The sum of the bounds of the terms.
 Bounds MaskInterpreter::sum(Scope *scope, const LinearForm &form) {
   Value zero = constant(int64_t(0));
@@ -62,18 +79,7 @@ Bounds MaskInterpreter::sum(Scope *scope, const LinearForm &form) {
   Bounds bounds{low, isExact ? low : high};
   if (isExact || form.terms.empty())
     return bounds;
-  FormKey key = forms.getKey(form);
-  Bounds known = getConstraint(scope, key.number);
-  if (key.scale < 0)
-    std::swap(known.low, known.high);
-  auto scaled = [&](Value value) {
-    return add(fold<arith::MulIOp>(value, constant(key.scale)), form.exact);
-  };
-  if (known.low)
-    bounds.low = maximum(bounds.low, scaled(known.low));
-  if (known.high)
-    bounds.high = minimum(bounds.high, scaled(known.high));
-  return bounds;
+  return narrow(scope, form, bounds);
 }
 
 /// What the linear form of a value and its scope say beyond its operation.
@@ -96,18 +102,7 @@ Bounds MaskInterpreter::refineByForm(Scope *scope, Value value, Bounds bounds) {
                  : other;
   if (!bounds.isKnown())
     return bounds;
-  FormKey key = forms.getKey(form);
-  Bounds known = getConstraint(scope, key.number);
-  if (key.scale < 0)
-    std::swap(known.low, known.high);
-  auto scaled = [&](Value value) {
-    return add(fold<arith::MulIOp>(value, constant(key.scale)), form.exact);
-  };
-  if (known.low)
-    bounds.low = maximum(bounds.low, scaled(known.low));
-  if (known.high)
-    bounds.high = minimum(bounds.high, scaled(known.high));
-  return bounds;
+  return narrow(scope, form, bounds);
 }
 
 //===----------------------------------------------------------------------===//

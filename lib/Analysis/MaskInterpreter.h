@@ -130,6 +130,7 @@ private:
   Bounds interpretInteger(Scope *scope, mlir::Operation *op);
   Bounds interpretRead(Scope *scope, attn::ReadOp op);
   Bounds interpretSelect(Scope *scope, mlir::arith::SelectOp op);
+  Bounds narrow(Scope *scope, const LinearForm &form, Bounds bounds);
   Bounds refineByForm(Scope *scope, mlir::Value value, Bounds bounds);
   Bounds sum(Scope *scope, const LinearForm &form);
   Bounds multiply(Bounds a, Bounds b);

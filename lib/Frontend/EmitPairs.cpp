@@ -147,6 +147,22 @@ bool SpecEmitter::planPair(Node *node, RegionPlan &plan) {
 // The loop
 //===----------------------------------------------------------------------===//
 
+/// What the arguments (b, h, row, i) of a region are.
+RegionContext SpecEmitter::makeQueryContext(Block &block,
+                                            const PairShape &shape) {
+  RegionContext context;
+  context.headAxis = shape.headAxis;
+  context.batch = block.getArgument(0);
+  context.head = block.getArgument(1);
+  context.values[nodes.place(Op::Batch)] = context.batch;
+  context.values[nodes.place(Op::Head)] = context.head;
+  context.row = block.getArgument(2);
+  context.values[nodes.place(Op::Row, shape.queryAxis)] = context.row;
+  if (shape.isOverTokens())
+    context.values[nodes.place(Op::QueryPosition)] = block.getArgument(3);
+  return context;
+}
+
 void SpecEmitter::emitPairRegion(Region &region, Node *node,
                                  const RegionPlan &plan, const PairShape &shape,
                                  Type element) {
@@ -156,16 +172,7 @@ void SpecEmitter::emitPairRegion(Region &region, Node *node,
   llvm::append_range(types, ValueRange(plan.captures).getTypes());
   Block *block = builder.createBlock(
       &region, {}, types, SmallVector<Location>(types.size(), location));
-  RegionContext context;
-  context.headAxis = shape.headAxis;
-  context.batch = block->getArgument(0);
-  context.head = block->getArgument(1);
-  context.values[nodes.place(Op::Batch)] = context.batch;
-  context.values[nodes.place(Op::Head)] = context.head;
-  context.row = block->getArgument(2);
-  context.values[nodes.place(Op::Row, shape.queryAxis)] = context.row;
-  if (shape.isOverTokens())
-    context.values[nodes.place(Op::QueryPosition)] = block->getArgument(3);
+  RegionContext context = makeQueryContext(*block, shape);
   context.values[nodes.place(Op::KeyPosition, shape.keyAxis)] =
       block->getArgument(4);
   unsigned next = attn::AttendOp::kPairPositions;
@@ -183,16 +190,7 @@ void SpecEmitter::emitQueryRegion(Region &region, Node *node,
   llvm::append_range(types, ValueRange(plan.captures).getTypes());
   Block *block = builder.createBlock(
       &region, {}, types, SmallVector<Location>(types.size(), location));
-  RegionContext context;
-  context.headAxis = shape.headAxis;
-  context.batch = block->getArgument(0);
-  context.head = block->getArgument(1);
-  context.values[nodes.place(Op::Batch)] = context.batch;
-  context.values[nodes.place(Op::Head)] = context.head;
-  context.row = block->getArgument(2);
-  context.values[nodes.place(Op::Row, shape.queryAxis)] = context.row;
-  if (shape.isOverTokens())
-    context.values[nodes.place(Op::QueryPosition)] = block->getArgument(3);
+  RegionContext context = makeQueryContext(*block, shape);
   bindCaptures(plan, *block, attn::AttendOp::kSinkPositions, context);
   emitYield(node, context, element);
 }

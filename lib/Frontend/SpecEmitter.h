@@ -120,6 +120,7 @@ private:
 
   // The pairwise loop.
   attn::AttendOp emitAttend(const Loop &loop, llvm::StringRef headAxis);
+  RegionContext makeQueryContext(mlir::Block &block, const PairShape &shape);
   void emitPairRegion(mlir::Region &region, Node *node, const RegionPlan &plan,
                       const PairShape &shape, mlir::Type element = {});
   void emitCarryRegion(attn::AttendOp attend, const Loop &loop,
