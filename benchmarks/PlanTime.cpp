@@ -158,8 +158,9 @@ int main(int argc, char **argv) {
                                     llvm::cl::init(RAPT_EXAMPLES_DIR),
                                     llvm::cl::desc("folder of the specs"));
   llvm::cl::ParseCommandLineOptions(argc, argv, "Times plans of calls.\n");
-  llvm::outs() << "| mask | tokens | ms | runs | bytes of tables | within the bar |\n"
-                  "|---|---|---|---|---|---|\n";
+  llvm::outs()
+      << "| mask | tokens | ms | runs | bytes of tables | within the bar |\n"
+         "|---|---|---|---|---|---|\n";
   for (const PlanCase &one : kCases) {
     if (!llvm::StringRef(one.example).contains(only))
       continue;
