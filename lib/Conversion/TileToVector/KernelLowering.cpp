@@ -188,7 +188,7 @@ LogicalResult KernelLowering::lowerOperation(Operation *op) {
               })
           .Case<tile::PackOp>([&](auto op) {
             if (isVector(op.getResult()))
-              scalars[op] = scalars.at(op.getSource());
+              scalars[op] = scalars.lookup(op.getSource());
             return success();
           })
           .Case<tile::RunsOp>([&](auto) { return success(); })

@@ -182,8 +182,8 @@ LogicalResult KernelLowering::lowerWindow(tile::WindowOp op) {
 
 /// The memory stays where it is; loads and stores look their rows up.
 void KernelLowering::lowerListRows(tile::ListRowsOp op) {
-  scalars[op] = scalars.at(op.getSource());
-  lists[op] = scalars.at(op.getList());
+  scalars[op] = scalars.lookup(op.getSource());
+  lists[op] = scalars.lookup(op.getList());
 }
 
 /// The number of rows of a view.

@@ -114,9 +114,9 @@ void ProgramLowering::findContiguous() {
       origin[argument] = value;
     kernel.walk([&](Operation *op) {
       if (auto window = dyn_cast<tile::WindowOp>(op))
-        origin[window] = origin[window.getSource()];
+        origin[window] = origin.lookup(window.getSource());
       else if (auto listed = dyn_cast<tile::ListRowsOp>(op))
-        origin[listed] = origin[listed.getSource()];
+        origin[listed] = origin.lookup(listed.getSource());
       else if (auto load = dyn_cast<tile::LoadOp>(op))
         contiguous.insert(origin[load.getView()]);
       else if (auto store = dyn_cast<tile::StoreOp>(op))
@@ -234,7 +234,8 @@ LogicalResult ProgramLowering::bindLists(Operation *op, Value memory) {
   }
   if (auto sort = dyn_cast<tile::SortRowsOp>(op)) {
     SmallVector<Value> sizes = listSizes.at(sort.getIds());
-    listSizes[sort.getOrder()] = listSizes[sort.getSorted()] = sizes;
+    listSizes[sort.getOrder()] = sizes;
+    listSizes[sort.getSorted()] = sizes;
     Value order = takeView(memory, sort.getOrder(), sizes);
     Value sorted = takeView(memory, sort.getSorted(), sizes);
     SortScratch scratch{takeArray(memory, sizes[2]),
@@ -248,7 +249,8 @@ LogicalResult ProgramLowering::bindLists(Operation *op, Value memory) {
   auto list = cast<tile::ListMarkedOp>(op);
   SmallVector<Value> sizes = listSizes.at(list.getMarks());
   sizes[2] = emit().multiply(sizes[2], index(2));
-  listSizes[list.getOrder()] = listSizes[list.getSegment()] = sizes;
+  listSizes[list.getOrder()] = sizes;
+  listSizes[list.getSegment()] = sizes;
   Value order = takeView(memory, list.getOrder(), sizes);
   Value segment = takeView(memory, list.getSegment(), sizes);
   if (capacity)
