@@ -37,11 +37,10 @@ std::vector<RunTable> readRunTables(const void *workspace, int64_t launches,
     for (int64_t place = 0; place <= places; ++place)
       table.offsets.push_back(offsets[place] - first);
     table.order.assign(order, order + places);
-    constexpr int64_t countBits = support::kRunStartBit - support::kRunCountBit;
     for (int64_t run = first; run < offsets[places]; ++run) {
       auto bits = static_cast<uint64_t>(runs[run]);
       uint64_t count = bits >> support::kRunCountBit;
-      count &= (uint64_t(1) << countBits) - 1;
+      count &= support::kRunCountMask;
       table.runs.push_back({static_cast<int64_t>(bits >> support::kRunStartBit),
                             static_cast<int64_t>(count), (bits & 1) != 0});
     }

@@ -391,7 +391,11 @@ Error TileEvaluator<Real>::runBounds(tile::BoundsOp op,
   int64_t last = values.getInteger(op.getLast());
   int64_t extent = view.sizes[along];
   std::optional<int64_t> least, largest;
+  bool hasPromise =
+      op.getAscending() && values.getInteger(op.getAscending()) != 0;
+  bool isKept = isInside && first >= 0 && first <= last && last < extent;
   auto join = [&](int64_t value) {
+    isKept &= !largest || value >= *largest;
     least = std::min(value, least.value_or(value));
     largest = std::max(value, largest.value_or(value));
   };
@@ -404,6 +408,10 @@ Error TileEvaluator<Real>::runBounds(tile::BoundsOp op,
       offset += index * view.strides[d < along ? d : d + 1];
     join(support::loadInteger(view.type, view.data, offset));
   }
+  if (hasPromise && !isKept)
+    return llvm::createStringError(
+        "tile.bounds promises a range that ascends, but from " +
+        llvm::Twine(first) + " to " + llvm::Twine(last) + " it does not");
   values.set(op.getLeast(), Cell<Real>{.integer = least.value_or(0)});
   values.set(op.getLargest(), Cell<Real>{.integer = largest.value_or(0)});
   return Error::success();

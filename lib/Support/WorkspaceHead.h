@@ -45,6 +45,8 @@ enum class TableWord : int64_t {
 /// A run in one word: `isFull` in bit 0, the number of steps from bit 1, the
 /// first step from bit 32.
 constexpr int64_t kRunCountBit = 1, kRunStartBit = 32;
+constexpr int64_t kRunCountMask =
+    (int64_t(1) << (kRunStartBit - kRunCountBit)) - 1;
 
 constexpr int64_t getHeadWords(int64_t launches, int64_t tables) {
   return launches + 1 + tables * static_cast<int64_t>(TableWord::Count);

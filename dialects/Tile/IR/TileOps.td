@@ -300,18 +300,22 @@ def Tile_ListMarkedOp : Tile_Op<"list_marked", [HasParent<"ProgramOp">]> {
   let hasVerifier = 1;
 }
 
-def Tile_BoundsOp : Tile_Op<"bounds", [MemoryEffects<[MemRead]>]> {
+def Tile_BoundsOp : Tile_Op<"bounds", [AttrSizedOperandSegments, MemoryEffects<[MemRead]>]> {
   let summary = "The least and the largest element of a range of a view";
   let description = [{
     Of the elements `first` to `last` along the pyramid's dimension; `indices` are those of the other
     dimensions. Elements outside the view are 0. Booleans are 0 and 1, unsigned elements are not
-    negative.
+    negative. If `ascending` is 1, the range lies inside the view and its elements ascend, so that its
+    ends are its bounds.
 
     - (C1) the pyramid is made by `tile.pyramid`, whose view has one dimension more than there are indices.
   }];
-  let arguments = (ins Tile_PyramidType:$pyramid, Variadic<I64>:$indices, I64:$first, I64:$last);
+  let arguments = (ins Tile_PyramidType:$pyramid, Variadic<I64>:$indices, I64:$first, I64:$last,
+                       Optional<I1>:$ascending);
   let results = (outs I64:$least, I64:$largest);
-  let assemblyFormat = "$pyramid `[` $indices `]` `from` $first `to` $last attr-dict";
+  let assemblyFormat = [{
+    $pyramid `[` $indices `]` `from` $first `to` $last (`ascending` `if` $ascending^)? attr-dict
+  }];
   let hasVerifier = 1;
 }
 

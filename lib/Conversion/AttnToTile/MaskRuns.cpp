@@ -63,7 +63,7 @@ struct RangeReader {
       Value pyramid = pyramids.get(place.view, *dimension);
       auto bounds =
           tile::BoundsOp::create(builder, scope.location, i64, i64, pyramid,
-                                 exact, range.low, range.high);
+                                 exact, range.low, range.high, Value());
       return {bounds.getLeast(), bounds.getLargest()};
     }
     Type element = cast<RankedTensorType>(tensor.getType()).getElementType();
@@ -177,16 +177,32 @@ Value emitRunTable(KernelScope &program, attn::AttendOp op, tile::PlanAttr plan,
     bounds[mask.getArgument(argument)] = {
         first, low == high ? first : scope.toI64(high)};
   };
-  /// The least and largest element of a list for this batch and head.
-  auto boundsOf = [&](Value list, Value first, Value last) {
+  /// Element `place` of a list for this batch and head, i64.
+  auto elementOf = [&](Value list, Value place) -> Value {
+    Value batch = scope.share(scope.batch, list, 0, scope.batches);
+    Value head = scope.share(scope.head, list, 1, scope.heads);
+    return tile::ReadOp::create(builder, scope.location, builder.getI64Type(),
+                                list, ValueRange{batch, head, place});
+  };
+  /// The least and largest element of a list that ascends.
+  auto endsOf = [&](Value list, Value first, Value last) -> analysis::Bounds {
+    return {elementOf(list, first), elementOf(list, last)};
+  };
+  /// Of any other. `groups` ascends, and where it stays the same the list does.
+  auto boundsOf = [&](Value list, Value first, Value last,
+                      analysis::Bounds groups) -> analysis::Bounds {
     Type i64 = builder.getI64Type();
     Value batch = scope.share(scope.batch, list, 0, scope.batches);
     Value head = scope.share(scope.head, list, 1, scope.heads);
+    Value ascends;
+    if (groups.isKnown())
+      ascends = builder.createOrFold<arith::CmpIOp>(
+          scope.location, arith::CmpIPredicate::eq, groups.low, groups.high);
     auto range = tile::BoundsOp::create(
         builder, scope.location, i64, i64, pyramids.get(list, 2),
         ValueRange{scope.toI64(batch), scope.toI64(head)}, scope.toI64(first),
-        scope.toI64(last));
-    return analysis::Bounds{range.getLeast(), range.getLargest()};
+        scope.toI64(last), ascends);
+    return {range.getLeast(), range.getLargest()};
   };
   auto set = [&](unsigned argument, analysis::Bounds range) {
     bounds[mask.getArgument(argument)] = range;
@@ -195,23 +211,28 @@ Value emitRunTable(KernelScope &program, attn::AttendOp op, tile::PlanAttr plan,
   Value firstKey = block->getArgument(4), lastKey = block->getArgument(5);
   Value offset =
       scope.toI64(scope.fold<arith::SubIOp>(scope.keyCount, scope.queryCount));
+  // Lists are sorted by these, and stable.
+  analysis::Bounds queryGroups, keyGroups;
+  if (lists.queryIds)
+    queryGroups = endsOf(lists.queryIds, firstRow, lastRow);
+  if (Value groups = lists.segments ? lists.segments : lists.keyIds)
+    keyGroups = endsOf(groups, firstKey, lastKey);
   analysis::Bounds rows{scope.toI64(firstRow), scope.toI64(lastRow)};
   if (lists.queries)
-    rows = boundsOf(lists.queries, firstRow, lastRow);
+    rows = boundsOf(lists.queries, firstRow, lastRow, queryGroups);
   bind(0, scope.batch, scope.batch);
   bind(1, scope.head, scope.head);
   set(2, rows);
   set(3, {scope.fold<arith::AddIOp>(rows.low, offset),
           scope.fold<arith::AddIOp>(rows.high, offset)});
   set(4, lists.keys
-             ? boundsOf(lists.keys, firstKey, lastKey)
+             ? boundsOf(lists.keys, firstKey, lastKey, keyGroups)
              : analysis::Bounds{scope.toI64(firstKey), scope.toI64(lastKey)});
   if (lists.equal)
-    bounds[lists.equal] = analysis::emitEqual(
-        builder, scope.location, boundsOf(lists.queryIds, firstRow, lastRow),
-        boundsOf(lists.keyIds, firstKey, lastKey));
+    bounds[lists.equal] =
+        analysis::emitEqual(builder, scope.location, queryGroups, keyGroups);
   for (const PairLists::Known &known : lists.known)
-    bounds[known.value] = boundsOf(known.table, firstRow, lastRow);
+    bounds[known.value] = boundsOf(known.table, firstRow, lastRow, {});
   llvm::DenseMap<Value, TensorPlace> places;
   unsigned next = attn::AttendOp::kPairPositions + op.getNumProducts();
   for (Value capture : op.getCaptures())
@@ -242,9 +263,8 @@ Value emitRunTable(KernelScope &program, attn::AttendOp op, tile::PlanAttr plan,
     found = classify(std::nullopt);
   } else {
     analysis::MaskClass without = classify(false), with = classify(true);
-    found = analysis::emitSegments(builder, scope.location,
-                                   boundsOf(lists.segments, firstKey, lastKey),
-                                   without, with);
+    found = analysis::emitSegments(builder, scope.location, keyGroups, without,
+                                   with);
     found.unknown = without.unknown;
   }
   remarkMask(op, found, lists, plan, reader.ranged.getArrayRef());

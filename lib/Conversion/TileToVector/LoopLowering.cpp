@@ -186,11 +186,9 @@ LogicalResult KernelLowering::lowerForRuns(tile::ForRunsOp op) {
           Value word = emit.load(domain.runs, place);
           Value first = emit.toIndex(
               emit.op<arith::ShRUIOp>(word, emit.i64(support::kRunStartBit)));
-          constexpr int64_t countBits =
-              support::kRunStartBit - support::kRunCountBit;
           Value count = emit.toIndex(emit.both(
               emit.op<arith::ShRUIOp>(word, emit.i64(support::kRunCountBit)),
-              emit.i64((int64_t(1) << countBits) - 1)));
+              emit.i64(support::kRunCountMask)));
           Value isFull = emit.equal(emit.both(word, emit.i64(1)), emit.i64(1));
           Value from = emit.multiply(first, table.columnStep);
           Value length = emit.multiply(count, table.columnStep);

@@ -46,7 +46,9 @@ void forLines(ScalarBuilder emit, Value memory,
             });
 }
 
-/// One line of a sort by a digit at a time, the lowest first.
+/// One line of a sort by a digit at a time, the lowest first. Between two
+/// digits an id and its number lie in one word where the range of the ids
+/// allows it, and in two arrays where it does not.
 class LineSort {
 public:
   LineSort(ScalarBuilder emit, Value ids, Value order, Value sorted,
@@ -57,6 +59,13 @@ public:
   void run();
 
 private:
+  /// An id, less the least one, and its number in the line.
+  struct Entry {
+    Value id, number;
+  };
+  using Read = llvm::function_ref<Entry(Value n)>;
+  using Write = llvm::function_ref<void(Value place, Entry)>;
+
   void forAll(llvm::function_ref<void(Value)> body) {
     emit.loop(emit.index(0), length, {}, [&](Value n, ValueRange) -> Values {
       body(n);
@@ -64,34 +73,36 @@ private:
     });
   }
   Value idAt(Value n) { return load(emit, ids, {batch, head, n}); }
-  void sortByDigit(Value least, Value shift, bool isFirst);
+  void sortByDigit(Value shift, Read read, Write write);
+  void finish(Value place, Entry entry);
+  void sortPacked(Value range);
+  void sortWide(Value range);
 
   ScalarBuilder emit;
   Value ids, order, sorted;
   SortScratch scratch;
   Value batch, head, length;
+  Value least;
 };
 
 } // namespace
 
-/// Sorts by the digit at `shift`. The first pass takes the ids as they were
-/// given, the others what the pass before them left.
-void LineSort::sortByDigit(Value least, Value shift, bool isFirst) {
+constexpr int64_t kNumberBits = 32;
+
+/// Writes every entry to its place in the order of the digit at `shift`.
+void LineSort::sortByDigit(Value shift, Read read, Write write) {
   Value zero = emit.index(0), none = emit.i64(0), one = emit.i64(1);
   Value digits = emit.index(SortScratch::kDigits);
   auto digitOf = [&](Value id) {
-    Value rest = emit.op<arith::ShRUIOp>(emit.subtract(id, least), shift);
+    Value rest = emit.op<arith::ShRUIOp>(id, shift);
     return emit.toIndex(emit.both(rest, emit.i64(SortScratch::kDigits - 1)));
-  };
-  auto next = [&](Value n) {
-    return isFirst ? idAt(n) : load(emit, sorted, {batch, head, n});
   };
   emit.loop(zero, digits, {}, [&](Value digit, ValueRange) -> Values {
     emit.store(none, scratch.histogram, digit);
     return {};
   });
   forAll([&](Value n) {
-    Value digit = digitOf(next(n));
+    Value digit = digitOf(read(n).id);
     Value count = emit.load(scratch.histogram, digit);
     emit.store(emit.add(count, one), scratch.histogram, digit);
   });
@@ -101,68 +112,138 @@ void LineSort::sortByDigit(Value least, Value shift, bool isFirst) {
     return {emit.add(sum[0], count)};
   });
   forAll([&](Value n) {
-    Value id = next(n);
-    Value digit = digitOf(id);
+    Entry entry = read(n);
+    Value digit = digitOf(entry.id);
     Value word = emit.load(scratch.histogram, digit);
     emit.store(emit.add(word, one), scratch.histogram, digit);
-    Value place = emit.toIndex(word);
-    if (isFirst) {
-      store(emit, id, sorted, {batch, head, place});
-      store(emit, emit.toI64(n), order, {batch, head, place});
-      return;
-    }
-    emit.store(id, scratch.ids, place);
+    write(emit.toIndex(word), entry);
+  });
+}
+
+/// Writes an entry where it belongs.
+void LineSort::finish(Value place, Entry entry) {
+  store(emit, entry.number, order, {batch, head, place});
+  if (sorted)
+    store(emit, emit.add(entry.id, least), sorted, {batch, head, place});
+}
+
+/// All but the last digit go from one array of words to another.
+void LineSort::sortPacked(Value range) {
+  Value bits = emit.i64(SortScratch::kDigitBits);
+  auto first = [&](Value n) -> Entry {
+    return {emit.subtract(idAt(n), least), emit.toI64(n)};
+  };
+  auto readFrom = [&](Value words) {
+    return [=, this](Value n) -> Entry {
+      Value word = emit.load(words, n);
+      Value mask = emit.i64((int64_t(1) << kNumberBits) - 1);
+      return {emit.op<arith::ShRUIOp>(word, emit.i64(kNumberBits)),
+              emit.both(word, mask)};
+    };
+  };
+  auto writeTo = [&](Value words) {
+    return [=, this](Value place, Entry entry) {
+      Value high = emit.op<arith::ShLIOp>(entry.id, emit.i64(kNumberBits));
+      emit.store(emit.either(high, entry.number), words, place);
+    };
+  };
+  auto toEnd = [&](Value place, Entry entry) { finish(place, entry); };
+  Value rest = emit.op<arith::ShRUIOp>(range, bits);
+  Value isShort = emit.equal(rest, emit.i64(0));
+  emit.choose(
+      isShort, {},
+      [&]() -> Values {
+        sortByDigit(emit.i64(0), first, toEnd);
+        return {};
+      },
+      [&]() -> Values {
+        Value a = scratch.ids, b = scratch.numbers;
+        sortByDigit(emit.i64(0), first, writeTo(a));
+        Values last = emit.loopWhile(
+            {bits, a, b},
+            [&](ValueRange so) {
+              Value next =
+                  emit.op<arith::ShRUIOp>(range, emit.add(so[0], bits));
+              return emit.compare(arith::CmpIPredicate::ne, next, emit.i64(0));
+            },
+            [&](ValueRange so) -> Values {
+              sortByDigit(so[0], readFrom(so[1]), writeTo(so[2]));
+              return {emit.add(so[0], bits), so[2], so[1]};
+            });
+        sortByDigit(last[0], readFrom(last[1]), toEnd);
+        return {};
+      });
+}
+
+/// Ids so far apart that a number does not fit beside them.
+void LineSort::sortWide(Value range) {
+  auto read = [&](Value n) -> Entry {
     Value number = load(emit, order, {batch, head, n});
     number = arith::ExtSIOp::create(emit.builder, emit.location,
                                     emit.builder.getI64Type(), number);
-    emit.store(number, scratch.numbers, place);
-  });
-  if (isFirst)
-    return;
-  forAll([&](Value n) {
-    store(emit, emit.load(scratch.ids, n), sorted, {batch, head, n});
-    store(emit, emit.load(scratch.numbers, n), order, {batch, head, n});
-  });
+    return {emit.subtract(idAt(emit.toIndex(number)), least), number};
+  };
+  forAll([&](Value n) { store(emit, emit.toI64(n), order, {batch, head, n}); });
+  emit.loopWhile(
+      emit.i64(0),
+      [&](ValueRange shift) {
+        // Of 64 bits or more nothing is left, and no shift is defined.
+        Value isDefined = emit.less(shift[0], emit.i64(64));
+        Value safe = emit.minimum(shift[0], emit.i64(63));
+        Value rest = emit.op<arith::ShRUIOp>(range, safe);
+        return emit.both(isDefined, emit.compare(arith::CmpIPredicate::ne, rest,
+                                                 emit.i64(0)));
+      },
+      [&](ValueRange shift) -> Values {
+        sortByDigit(shift[0], read, [&](Value place, Entry entry) {
+          emit.store(entry.number, scratch.numbers, place);
+        });
+        forAll([&](Value n) {
+          store(emit, emit.load(scratch.numbers, n), order, {batch, head, n});
+        });
+        return {emit.add(shift[0], emit.i64(SortScratch::kDigitBits))};
+      });
+  if (sorted)
+    forAll([&](Value n) {
+      store(emit, emit.add(read(n).id, least), sorted, {batch, head, n});
+    });
 }
 
 void LineSort::run() {
   constexpr int64_t largest = std::numeric_limits<int64_t>::max();
-  constexpr int64_t least = std::numeric_limits<int64_t>::min();
+  constexpr int64_t smallest = std::numeric_limits<int64_t>::min();
   Value isOrdered = arith::ConstantOp::create(emit.builder, emit.location,
                                               emit.builder.getBoolAttr(true));
   // Whether they are in order, and their range.
   Values seen = emit.loop(
       emit.index(0), length,
-      {emit.i64(least), emit.i64(largest), emit.i64(least), isOrdered},
+      {emit.i64(smallest), emit.i64(largest), emit.i64(smallest), isOrdered},
       [&](Value n, ValueRange so) -> Values {
         Value id = idAt(n);
         Value rises = emit.compare(arith::CmpIPredicate::sge, id, so[0]);
         return {id, emit.minimum(so[1], id), emit.maximum(so[2], id),
                 emit.both(so[3], rises)};
       });
+  least = seen[1];
+  // As an unsigned number: it may be more than the largest of i64.
+  Value range = emit.subtract(seen[2], least);
   auto keep = [&]() -> Values {
     forAll([&](Value n) {
-      store(emit, idAt(n), sorted, {batch, head, n});
-      store(emit, emit.toI64(n), order, {batch, head, n});
+      finish(n, {emit.subtract(idAt(n), least), emit.toI64(n)});
     });
     return {};
   };
   auto sort = [&]() -> Values {
-    Value range = emit.subtract(seen[2], seen[1]);
-    sortByDigit(seen[1], emit.i64(0), /*isFirst=*/true);
-    emit.loopWhile(
-        emit.i64(SortScratch::kDigitBits),
-        [&](ValueRange shift) {
-          // Of 64 bits or more nothing is left, and no shift is defined.
-          Value isDefined = emit.less(shift[0], emit.i64(64));
-          Value safe = emit.minimum(shift[0], emit.i64(63));
-          Value rest = emit.op<arith::ShRUIOp>(range, safe);
-          return emit.both(isDefined, emit.compare(arith::CmpIPredicate::ne,
-                                                   rest, emit.i64(0)));
+    Value high = emit.op<arith::ShRUIOp>(range, emit.i64(kNumberBits));
+    emit.choose(
+        emit.equal(high, emit.i64(0)), {},
+        [&]() -> Values {
+          sortPacked(range);
+          return {};
         },
-        [&](ValueRange shift) -> Values {
-          sortByDigit(seen[1], shift[0], /*isFirst=*/false);
-          return {emit.add(shift[0], emit.i64(SortScratch::kDigitBits))};
+        [&]() -> Values {
+          sortWide(range);
+          return {};
         });
     return {};
   };

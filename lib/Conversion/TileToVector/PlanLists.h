@@ -26,7 +26,8 @@ struct SortScratch {
   static constexpr int64_t kDigitBits = 11, kDigits = 1 << kDigitBits;
 };
 
-/// Sorts every line of `ids` (i64, rank 3) into `order` (i32) and `sorted`.
+/// Sorts every line of `ids` (i64, rank 3) into `order` (i32) and, if it is not
+/// null, `sorted` (i64).
 void sortLines(ScalarBuilder emit, mlir::Value ids, mlir::Value order,
                mlir::Value sorted, const SortScratch &scratch);
 

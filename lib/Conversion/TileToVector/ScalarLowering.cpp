@@ -309,50 +309,69 @@ void ScalarLowering::readBounds(tile::BoundsOp op) {
     isOutside = emit.either(isOutside, emit.negate(inside));
     end = emit.select(inside, end, zero);
   }
-  Value treeStart = getTreeStart(emit, memory, places);
-  constexpr int64_t leaf = PyramidMemory::kLeaf;
-  int64_t leafBits = llvm::Log2_64(leaf);
-  auto joined = emit.loopWhile(
-      {emit.maximum(first, zero),
-       emit.select(isOutside, zero, emit.i64(kLargest)),
-       emit.select(isOutside, zero, emit.i64(kLeast))},
-      [&](ValueRange carried) { return emit.less(carried[0], end); },
-      [&](ValueRange carried) -> ScalarBuilder::Values {
-        Value at = carried[0];
-        // Aligned at `at` and not longer than what is left.
-        Value aligned = math::CountTrailingZerosOp::create(
-            builder, op.getLoc(), emit.either(at, emit.i64(kLeast)));
-        Value length = emit.subtract(end, at);
-        Value zeros =
-            math::CountLeadingZerosOp::create(builder, op.getLoc(), length);
-        Value bits = emit.minimum(aligned, emit.subtract(emit.i64(63), zeros));
-        Value isShort = emit.less(bits, emit.i64(leafBits));
-        return emit.choose(
-            isShort, {i64, i64, i64},
-            [&]() -> ScalarBuilder::Values {
-              Value next = emit.add(emit.either(at, emit.i64(leaf - 1)), one);
-              next = emit.minimum(next, end);
-              auto part = joinElements(emit, pyramid, memory.view, places, at,
-                                       next, carried[1], carried[2]);
-              return {next, part[0], part[1]};
-            },
-            [&]() -> ScalarBuilder::Values {
-              Value level = emit.subtract(bits, emit.i64(leafBits));
-              Value node = emit.add(
-                  emit.op<arith::ShRSIOp>(emit.toI64(memory.capacity), level),
-                  emit.op<arith::ShRSIOp>(at, bits));
-              Value word = emit.add(
-                  treeStart, emit.multiply(emit.toIndex(node), emit.index(2)));
-              Value least = emit.load(memory.tree, word);
-              Value largest =
-                  emit.load(memory.tree, emit.add(word, emit.index(1)));
-              return {emit.add(at, emit.op<arith::ShLIOp>(one, bits)),
-                      emit.minimum(carried[1], least),
-                      emit.maximum(carried[2], largest)};
-            });
-      });
-  values[op.getLeast()] = joined[1];
-  values[op.getLargest()] = joined[2];
+  auto readEnds = [&]() -> ScalarBuilder::Values {
+    ScalarBuilder::Values ends;
+    for (Value end : {first, last}) {
+      places[along] = emit.toIndex(end);
+      Value element =
+          memref::LoadOp::create(builder, op.getLoc(), memory.view, places);
+      Type stored = pyramid.getView().getType().getElementType();
+      ends.push_back(emit.fromStored(element, stored, i64));
+    }
+    return ends;
+  };
+  auto joinNodes = [&]() -> ScalarBuilder::Values {
+    Value treeStart = getTreeStart(emit, memory, places);
+    constexpr int64_t leaf = PyramidMemory::kLeaf;
+    int64_t leafBits = llvm::Log2_64(leaf);
+    auto joined = emit.loopWhile(
+        {emit.maximum(first, zero),
+         emit.select(isOutside, zero, emit.i64(kLargest)),
+         emit.select(isOutside, zero, emit.i64(kLeast))},
+        [&](ValueRange carried) { return emit.less(carried[0], end); },
+        [&](ValueRange carried) -> ScalarBuilder::Values {
+          Value at = carried[0];
+          // Aligned at `at` and not longer than what is left.
+          Value aligned = math::CountTrailingZerosOp::create(
+              builder, op.getLoc(), emit.either(at, emit.i64(kLeast)));
+          Value length = emit.subtract(end, at);
+          Value zeros =
+              math::CountLeadingZerosOp::create(builder, op.getLoc(), length);
+          Value bits =
+              emit.minimum(aligned, emit.subtract(emit.i64(63), zeros));
+          Value isShort = emit.less(bits, emit.i64(leafBits));
+          return emit.choose(
+              isShort, {i64, i64, i64},
+              [&]() -> ScalarBuilder::Values {
+                Value next = emit.add(emit.either(at, emit.i64(leaf - 1)), one);
+                next = emit.minimum(next, end);
+                auto part = joinElements(emit, pyramid, memory.view, places, at,
+                                         next, carried[1], carried[2]);
+                return {next, part[0], part[1]};
+              },
+              [&]() -> ScalarBuilder::Values {
+                Value level = emit.subtract(bits, emit.i64(leafBits));
+                Value node = emit.add(
+                    emit.op<arith::ShRSIOp>(emit.toI64(memory.capacity), level),
+                    emit.op<arith::ShRSIOp>(at, bits));
+                Value word =
+                    emit.add(treeStart,
+                             emit.multiply(emit.toIndex(node), emit.index(2)));
+                Value least = emit.load(memory.tree, word);
+                Value largest =
+                    emit.load(memory.tree, emit.add(word, emit.index(1)));
+                return {emit.add(at, emit.op<arith::ShLIOp>(one, bits)),
+                        emit.minimum(carried[1], least),
+                        emit.maximum(carried[2], largest)};
+              });
+        });
+    return {joined[1], joined[2]};
+  };
+  auto bounds = op.getAscending() ? emit.choose(values.at(op.getAscending()),
+                                                {i64, i64}, readEnds, joinNodes)
+                                  : joinNodes();
+  values[op.getLeast()] = bounds[0];
+  values[op.getLargest()] = bounds[1];
 }
 
 //===----------------------------------------------------------------------===//

@@ -23,7 +23,7 @@ namespace rapt::conversion {
 /// `capacity + k`. Words 2n and 2n + 1 of a tree are the least and the largest
 /// element below node n.
 struct PyramidMemory {
-  static constexpr int64_t kLeaf = 64;
+  static constexpr int64_t kLeaf = 32;
   mlir::Value view;     ///< memref, the elements
   mlir::Value tree;     ///< memref of i64, all trees one after the other
   mlir::Value capacity; ///< index: leaves of one tree, a power of two

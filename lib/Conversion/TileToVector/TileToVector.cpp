@@ -210,8 +210,11 @@ void ProgramLowering::callSort(ArrayRef<Value> arguments) {
     Block *body = function.addEntryBlock();
     builder.setInsertionPointToStart(body);
     auto argument = [&](unsigned n) { return body->getArgument(n); };
-    sortLines(emit(), argument(0), argument(1), argument(2),
-              {argument(3), argument(4), argument(5)});
+    bool hasSorted = arguments.size() > 5;
+    unsigned next = hasSorted ? 3 : 2;
+    sortLines(emit(), argument(0), argument(1),
+              hasSorted ? argument(2) : Value(),
+              {argument(next), argument(next + 1), argument(next + 2)});
     func::ReturnOp::create(builder, location);
   }
   func::CallOp::create(builder, location, function, arguments);
@@ -237,13 +240,20 @@ LogicalResult ProgramLowering::bindLists(Operation *op, Value memory) {
     listSizes[sort.getOrder()] = sizes;
     listSizes[sort.getSorted()] = sizes;
     Value order = takeView(memory, sort.getOrder(), sizes);
-    Value sorted = takeView(memory, sort.getSorted(), sizes);
+    bool hasSorted = !sort.getSorted().use_empty();
+    Value sorted;
+    if (hasSorted)
+      sorted = takeView(memory, sort.getSorted(), sizes);
     SortScratch scratch{takeArray(memory, sizes[2]),
                         takeArray(memory, sizes[2]),
                         takeArray(memory, index(SortScratch::kDigits))};
-    if (capacity)
-      callSort({values.at(sort.getIds()), order, sorted, scratch.ids,
-                scratch.numbers, scratch.histogram});
+    if (!capacity)
+      return success();
+    SmallVector<Value> arguments{values.at(sort.getIds()), order};
+    if (hasSorted)
+      arguments.push_back(sorted);
+    arguments.append({scratch.ids, scratch.numbers, scratch.histogram});
+    callSort(arguments);
     return success();
   }
   auto list = cast<tile::ListMarkedOp>(op);

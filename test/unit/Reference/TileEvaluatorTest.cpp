@@ -556,7 +556,9 @@ TEST_F(TileTest, RunsAreClassified) {
 TEST_F(TileTest, BoundsOfRanges) {
   // Of the columns 1 to 2 of rows `first` to `last` of [[3, 5], [-2, 7], [4,
   // 0]] along the rows; what lies outside is 0.
-  auto run = [&](int64_t column, int64_t first, int64_t last) {
+  std::string message;
+  auto run = [&](int64_t column, int64_t first, int64_t last,
+                 std::string promise = "") {
     std::string text = R"(
     tile.program @p {
     ^bb0(%in: !tile.view<i32, 2>, %out: !tile.view<i64, 1>):
@@ -566,9 +568,11 @@ TEST_F(TileTest, BoundsOfRanges) {
                        std::to_string(column) + R"( : i64
       %first = arith.constant )" +
                        std::to_string(first) + R"( : i64
+      %yes = arith.constant true
       %last = arith.constant )" +
                        std::to_string(last) + R"( : i64
-      %least, %largest = tile.bounds %pyramid[%column] from %first to %last
+      %least, %largest = tile.bounds %pyramid[%column] from %first to %last)" +
+                       promise + R"(
       tile.launch @k items(%one, %one, %one) args(%least, %largest, %out) : i64, i64, !tile.view<i64, 1>
     }
     tile.kernel @k {
@@ -585,7 +589,9 @@ TEST_F(TileTest, BoundsOfRanges) {
     llvm::Error error =
         this->run(text, TensorView::getDense(input, ElementType::I32, {3, 2}),
                   ResultView{output, ElementType::I64, {2}, {1}});
-    EXPECT_FALSE(static_cast<bool>(error)) << toString(std::move(error));
+    if (promise.empty())
+      EXPECT_FALSE(static_cast<bool>(error));
+    message = toString(std::move(error));
     return std::pair(output[0], output[1]);
   };
   EXPECT_EQ(run(0, 0, 2), std::pair(int64_t(-2), int64_t(4)));
@@ -594,6 +600,15 @@ TEST_F(TileTest, BoundsOfRanges) {
   EXPECT_EQ(run(1, 0, 3), std::pair(int64_t(0), int64_t(7)));
   EXPECT_EQ(run(0, -1, 0), std::pair(int64_t(0), int64_t(3)));
   EXPECT_EQ(run(2, 0, 2), std::pair(int64_t(0), int64_t(0)));
+  // A promise is kept or found out.
+  std::string promise = " ascending if %yes";
+  EXPECT_EQ(run(1, 0, 1, promise), std::pair(int64_t(5), int64_t(7)));
+  EXPECT_EQ(message, "");
+  run(1, 0, 2, promise);
+  EXPECT_EQ(message, "tile.bounds promises a range that ascends, but from 0 to "
+                     "2 it does not");
+  run(1, 1, 3, promise);
+  EXPECT_NE(message, "");
 }
 
 TEST_F(TileTest, ProductsOfPromisedDepth) {

@@ -145,8 +145,11 @@ tile.program @masked {
     %last = arith.index_cast %j1 : index to i64
     // CHECK: tile.bounds %[[PYRAMID]][%{{.*}}] from %{{.*}} to %{{.*}}{{$}}
     %least, %largest = tile.bounds %pyramid[%batch] from %first to %last
+    %is_short = arith.cmpi eq, %first, %last : i64
+    // CHECK: tile.bounds %[[PYRAMID]][%{{.*}}] from %{{.*}} to %{{.*}} ascending if %{{.*}}
+    %low, %high = tile.bounds %pyramid[%batch] from %first to %last ascending if %is_short
     %any = arith.cmpi sle, %least, %last : i64
-    %all = arith.cmpi sle, %largest, %first : i64
+    %all = arith.cmpi sle, %high, %first : i64
     // CHECK: tile.yield %{{.*}}, %{{.*}} : i1, i1
     tile.yield %any, %all : i1, i1
   }
