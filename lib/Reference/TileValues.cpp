@@ -62,11 +62,11 @@ public:
     isKnown = true;
     return llvm::TypeSwitch<Operation *, Error>(op)
         .Case<tile::WindowOp, tile::ListRowsOp, tile::ExtentOp, tile::LoadOp,
-              tile::StoreOp, tile::PackOp, tile::GatherOp, tile::ScatterOp,
-              tile::SplatOp, tile::ConstantOp, tile::PositionsOp, tile::MmaOp,
-              tile::ReduceOp, tile::ScanOp, tile::TransposeOp, tile::SliceOp,
-              tile::ConcatOp, tile::SolveOp, tile::TopOp, tile::SortOp>(
-            [&](auto known) { return run(known); })
+              tile::StoreOp, tile::PrefetchOp, tile::PackOp, tile::GatherOp,
+              tile::ScatterOp, tile::SplatOp, tile::ConstantOp,
+              tile::PositionsOp, tile::MmaOp, tile::ReduceOp, tile::ScanOp,
+              tile::TransposeOp, tile::SliceOp, tile::ConcatOp, tile::SolveOp,
+              tile::TopOp, tile::SortOp>([&](auto known) { return run(known); })
         .Default([&](Operation *) {
           isKnown = false;
           return Error::success();
@@ -81,6 +81,7 @@ private:
   Error run(tile::ExtentOp op);
   Error run(tile::LoadOp op);
   Error run(tile::StoreOp op);
+  Error run(tile::PrefetchOp op);
   Error run(tile::PackOp op);
   Error run(tile::GatherOp op);
   Error run(tile::ScatterOp op);
@@ -244,6 +245,10 @@ template <typename Real> Error TileOperations<Real>::run(tile::LoadOp op) {
                      result.cells[place] = loadCell(view, indices);
                    });
   });
+}
+
+template <typename Real> Error TileOperations<Real>::run(tile::PrefetchOp) {
+  return Error::success();
 }
 
 template <typename Real> Error TileOperations<Real>::run(tile::StoreOp op) {

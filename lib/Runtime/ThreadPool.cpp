@@ -26,8 +26,11 @@ static constexpr size_t kStackBytes = size_t(8) << 20;
 static constexpr unsigned kMaxThreads = 1024;
 /// Calls that may share the workers at once; further ones run on their callers.
 static constexpr unsigned kSlots = 16;
-/// Chunks per thread: uneven items balance, and the counter stays cold.
-static constexpr int64_t kChunksPerThread = 128;
+/// Items next to each other often read the same memory, so that a thread takes
+/// several at once: but no more than this part of its share, and no more than
+/// this part of what comes before them, as the first items may be the heavy
+/// ones.
+static constexpr int64_t kChunksPerThread = 16, kChunksBefore = 4;
 /// How long a thread looks for work before it sleeps: longer than what lies
 /// between two launches, or two calls from Python, and shorter than anybody
 /// notices.
@@ -143,16 +146,20 @@ struct alignas(64) Slot {
 
   const Task *task = nullptr;
   int64_t count = 0;
-  int64_t chunk = 1;
+  int64_t threads = 1;
   alignas(64) std::atomic<int64_t> next = 0;
 
   void runItems() {
     bool before = std::exchange(insideTask, true);
-    while (next.load(std::memory_order_relaxed) < count) {
-      int64_t first = next.fetch_add(chunk, std::memory_order_relaxed);
-      if (first >= count)
-        break;
-      (*task)(first, std::min(first + chunk, count));
+    int64_t first = next.load(std::memory_order_relaxed);
+    while (first < count) {
+      int64_t chunk = std::min(count / (threads * kChunksPerThread),
+                               first / (threads * kChunksBefore));
+      int64_t last = std::min(first + std::max<int64_t>(chunk, 1), count);
+      if (!next.compare_exchange_weak(first, last, std::memory_order_relaxed))
+        continue;
+      (*task)(first, last);
+      first = next.load(std::memory_order_relaxed);
     }
     insideTask = before;
   }
@@ -283,8 +290,7 @@ void Team::run(int64_t count, const Task &task) {
       continue;
     slot.task = &task;
     slot.count = count;
-    int64_t threadCount = static_cast<int64_t>(threads.size()) + 1;
-    slot.chunk = std::max<int64_t>(1, count / (threadCount * kChunksPerThread));
+    slot.threads = static_cast<int64_t>(threads.size()) + 1;
     slot.next.store(0, std::memory_order_relaxed);
     slot.open.store(true);
     wake(count - 1);

@@ -272,6 +272,12 @@ LogicalResult LoadOp::verify() {
   return success();
 }
 
+LogicalResult PrefetchOp::verify() {
+  if (getView().getType().getRank() != 2 || getRows() < 1)
+    return emitOpError() << "needs rows of a view of rank 2";
+  return success();
+}
+
 LogicalResult StoreOp::verify() {
   return verifyOffsets(*this, getView().getType(), getOffsets().size(),
                        getTile().getType()); // store_c1

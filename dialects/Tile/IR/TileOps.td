@@ -467,6 +467,19 @@ def Tile_StoreOp : Tile_Op<"store", [MemoryEffects<[MemWrite]>]> {
   let hasVerifier = 1;
 }
 
+def Tile_PrefetchOp : Tile_Op<"prefetch", [MemoryEffects<[MemRead, MemWrite]>]> {
+  let summary = "A hint that rows of a view will be loaded or stored soon";
+  let description = [{
+    `rows` whole rows of a view of rank 2 from `first` on. Changes nothing but time: what is scattered in
+    memory is not fetched ahead by the machine itself.
+
+    - (C1) the view has rank 2 and `rows` is positive.
+  }];
+  let arguments = (ins Tile_ViewType:$view, Index:$first, I64Attr:$rows, UnitAttr:$for_store);
+  let assemblyFormat = "$view `[` $first `]` `rows` $rows (`for_store` $for_store^)? attr-dict `:` type($view)";
+  let hasVerifier = 1;
+}
+
 def Tile_PackOp : Tile_Op<"pack", [Pure]> {
   let summary = "The same tile in the form the plan wants for its uses; identity in meaning";
   let description = "- (C1) the result has the source's type.";

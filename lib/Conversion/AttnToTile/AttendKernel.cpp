@@ -60,6 +60,7 @@ private:
              bool isInside);
   Value loadList(Value list, Value first, int64_t count, bool isInside);
   Value listed(Value view, Value list);
+  void prefetch(Value rows, bool isForStore);
   Value scaled(Value maximum);
   Value safe(Value maximum);
   Value powerOfTwo(Value exponent);
@@ -127,10 +128,18 @@ void AttendKernel::loadQueries() {
   for (auto [query, key] : llvm::zip(op.getQueries(), op.getKeys())) {
     int64_t dim = cast<RankedTensorType>(query.getType()).getDimSize(3);
     Value rows = listed(scope.rowsOfItem(query), queryList);
+    if (queryList)
+      prefetch(rows, /*isForStore=*/false);
     queryTiles.push_back(load(rows, first, tq, dim, /*isInside=*/false));
     keyViews.push_back(listed(scope.rowsOfItem(key), keyList));
   }
   valueView = listed(scope.rowsOfItem(op.getValues()), keyList);
+}
+
+/// Scattered rows of this block of queries.
+void AttendKernel::prefetch(Value rows, bool isForStore) {
+  tile::PrefetchOp::create(builder, scope.location, rows, first, tq,
+                           isForStore);
 }
 
 /// The rows of a view in the order of a list, if there is one.
@@ -544,6 +553,8 @@ void AttendKernel::finish(ValueRange carried, Value out, Value lse) {
 LogicalResult AttendKernel::emit(Value table, Value out, Value lse) {
   chooseScale();
   loadQueries();
+  if (queryList)
+    prefetch(listed(out, queryList), /*isForStore=*/true);
   SmallVector<Value> initial;
   if (failed(getInitial(initial)))
     return failure();

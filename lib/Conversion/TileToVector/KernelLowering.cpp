@@ -196,6 +196,10 @@ LogicalResult KernelLowering::lowerOperation(Operation *op) {
           .Case([&](tile::LoadOp op) { return lowerLoad(op); })
           .Case([&](tile::StoreOp op) { return lowerStore(op); })
           .Case([&](tile::WindowOp op) { return lowerWindow(op); })
+          .Case([&](tile::PrefetchOp op) {
+            lowerPrefetch(op);
+            return success();
+          })
           .Case([&](tile::ListRowsOp op) {
             lowerListRows(op);
             return success();

@@ -150,7 +150,9 @@ private:
   LogicalResult loadTransposed(tile::LoadOp op);
   LogicalResult loadRows(tile::LoadOp op);
   LogicalResult loadInside(tile::LoadOp op);
-  Value isSequence(tile::LoadOp op, Value list, Value firstRow);
+  Value findRowStep(tile::LoadOp op, Value list, Value firstRow);
+  void prefetchRow(mlir::Value view, mlir::Value row, bool isForStore);
+  void lowerPrefetch(tile::PrefetchOp op);
   LogicalResult copyElements(tile::LoadOp op);
   LogicalResult storeElements(tile::StoreOp op);
   LogicalResult storeTransposed(tile::StoreOp op);

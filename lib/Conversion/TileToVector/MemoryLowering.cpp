@@ -217,6 +217,37 @@ Value KernelLowering::countInMemory(Value view, Value row, Value inside) {
   return arith::SelectOp::create(builder, location, isBelow, inside, index(0));
 }
 
+/// Asks for a row of a view, all of its lines. Rows that do not exist are some
+/// other address, which is harmless.
+void KernelLowering::prefetchRow(Value view, Value row, bool isForStore) {
+  constexpr int64_t lineBytes = 64;
+  Value memory = scalars.at(view);
+  auto type = cast<MemRefType>(memory.getType());
+  int64_t bytes = llvm::divideCeil(type.getElementTypeBitWidth(), 8);
+  Value columns = builder.createOrFold<memref::DimOp>(location, memory, 1);
+  Value place = findRow(view, row);
+  auto loop =
+      scf::ForOp::create(builder, location, index(0), columns,
+                         index(std::max<int64_t>(lineBytes / bytes, 1)));
+  OpBuilder::InsertionGuard guard(builder);
+  builder.setInsertionPointToStart(loop.getBody());
+  memref::PrefetchOp::create(builder, location, memory,
+                             ValueRange{place, loop.getInductionVar()},
+                             /*isWrite=*/isForStore, /*localityHint=*/3,
+                             /*isDataCache=*/true);
+}
+
+void KernelLowering::lowerPrefetch(tile::PrefetchOp op) {
+  auto loop =
+      scf::ForOp::create(builder, location, index(0),
+                         index(static_cast<int64_t>(op.getRows())), index(1));
+  OpBuilder::InsertionGuard guard(builder);
+  builder.setInsertionPointToStart(loop.getBody());
+  Value row = builder.createOrFold<arith::AddIOp>(
+      location, scalars.at(op.getFirst()), loop.getInductionVar());
+  prefetchRow(op.getView(), row, op.getForStore());
+}
+
 LogicalResult KernelLowering::lowerLoad(tile::LoadOp op) {
   auto view = cast<tile::ViewType>(op.getView().getType());
   tile::TileType tile = op.getResult().getType();
@@ -254,104 +285,142 @@ LogicalResult KernelLowering::lowerLoad(tile::LoadOp op) {
   return op.isInBounds(0) && !isListed ? success() : loadInside(op);
 }
 
-/// Whether the rows of a view from `firstRow` on, all of them inside its list,
-/// lie one after the other in memory.
-Value KernelLowering::isSequence(tile::LoadOp op, Value list, Value firstRow) {
+/// How far apart the rows of a view from `firstRow` on lie in memory, all of
+/// them inside its list, as an index; 0 if that is not the same for all, or
+/// rows are in descending order or outside the memory.
+Value KernelLowering::findRowStep(tile::LoadOp op, Value list, Value firstRow) {
   int64_t rows = op.getResult().getType().getShape()[0];
-  Value first = memref::LoadOp::create(builder, location, list, firstRow);
+  Type i32 = builder.getI32Type();
+  auto numberAt = [&](int64_t n) -> Value {
+    return memref::LoadOp::create(builder, location, list, add(firstRow, n));
+  };
+  Value first = numberAt(0);
+  Value apart =
+      rows > 1
+          ? Value(arith::SubIOp::create(builder, location, numberAt(1), first))
+          : Value(arith::ConstantOp::create(builder, location,
+                                            builder.getI32IntegerAttr(1)));
   int64_t part = std::min(rows, lanes32);
-  auto type = VectorType::get({part}, builder.getI32Type());
-  SmallVector<Attribute> steps;
+  auto type = VectorType::get({part}, i32);
+  SmallVector<Attribute> numbers;
   for (int64_t lane = 0; lane < part; ++lane)
-    steps.push_back(builder.getI32IntegerAttr(static_cast<int32_t>(lane)));
-  Value step = arith::ConstantOp::create(builder, location,
-                                         DenseElementsAttr::get(type, steps));
+    numbers.push_back(builder.getI32IntegerAttr(static_cast<int32_t>(lane)));
+  Value lanes = arith::ConstantOp::create(
+      builder, location, DenseElementsAttr::get(type, numbers));
   auto splat = [&](Value value) -> Value {
     return vector::BroadcastOp::create(builder, location, type, value);
   };
+  Value steps = arith::MulIOp::create(builder, location, lanes, splat(apart));
   Value difference = zero(type);
   for (int64_t n = 0; n < rows; n += part) {
-    Value start = std::min(n, rows - part) == n ? index(n) : index(rows - part);
-    Value place =
-        builder.createOrFold<arith::AddIOp>(location, firstRow, start);
-    Value numbers =
-        vector::LoadOp::create(builder, location, type, list, place);
-    Value offset = arith::IndexCastOp::create(builder, location,
-                                              builder.getI32Type(), start);
+    int64_t start = std::min(n, rows - part);
+    Value found = vector::LoadOp::create(builder, location, type, list,
+                                         add(firstRow, start));
+    Value offset = arith::MulIOp::create(
+        builder, location, apart,
+        arith::ConstantOp::create(
+            builder, location,
+            builder.getI32IntegerAttr(static_cast<int32_t>(start))));
     Value expected = arith::AddIOp::create(
         builder, location,
-        splat(arith::AddIOp::create(builder, location, first, offset)), step);
+        splat(arith::AddIOp::create(builder, location, first, offset)), steps);
     difference = arith::OrIOp::create(
         builder, location, difference,
-        arith::XOrIOp::create(builder, location, numbers, expected));
+        arith::XOrIOp::create(builder, location, found, expected));
   }
   Value any = vector::ReductionOp::create(
       builder, location, vector::CombiningKind::OR, difference);
-  Value follows =
-      arith::CmpIOp::create(builder, location, arith::CmpIPredicate::eq, any,
-                            zero(builder.getI32Type()));
-  // As an unsigned number what is below 0 is too large.
-  Value row = arith::IndexCastOp::create(builder, location,
-                                         builder.getIndexType(), first);
+  auto compare = [&](arith::CmpIPredicate predicate, Value x, Value y) {
+    return arith::CmpIOp::create(builder, location, predicate, x, y);
+  };
+  Value follows = compare(arith::CmpIPredicate::eq, any, zero(i32));
+  follows = arith::AndIOp::create(
+      builder, location, follows,
+      compare(arith::CmpIPredicate::sgt, apart, zero(i32)));
+  // As unsigned numbers what is below 0 is too large; a sum of 64 bits does not
+  // overflow.
+  auto toIndex = [&](Value value) -> Value {
+    return arith::IndexCastOp::create(builder, location, builder.getIndexType(),
+                                      value);
+  };
   Value extent = builder.createOrFold<memref::DimOp>(
       location, scalars.at(op.getView()), 0);
-  Value isBelow = arith::CmpIOp::create(
-      builder, location, arith::CmpIPredicate::ult, add(row, rows - 1), extent);
-  return arith::AndIOp::create(builder, location, follows, isBelow);
+  Value row = toIndex(first), step = toIndex(apart);
+  Value last = arith::AddIOp::create(
+      builder, location, row,
+      arith::MulIOp::create(builder, location, step, index(rows - 1)));
+  for (Value end : {row, last})
+    follows =
+        arith::AndIOp::create(builder, location, follows,
+                              compare(arith::CmpIPredicate::ult, end, extent));
+  return arith::SelectOp::create(builder, location, follows, step, index(0));
 }
 
 /// Rows that lie inside the view are read where they are; so are listed ones
-/// that happen to follow each other, so that ids that are sorted already cost
-/// no copy. Others are copied.
+/// that happen to lie at equal distances, such as ids that are sorted already
+/// or residues. Others are copied.
 LogicalResult KernelLowering::loadInside(tile::LoadOp op) {
   tile::TileType tile = op.getResult().getType();
   int64_t rows = tile.getShape()[0];
   Value memory = scalars.at(op.getView()), list = lists.lookup(op.getView());
   Value firstRow = scalars.at(op.getOffsets()[0]);
-  Value isDense;
-  if (!op.isInBounds(0))
-    isDense =
+  Value step;
+  if (!op.isInBounds(0)) {
+    Value isInside =
         arith::CmpIOp::create(builder, location, arith::CmpIPredicate::sle,
                               add(firstRow, rows), rowExtentOf(op.getView()));
-  if (list && !isDense) {
-    isDense = isSequence(op, list, firstRow);
-  } else if (list) {
-    auto branch = scf::IfOp::create(builder, location, builder.getI1Type(),
-                                    isDense, /*withElseRegion=*/true);
-    OpBuilder::InsertionGuard guard(builder);
-    builder.setInsertionPointToStart(branch.thenBlock());
-    scf::YieldOp::create(builder, location, isSequence(op, list, firstRow));
-    builder.setInsertionPointToStart(branch.elseBlock());
-    scf::YieldOp::create(builder, location, isDense);
-    isDense = branch.getResult(0);
+    if (!list) {
+      step = arith::SelectOp::create(builder, location, isInside, index(1),
+                                     index(0));
+    } else {
+      auto branch =
+          scf::IfOp::create(builder, location, builder.getIndexType(), isInside,
+                            /*withElseRegion=*/true);
+      OpBuilder::InsertionGuard guard(builder);
+      builder.setInsertionPointToStart(branch.thenBlock());
+      scf::YieldOp::create(builder, location, findRowStep(op, list, firstRow));
+      builder.setInsertionPointToStart(branch.elseBlock());
+      scf::YieldOp::create(builder, location, index(0));
+      step = branch.getResult(0);
+    }
+  } else {
+    step = findRowStep(op, list, firstRow);
   }
 
   int64_t columns = tile.getShape()[1];
   auto layout = StridedLayoutAttr::get(
       builder.getContext(), ShapedType::kDynamic, {ShapedType::kDynamic, 1});
   auto result = MemRefType::get({rows, columns}, tile.getElementType(), layout);
-  auto part2D = [&](Value source, Value row, Value column) -> Value {
+  auto part2D = [&](Value source, Value row, Value column,
+                    OpFoldResult rowStep) -> Value {
     SmallVector<OpFoldResult> sizes{builder.getIndexAttr(rows),
                                     builder.getIndexAttr(columns)};
-    SmallVector<OpFoldResult> ones(2, builder.getIndexAttr(1));
+    SmallVector<OpFoldResult> steps{rowStep, builder.getIndexAttr(1)};
     Value view = memref::SubViewOp::create(builder, location, source,
                                            ArrayRef<OpFoldResult>{row, column},
-                                           sizes, ones);
+                                           sizes, steps);
     return memref::CastOp::create(builder, location, result, view);
   };
-  auto branch = scf::IfOp::create(builder, location, result, isDense,
+  Value isDirect = arith::CmpIOp::create(
+      builder, location, arith::CmpIPredicate::ne, step, index(0));
+  auto branch = scf::IfOp::create(builder, location, result, isDirect,
                                   /*withElseRegion=*/true);
   {
     OpBuilder::InsertionGuard guard(builder);
     builder.setInsertionPointToStart(branch.thenBlock());
     Value row = findRow(op.getView(), firstRow);
-    scf::YieldOp::create(builder, location,
-                         part2D(memory, row, scalars.at(op.getOffsets()[1])));
+    OpFoldResult rowStep = builder.getIndexAttr(1);
+    if (list)
+      rowStep = step;
+    scf::YieldOp::create(
+        builder, location,
+        part2D(memory, row, scalars.at(op.getOffsets()[1]), rowStep));
     builder.setInsertionPointToStart(branch.elseBlock());
     if (failed(copyElements(op)))
       return failure();
-    scf::YieldOp::create(builder, location,
-                         part2D(buffers.at(op), index(0), index(0)));
+    scf::YieldOp::create(
+        builder, location,
+        part2D(buffers.at(op), index(0), index(0), builder.getIndexAttr(1)));
   }
   buffers[op] = branch.getResult(0);
   return success();
@@ -435,6 +504,10 @@ LogicalResult KernelLowering::loadRows(tile::LoadOp op) {
   return success();
 }
 
+/// How far ahead scattered rows are asked for: what a row takes to arrive is
+/// some copies of rows.
+constexpr int64_t kRowsAhead = 8;
+
 /// A tile without lanes into memory of its own: widened, and zero where it lies
 /// outside. Rows are padded to whole vectors.
 LogicalResult KernelLowering::copyElements(tile::LoadOp op) {
@@ -485,6 +558,8 @@ LogicalResult KernelLowering::copyElements(tile::LoadOp op) {
   if (isMatrix) {
     Value row = builder.createOrFold<arith::AddIOp>(
         location, scalars.at(op.getOffsets()[0]), rowLoop.getInductionVar());
+    if (lists.contains(op.getView()))
+      prefetchRow(op.getView(), add(row, kRowsAhead), /*isForStore=*/false);
     place = findRow(op.getView(), row);
     if (!op.isInBounds(0)) {
       Value one =

@@ -55,6 +55,25 @@ TEST(StructureTest, OrdersOfClasses) {
   }
 }
 
+// Classes so far apart that a class and a number do not fit into one word.
+TEST(StructureTest, ClassesOfWideIntegers) {
+  SpecSetting setting{.text = "attention x { input c: i64[batch, keys] "
+                              "mask = c[j] == c[i] & i - j < 200 }"};
+  auto kernel = KernelCase::create(setting);
+  ASSERT_TRUE(kernel);
+  resize(*kernel, {2, 2, 1, 333, 333}, 6);
+  SpecTensor *classes = kernel->spec().find("c");
+  ASSERT_TRUE(classes);
+  for (double apart : {1.0, 0x1p20, 0x1p33, 0x1p50})
+    for (int64_t count : {2, 9}) {
+      for (int64_t n = 0; n < classes->count(); ++n) {
+        int64_t id = n * 7919 % 101 % count - count / 2;
+        classes->set(n, static_cast<double>(id) * apart);
+      }
+      kernel->check(2);
+    }
+}
+
 INSTANTIATE_TEST_SUITE_P(
     Kernels, StructureTest,
     ::testing::Combine(::testing::ValuesIn(kStructuredMasks),

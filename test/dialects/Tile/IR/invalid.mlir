@@ -236,6 +236,22 @@ func.func @store_c1(%v: !tile.view<f32, 2>, %n: index, %x: !tile.tile<4xf32>) {
 
 // -----
 
+func.func @prefetch_c1(%v: !tile.view<f32, 1>, %n: index) {
+  // expected-error @+1 {{'tile.prefetch' op needs rows of a view of rank 2}}
+  tile.prefetch %v[%n] rows 4 : <f32, 1>
+  return
+}
+
+// -----
+
+func.func @prefetch_c1_rows(%v: !tile.view<f32, 2>, %n: index) {
+  // expected-error @+1 {{'tile.prefetch' op needs rows of a view of rank 2}}
+  tile.prefetch %v[%n] rows 0 for_store : <f32, 2>
+  return
+}
+
+// -----
+
 func.func @pack_c1(%x: !tile.tile<4x2xf32>) {
   // expected-error @+1 {{'tile.pack' op result must be '!tile.tile<4x2xf32>', got '!tile.tile<2x4xf32>'}}
   %0 = tile.pack %x : <4x2xf32> -> <2x4xf32>

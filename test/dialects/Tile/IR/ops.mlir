@@ -34,6 +34,10 @@ tile.kernel @rows {
   %t = tile.load %row[%c0] : <f32, 1> -> <8xf32>
   // CHECK: tile.load %{{.*}}[%{{.*}}, %{{.*}}] in_bounds [false, true] : <f32, 2> -> <4x8xf32>
   %block = tile.load %q[%x, %c0] in_bounds [false, true] : <f32, 2> -> <4x8xf32>
+  // CHECK: tile.prefetch %{{.*}}[%{{.*}}] rows 4 : <f32, 2>
+  tile.prefetch %q[%x] rows 4 : <f32, 2>
+  // CHECK: tile.prefetch %{{.*}}[%{{.*}}] rows 1 for_store : <f32, 2>
+  tile.prefetch %q[%x] rows 1 for_store : <f32, 2>
   // CHECK: tile.read %{{.*}}[%{{.*}}, %{{.*}}] : (!tile.view<f32, 2>, index, index) -> f32
   %element = tile.read %q[%x, %c0] : (!tile.view<f32, 2>, index, index) -> f32
   // CHECK: tile.splat %{{.*}} : f32 -> <8xf32>

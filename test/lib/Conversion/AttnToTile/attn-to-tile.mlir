@@ -176,7 +176,10 @@ func.func @mapped(%q: tensor<?x?x?x8xbf16> {attn.axes = ["batch", "heads", "quer
 // CHECK-LABEL: tile.kernel @documents_attend0
 // CHECK:         %[[QUERY_LIST:.*]] = tile.window %{{.*}} : <i32, 3> -> <i32, 1>
 // CHECK:         tile.list_rows %{{.*}} by %[[QUERY_LIST]]
+// Rows that are scattered are asked for at once, also those of the result.
+// CHECK:         tile.prefetch %{{.*}} rows 16 : <f32, 2, rows = listed>
 // CHECK:         tile.load %{{.*}} : <f32, 2, rows = listed> -> <16x8xf32>
+// CHECK:         tile.prefetch %{{.*}} rows 16 for_store : <f32, 2, rows = listed>
 // CHECK:         tile.for_runs
 // CHECK:           tile.load %{{.*}} : <f32, 2, rows = listed> -> <32x8xf32>
 // CHECK:         } partial {
