@@ -49,6 +49,7 @@ std::optional<BranchMembers> ExpressionBuilder::getBranch(const Expr &expr,
   if (branch == scope.branches.end())
     return std::nullopt;
   const BranchBinding &binding = branch->second;
+  record(name->name, name->range);
   if (postfix) {
     if (!binding.isFamily || postfix->suffixes.size() != 1 ||
         postfix->suffixes.front().member)

@@ -92,6 +92,8 @@ void Branches::visit(const Branch &branch) {
     std::map<std::string, Binding> lets = scope.lets;
     if (branch.counter)
       scope.lets[branch.counter->text] = {b.integer(n), branch.counter->range};
+    if (branch.counter)
+      b.bind(branch.counter->range, b.integer(n));
     Loop *loop = build(branch);
     scope.lets = std::move(lets);
     isFine = loop;
@@ -103,6 +105,11 @@ void Branches::visit(const Branch &branch) {
     return;
   }
   scope.lets.erase(branch.name.text);
+  if (b.getIndex()) {
+    ComputedBuilder computed(scope.program, b);
+    b.bind(branch.name.range, computed.read(*computed.result(
+                                  binding.members.front(), branch.name.range)));
+  }
   all.emplace_back(&branch, binding.members);
   scope.branches[branch.name.text] = std::move(binding);
 }

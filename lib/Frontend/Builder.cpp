@@ -5,6 +5,7 @@
 // Leaves, conversions and arithmetic. Folding is in Fold.cpp.
 
 #include "lib/Frontend/Builder.h"
+#include "lib/Frontend/SymbolIndex.h"
 #include "llvm/ADT/StringExtras.h"
 #include <cmath>
 
@@ -17,6 +18,11 @@ static constexpr unsigned maxDepth = 1500, maxNodes = 50000;
 //===----------------------------------------------------------------------===//
 // Errors
 //===----------------------------------------------------------------------===//
+
+void Builder::bind(SourceRange place, const Node *value) {
+  if (index)
+    index->bind(place, value);
+}
 
 Node *Builder::poison() {
   return isSettling ? deferred(Scalar::Real, {}, {}) : graph.intern({});

@@ -15,6 +15,8 @@
 
 namespace rapt::frontend {
 
+class SymbolIndex;
+
 class Builder {
 public:
   /// Positions count from 0 and lengths are at most this many.
@@ -24,6 +26,13 @@ public:
       : graph(graph), diags(diags) {}
 
   support::DiagnosticEngine &getDiagnostics() { return diags; }
+
+  /// Who wants to know what names stand for and which types expressions have;
+  /// null if nobody does. A builder that only tries things out has none.
+  SymbolIndex *getIndex() const { return index; }
+  void setIndex(SymbolIndex *newIndex) { index = newIndex; }
+  /// Tells the index the value of the name that is given at a place.
+  void bind(SourceRange place, const Node *value);
 
   /// Reports an error and gives poison.
   Node *error(SourceRange range, const llvm::Twine &message);
@@ -192,6 +201,7 @@ private:
 
   Graph &graph;
   support::DiagnosticEngine &diags;
+  SymbolIndex *index = nullptr;
   bool isTooLarge = false;
   bool saidNotCompiled = false;
   bool isSettling = false;

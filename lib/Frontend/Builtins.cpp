@@ -5,6 +5,7 @@
 // The functions of the language, written with the operations of the builder.
 
 #include "lib/Frontend/Expressions.h"
+#include "lib/Frontend/Vocabulary.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/StringExtras.h"
 #include <cmath>
@@ -18,6 +19,7 @@ struct ExpressionBuilder::Builtin {
   StringRef name;
   unsigned least, most;
   std::vector<StringRef> keywords;
+  StringRef parameters, doc; ///< As in FunctionInfo.
   Node *(ExpressionBuilder::*handler)(const CallArguments &);
   /// Instead of the handler, for one that evaluates its arguments itself.
   Node *(ExpressionBuilder::*callHandler)(const Call &) = nullptr;
@@ -27,57 +29,326 @@ llvm::ArrayRef<ExpressionBuilder::Builtin> ExpressionBuilder::getBuiltins() {
   using E = ExpressionBuilder;
   static const unsigned any = 64;
   static const std::vector<Builtin> table = {
-      {"exp", 1, 1, {}, &E::callElementwise},
-      {"log", 1, 1, {}, &E::callElementwise},
-      {"sqrt", 1, 1, {}, &E::callElementwise},
-      {"tanh", 1, 1, {}, &E::callElementwise},
-      {"sin", 1, 1, {}, &E::callElementwise},
-      {"cos", 1, 1, {}, &E::callElementwise},
-      {"acos", 1, 1, {}, &E::callElementwise},
-      {"abs", 1, 1, {}, &E::callElementwise},
-      {"pow", 2, 2, {}, &E::callElementwise},
-      {"floor", 1, 1, {}, &E::callElementwise},
-      {"real", 1, 1, {}, &E::callElementwise},
-      {"where", 3, 3, {}, &E::callElementwise},
-      {"xor", 2, 2, {}, &E::callElementwise},
-      {"log2floor", 1, 1, {}, &E::callElementwise},
-      {"sigmoid", 1, 1, {}, &E::callActivation},
-      {"logsigmoid", 1, 1, {}, &E::callActivation},
-      {"softplus", 1, 1, {}, &E::callActivation},
-      {"relu", 1, 1, {}, &E::callActivation},
-      {"elu", 1, 1, {}, &E::callActivation},
-      {"silu", 1, 1, {}, &E::callActivation},
-      {"min", 1, any, {"over", "by"}, &E::callExtremum},
-      {"max", 1, any, {"over", "by"}, &E::callExtremum},
-      {"sum", 1, 1, {"over", "by"}, &E::callReduction},
-      {"mean", 1, 1, {"over", "by"}, &E::callReduction},
-      {"var", 1, 1, {"over", "by"}, &E::callReduction},
-      {"count", 1, 1, {"over", "by"}, &E::callReduction},
-      {"argmax", 1, 1, {"over", "by"}, &E::callReduction},
-      {"dot", 2, 2, {}, &E::callProduct},
-      {"matmul", 2, 2, {}, &E::callProduct},
-      {"concat", 1, any, {}, &E::callReshape},
-      {"roll", 2, 2, {}, &E::callReshape},
-      {"as", 2, 2, {}, &E::callReshape},
-      {"shift", 2, 2, {}, &E::callShift},
-      {"l2norm", 1, 1, {"eps"}, &E::callNorm},
-      {"rmsnorm", 1, 1, {"eps"}, &E::callNorm},
-      {"layernorm", 1, 1, {"eps"}, &E::callNorm},
-      {"sumnorm", 1, 1, {}, &E::callNorm},
-      {"softmax", 1, 1, {"sink", "over"}, &E::callSoftmax},
-      {"normalize", 1, 1, {"eps"}, &E::callSoftmax},
-      {"rope", 1, 1, {"theta", "at"}, &E::callRope},
-      {"uniform", 1, 1, {}, &E::callUniform},
-      {"outer", 2, 2, {}, &E::callProduct},
-      {"cumsum", 1, 1, {}, &E::callCumSum},
-      {"hold", 2, 2, {}, &E::callHold},
-      {"rank", 1, 1, {}, &E::callRank},
-      {"pool", 2, 3, {"stride", "over"}, nullptr, &E::callPool},
-      {"regroup", 2, 2, {}, &E::callRegroup},
-      {"merge", 1, any, {}, nullptr, &E::callMerge},
-      {"top", 2, 2, {"where", "force"}, nullptr, &E::callSelection},
-      {"cover", 2, 2, {"where", "force"}, nullptr, &E::callSelection},
-      {"above", 2, 2, {"where", "force"}, nullptr, &E::callSelection},
+      {"exp", 1, 1, {}, "x", "e to the power of x.", &E::callElementwise},
+      {"log", 1, 1, {}, "x", "The natural logarithm.", &E::callElementwise},
+      {"sqrt", 1, 1, {}, "x", "The square root.", &E::callElementwise},
+      {"tanh", 1, 1, {}, "x", "The hyperbolic tangent.", &E::callElementwise},
+      {"sin",
+       1,
+       1,
+       {},
+       "x",
+       "The sine of an angle in radians.",
+       &E::callElementwise},
+      {"cos",
+       1,
+       1,
+       {},
+       "x",
+       "The cosine of an angle in radians.",
+       &E::callElementwise},
+      {"acos",
+       1,
+       1,
+       {},
+       "x",
+       "The angle in radians, 0 .. pi, of which x is the cosine.",
+       &E::callElementwise},
+      {"abs", 1, 1, {}, "x", "The absolute value.", &E::callElementwise},
+      {"pow",
+       2,
+       2,
+       {},
+       "x, y",
+       "x to the power of y; a product if y is a whole constant.",
+       &E::callElementwise},
+      {"floor",
+       1,
+       1,
+       {},
+       "x",
+       "x rounded down, as an integer.",
+       &E::callElementwise},
+      {"real",
+       1,
+       1,
+       {},
+       "x",
+       "An integer as a real number.",
+       &E::callElementwise},
+      {"where",
+       3,
+       3,
+       {},
+       "condition, a, b",
+       "a where the condition holds, else b.",
+       &E::callElementwise},
+      {"xor",
+       2,
+       2,
+       {},
+       "a, b",
+       "The integer whose bits are those in which a and b differ.",
+       &E::callElementwise},
+      {"log2floor",
+       1,
+       1,
+       {},
+       "x",
+       "The number of the highest bit of an integer, -1 for x <= 0.",
+       &E::callElementwise},
+      {"sigmoid", 1, 1, {}, "x", "1 / (1 + exp(-x)).", &E::callActivation},
+      {"logsigmoid",
+       1,
+       1,
+       {},
+       "x",
+       "log(sigmoid(x)), without overflow.",
+       &E::callActivation},
+      {"softplus",
+       1,
+       1,
+       {},
+       "x",
+       "log(1 + exp(x)), without overflow.",
+       &E::callActivation},
+      {"relu", 1, 1, {}, "x", "max(x, 0).", &E::callActivation},
+      {"elu",
+       1,
+       1,
+       {},
+       "x",
+       "x where it is positive, else exp(x) - 1.",
+       &E::callActivation},
+      {"silu", 1, 1, {}, "x", "x * sigmoid(x).", &E::callActivation},
+      {"min",
+       1,
+       any,
+       {"over", "by"},
+       "x, y, ..., over = axis, by = n",
+       "The smallest argument; of one argument the smallest feature, or the "
+       "smallest over an axis.",
+       &E::callExtremum},
+      {"max",
+       1,
+       any,
+       {"over", "by"},
+       "x, y, ..., over = axis, by = n",
+       "The largest argument; of one argument the largest feature, or the "
+       "largest over an axis.",
+       &E::callExtremum},
+      {"sum",
+       1,
+       1,
+       {"over", "by"},
+       "x, over = axis, by = n",
+       "The sum over features, or over i, j or group; with by, one sum for "
+       "each value of n.",
+       &E::callReduction},
+      {"mean",
+       1,
+       1,
+       {"over", "by"},
+       "x, over = axis, by = n",
+       "The mean over features, or over i, j or group.",
+       &E::callReduction},
+      {"var",
+       1,
+       1,
+       {"over", "by"},
+       "x, over = axis, by = n",
+       "The variance over features, or over i, j or group; divides by how many "
+       "there are.",
+       &E::callReduction},
+      {"count",
+       1,
+       1,
+       {"over", "by"},
+       "x, over = axis, by = n",
+       "How many of the booleans hold, over features, or over i, j or group.",
+       &E::callReduction},
+      {"argmax",
+       1,
+       1,
+       {"over", "by"},
+       "x, over = axis, by = n",
+       "The smallest index of the largest number.",
+       &E::callReduction},
+      {"dot",
+       2,
+       2,
+       {},
+       "a, b",
+       "The sum of products over features, in f32 or better; of a matrix b "
+       "over its first axis.",
+       &E::callProduct},
+      {"matmul",
+       2,
+       2,
+       {},
+       "m, x",
+       "Row r is dot(m[r, :], x).",
+       &E::callProduct},
+      {"concat",
+       1,
+       any,
+       {},
+       "a, b, ...",
+       "Rows joined to one row.",
+       &E::callReshape},
+      {"roll",
+       2,
+       2,
+       {},
+       "x, n",
+       "Feature d is feature d - n of x, cyclic.",
+       &E::callReshape},
+      {"as",
+       2,
+       2,
+       {},
+       "x, axis",
+       "The row x with its axis renamed.",
+       &E::callReshape},
+      {"shift",
+       2,
+       2,
+       {},
+       "x, n",
+       "x at the key, or the query, n places earlier; 0 before the first.",
+       &E::callShift},
+      {"l2norm",
+       1,
+       1,
+       {"eps"},
+       "x, eps = 1e-6",
+       "x / sqrt(sum(x * x) + eps).",
+       &E::callNorm},
+      {"rmsnorm",
+       1,
+       1,
+       {"eps"},
+       "x, eps = 1e-5",
+       "x / sqrt(mean(x * x) + eps).",
+       &E::callNorm},
+      {"layernorm",
+       1,
+       1,
+       {"eps"},
+       "x, eps = 1e-5",
+       "(x - mean(x)) / sqrt(var(x) + eps).",
+       &E::callNorm},
+      {"sumnorm", 1, 1, {}, "x", "x / sum(x).", &E::callNorm},
+      {"softmax",
+       1,
+       1,
+       {"sink", "over"},
+       "x, sink = s, over = axis",
+       "exp(x) over its sum over keys, of a row over features; exp(sink) is "
+       "added to the sum.",
+       &E::callSoftmax},
+      {"normalize",
+       1,
+       1,
+       {"eps"},
+       "x, eps = 0",
+       "x over its sum over keys plus eps.",
+       &E::callSoftmax},
+      {"rope",
+       1,
+       1,
+       {"theta", "at"},
+       "x, theta = 10000, at = p",
+       "Rotary positions: turns the pairs of features (d, d + D/2) by p * "
+       "theta^(-2d/D); p is the position of the row.",
+       &E::callRope},
+      {"uniform",
+       1,
+       1,
+       {},
+       "seed",
+       "A random number in 0 .. 1 for each pair, by Philox4x32-10.",
+       &E::callUniform},
+      {"outer",
+       2,
+       2,
+       {},
+       "a, b",
+       "The matrix of products of two rows, with the axes of a, then of b.",
+       &E::callProduct},
+      {"cumsum",
+       1,
+       1,
+       {},
+       "x",
+       "The sum of x over this key and all before it.",
+       &E::callCumSum},
+      {"hold",
+       2,
+       2,
+       {},
+       "state, n",
+       "The state before the first step of the present run of n steps.",
+       &E::callHold},
+      {"rank",
+       1,
+       1,
+       {},
+       "x",
+       "The place of each key, or query, in the stable ascending sort by x.",
+       &E::callRank},
+      {"pool",
+       2,
+       3,
+       {"stride", "over"},
+       "x, how, size, stride = size, over = j",
+       "Windows of tokens as one: how is mean, max, min, sum or a weight per "
+       "token; pool(x, matrix) sums by the weights of a matrix.",
+       nullptr,
+       &E::callPool},
+      {"regroup",
+       2,
+       2,
+       {},
+       "x, size",
+       "Numbers of windows of keys shared out to blocks of size keys.",
+       &E::callRegroup},
+      {"merge",
+       1,
+       any,
+       {},
+       "branch, ...",
+       "The results of branches joined as if one softmax ran over the keys of "
+       "all.",
+       nullptr,
+       &E::callMerge},
+      {"top",
+       2,
+       2,
+       {"where", "force"},
+       "n, x, where = condition, force = condition",
+       "The set of the n candidates with the largest x; inside the conditions "
+       "c is the candidate.",
+       nullptr,
+       &E::callSelection},
+      {"cover",
+       2,
+       2,
+       {"where", "force"},
+       "mass, x, where = condition, force = condition",
+       "The fewest candidates with the largest x that sum to this part of the "
+       "total; inside the conditions c is the candidate.",
+       nullptr,
+       &E::callSelection},
+      {"above",
+       2,
+       2,
+       {"where", "force"},
+       "limit, x, where = condition, force = condition",
+       "The candidates with x > limit; inside the conditions c is the "
+       "candidate.",
+       nullptr,
+       &E::callSelection},
   };
   return table;
 }
@@ -90,6 +361,18 @@ ExpressionBuilder::findBuiltin(StringRef name) {
   return nullptr;
 }
 
+std::vector<FunctionInfo> ExpressionBuilder::describeBuiltins() {
+  std::vector<FunctionInfo> functions;
+  for (const Builtin &builtin : getBuiltins())
+    functions.push_back({builtin.name, builtin.least, builtin.most,
+                         builtin.keywords, builtin.parameters, builtin.doc});
+  return functions;
+}
+
+std::vector<FunctionInfo> getFunctions() {
+  return ExpressionBuilder::describeBuiltins();
+}
+
 static std::string plural(unsigned count, StringRef noun) {
   return std::to_string(count) + " " + noun.str() + (count == 1 ? "" : "s");
 }
@@ -97,6 +380,8 @@ static std::string plural(unsigned count, StringRef noun) {
 Node *ExpressionBuilder::buildCall(const Call &call) {
   const Name &callee = call.callee;
   const Builtin *builtin = findBuiltin(callee.text);
+  if (SymbolIndex *index = b.getIndex(); index && builtin)
+    recordCall(call, *builtin, *index);
   if (!builtin) {
     bool isValue = scope.lets.count(callee.text) ||
                    scope.params.count(callee.text) ||
@@ -123,6 +408,17 @@ Node *ExpressionBuilder::buildCall(const Call &call) {
   if (!collectArguments(call, *builtin, arguments))
     return b.poison();
   return (this->*builtin->handler)(arguments);
+}
+
+/// The name of the function, and those of its arguments: both say what it is.
+void ExpressionBuilder::recordCall(const Call &call, const Builtin &builtin,
+                                   SymbolIndex &index) {
+  NameMeaning meaning{NameMeaning::Kind::Function, call.callee.text, {}};
+  index.refer(call.callee.range, meaning);
+  for (const Argument &argument : call.arguments)
+    if (argument.name &&
+        llvm::is_contained(builtin.keywords, argument.name->text))
+      index.refer(argument.name->range, meaning);
 }
 
 bool ExpressionBuilder::checkArguments(const Call &call,
@@ -185,6 +481,7 @@ bool ExpressionBuilder::collectArguments(const Call &call,
           return false;
         }
         arguments.axis = Name{word->name, word->range};
+        record(word->name, word->range);
         continue;
       }
       arguments.positional.push_back(build(*argument.value));
@@ -198,6 +495,7 @@ bool ExpressionBuilder::collectArguments(const Call &call,
         return false;
       }
       arguments.over = Name{word->name, word->range};
+      recordWord(*word, NameMeaning::Kind::Over);
       continue;
     }
     if (!llvm::is_contained(builtin.keywords, keyword.text))

@@ -30,6 +30,12 @@ void Declarations::declare() {
       declareInputs(*input);
   addImplicitInputs();
   setElementTypes();
+  if (SymbolIndex *index = b.getIndex()) {
+    for (const InputTensor &input : scope.program.inputs)
+      index->bindInput(input);
+    for (const auto &[name, place] : scope.features)
+      index->bindFeature(name, place);
+  }
 }
 
 /// Whether the name can be declared; reports if not.
@@ -130,6 +136,7 @@ void Declarations::declareParam(const ParamBinding &binding) {
       }
   }
   param.node = given ? given : value;
+  b.bind(binding.name.range, param.node);
 }
 
 void Declarations::checkOverrides() {
@@ -170,6 +177,7 @@ void Declarations::collectFeatures() {
 std::optional<TensorAxis>
 Declarations::getAxis(const Expr &extent, llvm::ArrayRef<TensorAxis> before) {
   if (auto *word = llvm::dyn_cast<NameRef>(&extent)) {
+    ExpressionBuilder(b, scope).record(word->name, word->range);
     auto *order = llvm::find(getLeadingAxes(), word->name);
     if (order != getLeadingAxes().end()) {
       // A matrix over keys, as for pool(): what reads it whole is judged there.
@@ -252,6 +260,9 @@ void Declarations::declareInputs(const Input &declaration) {
                                       "i16", "i32",  "i64", "bool"};
     if (llvm::is_contained(known, word->text)) {
       type = support::parseElementType(word->text);
+      if (SymbolIndex *index = b.getIndex())
+        index->refer(word->range,
+                     {NameMeaning::Kind::ElementType, word->text, {}});
     } else {
       b.error(word->range,
               "unknown element type '" + word->text +

@@ -40,7 +40,10 @@ std::vector<StringRef> Scope::getNames() const {
 }
 
 Operand ExpressionBuilder::build(const Expr &expr) {
-  return {buildNode(expr), expr.range};
+  Node *node = buildNode(expr);
+  if (SymbolIndex *index = b.getIndex())
+    index->setType(expr.range, node);
+  return {node, expr.range};
 }
 
 Node *ExpressionBuilder::buildNode(const Expr &expr) {
@@ -49,8 +52,10 @@ Node *ExpressionBuilder::buildNode(const Expr &expr) {
         return number->isReal ? b.real(number->real)
                               : b.integer(number->integer);
       })
-      .Case(
-          [&](const NameRef *name) { return resolve(name->name, name->range); })
+      .Case([&](const NameRef *name) {
+        record(name->name, name->range);
+        return resolve(name->name, name->range);
+      })
       .Case([&](const Call *call) { return buildCall(*call); })
       .Case([&](const Prefix *prefix) { return buildPrefix(*prefix); })
       .Case([&](const Chain *chain) { return buildChain(*chain); })
@@ -128,32 +133,52 @@ Node *ExpressionBuilder::getWidthOfQuery(SourceRange range) {
   return b.extent(Op::UnknownExtent, width.name);
 }
 
-Node *ExpressionBuilder::resolve(const std::string &name, SourceRange range) {
+NameMeaning ExpressionBuilder::lookUp(const std::string &name) const {
+  using Kind = NameMeaning::Kind;
   if (candidate && name == "c")
-    return candidate;
+    return {Kind::Candidate, name, {}};
   if (auto let = scope.lets.find(name); let != scope.lets.end())
-    return let->second.node;
-  if (scope.branches.count(name)) {
-    NameRef reference;
-    reference.name = name;
-    reference.range = range;
-    return readBranch(*getBranch(reference, /*allowFamily=*/false));
-  }
+    return {Kind::Let, name, let->second.range};
+  if (auto branch = scope.branches.find(name); branch != scope.branches.end())
+    return {Kind::Branch, name, branch->second.range};
   if (auto param = scope.params.find(name); param != scope.params.end())
-    return param->second.node;
-  if (const InputTensor *input = scope.program.findInput(name)) {
-    for (unsigned d = 1; d < input->rank(); ++d)
-      if (!input->axes[d].isFeature &&
-          input->axes[d].name == input->axes[d - 1].name)
-        return b.error(range, "'" + name + "' has the axis '" +
-                                  input->axes[d].name +
-                                  "' twice; expected subscripts");
-    return requireTrailing(b.read(*input), range);
+    return {Kind::Param, name, param->second.range};
+  if (const InputTensor *input = scope.program.findInput(name))
+    return {Kind::Input, name, input->range};
+  if (llvm::is_contained(getPlaceNames(), name))
+    return {Kind::Position, name, {}};
+  if (name == "pi" || name == "inf")
+    return {Kind::Constant, name, {}};
+  if (llvm::is_contained(getLeadingAxes(), name))
+    return {Kind::Axis, name, {}};
+  if (auto feature = scope.features.find(name); feature != scope.features.end())
+    return {Kind::Feature, name, feature->second};
+  if (cutFeature && name == cutFeature->name && cutFeature->isKnown())
+    return {Kind::Feature, name, {}};
+  for (RoleKind role : {RoleKind::Mask, RoleKind::Score, RoleKind::Weight}) {
+    if (name != spelling(role))
+      continue;
+    auto given = scope.roles.find(role);
+    if (given == scope.roles.end())
+      return {Kind::Role, name, {}};
+    return {Kind::Role, name, given->second.range};
   }
-  if (name == "b")
-    return b.place(Op::Batch);
-  if (name == "h")
-    return b.place(Op::Head);
+  return {Kind::Unknown, name, {}};
+}
+
+void ExpressionBuilder::record(const std::string &name,
+                               SourceRange range) const {
+  if (SymbolIndex *index = b.getIndex())
+    index->refer(range, lookUp(name));
+}
+
+void ExpressionBuilder::recordWord(const NameRef &word,
+                                   NameMeaning::Kind kind) const {
+  if (SymbolIndex *index = b.getIndex())
+    index->refer(word.range, {kind, word.name, {}});
+}
+
+Node *ExpressionBuilder::resolve(const std::string &name, SourceRange range) {
   // Positions count what the q and k in force run over.
   auto getAxis = [&](const char *operand, Varies side,
                      const SequenceAxis *Node::*axis) -> const SequenceAxis * {
@@ -162,36 +187,70 @@ Node *ExpressionBuilder::resolve(const std::string &name, SourceRange range) {
         let != scope.lets.end() && let->second.node->variesOver(side);
     return isOther ? let->second.node->*axis : nullptr;
   };
-  if (name == "i" || name == "row") {
+  switch (lookUp(name).kind) {
+  case NameMeaning::Kind::Candidate:
+    return candidate;
+  case NameMeaning::Kind::Let:
+    return scope.lets.find(name)->second.node;
+  case NameMeaning::Kind::Branch: {
+    NameRef reference;
+    reference.name = name;
+    reference.range = range;
+    return readBranch(*getBranch(reference, /*allowFamily=*/false));
+  }
+  case NameMeaning::Kind::Param:
+    return scope.params.find(name)->second.node;
+  case NameMeaning::Kind::Input: {
+    const InputTensor *input = scope.program.findInput(name);
+    for (unsigned d = 1; d < input->rank(); ++d)
+      if (!input->axes[d].isFeature &&
+          input->axes[d].name == input->axes[d - 1].name)
+        return b.error(range, "'" + name + "' has the axis '" +
+                                  input->axes[d].name +
+                                  "' twice; expected subscripts");
+    return requireTrailing(b.read(*input), range);
+  }
+  case NameMeaning::Kind::Position:
+    if (name == "b")
+      return b.place(Op::Batch);
+    if (name == "h")
+      return b.place(Op::Head);
+    if (name == "j")
+      return b.place(Op::KeyPosition, getAxis("k", VariesKey, &Node::keyAxis));
     if (const SequenceAxis *axis = getAxis("q", VariesQuery, &Node::queryAxis))
       return b.place(Op::Row, axis);
     return b.place(name == "i" ? Op::QueryPosition : Op::Row);
-  }
-  if (name == "j")
-    return b.place(Op::KeyPosition, getAxis("k", VariesKey, &Node::keyAxis));
-  if (name == "pi")
-    return b.real(M_PI);
-  if (name == "inf")
-    return b.real(INFINITY);
-  if (name == "queries" || name == "keys")
-    return b.extent(Op::Length, name);
-  if (llvm::is_contained(getLeadingAxes(), name))
-    return b.extent(Op::LeadingExtent, name);
-  if (cutFeature && name == cutFeature->name && cutFeature->isKnown())
-    return b.integer(cutFeature->extent);
-  if (name == "dim")
-    if (Node *width = getWidthOfQuery(range))
-      return width;
-  if (scope.features.count(name))
+  case NameMeaning::Kind::Constant:
+    return b.real(name == "pi" ? M_PI : INFINITY);
+  case NameMeaning::Kind::Axis:
+    return b.extent(name == "queries" || name == "keys" ? Op::Length
+                                                        : Op::LeadingExtent,
+                    name);
+  case NameMeaning::Kind::Feature:
+    if (cutFeature && name == cutFeature->name && cutFeature->isKnown())
+      return b.integer(cutFeature->extent);
+    if (name == "dim")
+      if (Node *width = getWidthOfQuery(range))
+        return width;
     return getFeatureExtent(name);
-  for (RoleKind role : {RoleKind::Mask, RoleKind::Score, RoleKind::Weight}) {
-    if (name != spelling(role))
-      continue;
-    // The sum over keys is recognised by its weight, so that stays a name.
-    auto given = scope.roles.find(role);
-    return given == scope.roles.end() || role == RoleKind::Weight
-               ? b.roleValue(role)
-               : given->second.node;
+  case NameMeaning::Kind::Role:
+    for (RoleKind role : {RoleKind::Mask, RoleKind::Score, RoleKind::Weight}) {
+      if (name != spelling(role))
+        continue;
+      // The sum over keys is recognised by its weight, so that stays a name.
+      auto given = scope.roles.find(role);
+      return given == scope.roles.end() || role == RoleKind::Weight
+                 ? b.roleValue(role)
+                 : given->second.node;
+    }
+    break;
+  case NameMeaning::Kind::Function:
+  case NameMeaning::Kind::ElementType:
+  case NameMeaning::Kind::Over:
+  case NameMeaning::Kind::Pooling:
+  case NameMeaning::Kind::Member:
+  case NameMeaning::Kind::Unknown:
+    break;
   }
   return reportUnknown(name, range);
 }

@@ -10,8 +10,11 @@
 
 #include "lib/Frontend/Computed.h"
 #include "lib/Frontend/Scope.h"
+#include "lib/Frontend/SymbolIndex.h"
 
 namespace rapt::frontend {
+
+struct FunctionInfo;
 
 /// The arguments of one call, evaluated. `over`, the axis in as(x, name) and
 /// the state in hold(name, n) are names and stay text.
@@ -44,6 +47,15 @@ public:
   /// A name read at the current place.
   Node *resolve(const std::string &name, SourceRange range);
 
+  /// What a name stands for here.
+  NameMeaning lookUp(const std::string &name) const;
+
+  /// Tells the index, if there is one, of a use of a name.
+  void record(const std::string &name, SourceRange range) const;
+
+  /// Every built-in function (see Vocabulary.h).
+  static std::vector<FunctionInfo> describeBuiltins();
+
   /// The width of `q` in this scope; unknown before `dim` is known.
   Node *getWidthOfQuery(SourceRange range);
 
@@ -57,6 +69,8 @@ private:
   Node *buildCall(const Call &call);
   Node *buildPostfix(const Postfix &postfix);
   Node *reportUnknown(const std::string &name, SourceRange range);
+  /// A word that is no name but one of a few that an argument may be.
+  void recordWord(const NameRef &word, NameMeaning::Kind kind) const;
   Node *getFeatureExtent(const std::string &name);
 
   // Subscripts.
@@ -75,6 +89,8 @@ private:
   struct Builtin;
   static const Builtin *findBuiltin(llvm::StringRef name);
   static llvm::ArrayRef<Builtin> getBuiltins();
+  static void recordCall(const Call &call, const Builtin &builtin,
+                         SymbolIndex &index);
   /// Whether keywords and numbers of arguments are those of the function.
   bool checkArguments(const Call &call, const Builtin &builtin);
   bool collectArguments(const Call &call, const Builtin &builtin,

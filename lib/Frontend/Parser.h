@@ -17,4 +17,13 @@ namespace rapt::frontend {
 /// Time is linear in the text; no exception leaves it.
 std::optional<File> parse(support::DiagnosticEngine &diags);
 
+/// Parses what can be parsed: without the statements that have errors, which
+/// are reported as by parse(). For a text that is being written.
+File parsePartially(support::DiagnosticEngine &diags);
+
+/// What the grammar expects behind the end of a text, in the words of its
+/// message: "expression", "statement or '}'"; nothing behind a whole
+/// definition. For completion at a place, give the text before it.
+std::optional<std::string> getExpectedAtEnd(llvm::StringRef text);
+
 } // namespace rapt::frontend

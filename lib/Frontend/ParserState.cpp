@@ -82,6 +82,8 @@ llvm::StringRef ParserState::operatorOr(llvm::StringRef expected,
 void ParserState::reportExpected(const char *from, const char *where,
                                  llvm::StringRef expected) {
   Token found = peek(where);
+  if (found.kind == TokenKind::End && !atEnd)
+    atEnd = expected.str();
   // Enclosing blocks fail at the place where an inner one did.
   if (found.range.begin == reportedAt)
     return;

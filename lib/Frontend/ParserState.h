@@ -50,6 +50,9 @@ public:
   void convert(const Token &token, bool &isReal, int64_t &integer,
                double &real);
 
+  /// What was expected where the text ends, by the innermost construct.
+  const std::optional<std::string> &expectedAtEnd() const { return atEnd; }
+
 private:
   uint32_t offset(const char *at) const {
     return static_cast<uint32_t>(at - text.data());
@@ -65,6 +68,7 @@ private:
   uint32_t tokenAt = UINT32_MAX;
   uint32_t acceptedEnd = 0;
   uint32_t reportedAt = UINT32_MAX;
+  std::optional<std::string> atEnd;
 };
 
 } // namespace rapt::frontend

@@ -64,6 +64,7 @@ void Recurrences::bind() {
     bool isPoison = info.isUnknown && !isTrial;
     scope.lets[info.first.text] = {isPoison ? b.poison() : info.before,
                                    info.first.range};
+    b.bind(info.first.range, scope.lets[info.first.text].node);
   }
 }
 
@@ -107,11 +108,16 @@ bool Recurrences::settle() {
   return hasGrown;
 }
 
+void Recurrences::bindLet(const Let &let) {
+  Node *value = expressions.build(*let.value).node;
+  scope.lets[let.name.text] = {value, let.name.range};
+  b.bind(let.name.range, value);
+}
+
 void Recurrences::visitAll() {
   for (const StatementPtr &statement : statements) {
     if (auto *let = llvm::dyn_cast<Let>(statement.get()))
-      scope.lets[let->name.text] = {expressions.build(*let->value).node,
-                                    let->name.range};
+      bindLet(*let);
     if (auto *state = llvm::dyn_cast<State>(statement.get()))
       visit(*state);
     if (auto *repeat = llvm::dyn_cast<Repeat>(statement.get()))
@@ -208,10 +214,10 @@ void Recurrences::visit(const Repeat &statement) {
   for (int64_t n = 0; n < count.node->integer; ++n) {
     scope.lets[statement.counter.text] = {b.integer(n),
                                           statement.counter.range};
+    b.bind(statement.counter.range, b.integer(n));
     for (const StatementPtr &inner : statement.body) {
       if (auto *let = llvm::dyn_cast<Let>(inner.get()))
-        scope.lets[let->name.text] = {expressions.build(*let->value).node,
-                                      let->name.range};
+        bindLet(*let);
       else
         visit(llvm::cast<State>(*inner));
     }

@@ -71,6 +71,7 @@ private:
   /// One pass over the statements with the shapes found so far; true if a state
   /// has more axes than before.
   bool settle();
+  void bindLet(const Let &let);
   void visitAll();
   bool checkShape(const StateInfo &info, Operand value);
   void checkDirections(const RecurrentState &state);

@@ -20,8 +20,10 @@ using llvm::StringRef;
 /// "i" and "j" as the side that they count; reports anything else.
 std::optional<bool> ExpressionBuilder::getSide(const Argument &argument) {
   auto *word = llvm::dyn_cast<NameRef>(argument.value.get());
-  if (word && (word->name == "i" || word->name == "j"))
+  if (word && (word->name == "i" || word->name == "j")) {
+    recordWord(*word, NameMeaning::Kind::Over);
     return word->name == "i";
+  }
   b.error(argument.value->range, "expected i or j");
   return std::nullopt;
 }
@@ -70,6 +72,7 @@ Node *ExpressionBuilder::callPool(const Call &call) {
       if (word->name == name) {
         how = pooling;
         hasName = true;
+        recordWord(*word, NameMeaning::Kind::Pooling);
       }
   Operand weights{nullptr, positional[1]->value->range};
   if (!hasName) {
@@ -77,6 +80,8 @@ Node *ExpressionBuilder::callPool(const Call &call) {
     const InputTensor *input = word && !scope.lets.count(word->name)
                                    ? scope.program.findInput(word->name)
                                    : nullptr;
+    if (input)
+      record(word->name, word->range);
     weights.node = input ? b.read(*input)
                          : computed.settle(build(*positional[1]->value).node);
     if (!b.expectNumber(weights))

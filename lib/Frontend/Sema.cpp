@@ -23,7 +23,7 @@ namespace {
 class Analyzer {
 public:
   Analyzer(const Definition &definition, const Instance &instance,
-           support::DiagnosticEngine &diags)
+           support::DiagnosticEngine &diags, SymbolIndex *index = nullptr)
       : definition(definition), diags(diags),
         program(std::make_shared<Program>()), scope(*program, instance),
         b(program->graph, diags), declarations(definition, scope, b),
@@ -32,6 +32,9 @@ public:
         branches(scope, b, expressions,
                  [this](const Statement &statement) { visit(statement); }) {
     program->nameRange = definition.name.range;
+    b.setIndex(index);
+    if (index)
+      index->keep(program);
   }
 
   std::optional<Spec> run();
@@ -92,6 +95,7 @@ void Analyzer::visit(const Statement &statement) {
     else
       scope.lets[let.name.text] = {
           makeSequence(let.name.text, value, let.value->range), let.name.range};
+    b.bind(let.name.range, scope.lets[let.name.text].node);
     scope.branches.erase(let.name.text);
     return;
   }
@@ -101,11 +105,17 @@ void Analyzer::visit(const Statement &statement) {
     auto &carry = llvm::cast<Carry>(statement);
     scope.lets[carry.name.text] = {buildCarry(carry, b, expressions, scope),
                                    carry.name.range};
+    b.bind(carry.name.range, scope.lets[carry.name.text].node);
     return;
   }
   case Statement::Kind::State:
     return scope.recurrences->visit(llvm::cast<State>(statement));
   case Statement::Kind::Repeat:
+    if (!scope.recurrences) {
+      b.error(statement.keyword,
+              "'repeat' is about the steps of states, and there is no state");
+      return;
+    }
     return scope.recurrences->visit(llvm::cast<Repeat>(statement));
   case Statement::Kind::Branch:
     return branches.visit(llvm::cast<Branch>(statement));
@@ -171,6 +181,7 @@ void Analyzer::visitRole(const Role &role) {
                        ? b.toReal(value)
                        : reject("a number per pair");
   scope.roles[role.role] = binding;
+  b.bind(role.keyword, binding.node);
 }
 
 //===----------------------------------------------------------------------===//
@@ -460,6 +471,12 @@ std::optional<Spec> analyze(const File &file, const Instance &instance,
   if (!definition)
     return std::nullopt;
   return Analyzer(*definition, instance, diags).run();
+}
+
+std::optional<Spec> analyzeDefinition(const Definition &definition,
+                                      support::DiagnosticEngine &diags,
+                                      SymbolIndex &index) {
+  return Analyzer(definition, Instance(), diags, &index).run();
 }
 
 } // namespace rapt::frontend

@@ -21,6 +21,7 @@
 namespace rapt::frontend {
 
 class Program;
+class SymbolIndex;
 struct SequenceAxis;
 
 /// What is fixed when a kernel is compiled.
@@ -89,6 +90,13 @@ struct Spec {
 /// that is not known yet are made when analyze() is called with it.
 std::optional<Spec> analyze(const File &file, const Instance &instance,
                             support::DiagnosticEngine &diags);
+
+/// Checks one definition for an instance of which nothing is known, and tells
+/// `index` what every name and expression of it is, also of those around an
+/// error. `index` must know the declarations of the definition.
+std::optional<Spec> analyzeDefinition(const Definition &definition,
+                                      support::DiagnosticEngine &diags,
+                                      SymbolIndex &index);
 
 } // namespace rapt::frontend
 

@@ -20,8 +20,10 @@ Node *ExpressionBuilder::buildPostfix(const Postfix &postfix) {
   auto *name = llvm::dyn_cast<NameRef>(postfix.base.get());
   if (name && !postfix.suffixes.front().member &&
       !scope.lets.count(name->name) && !scope.params.count(name->name))
-    if (const InputTensor *input = scope.program.findInput(name->name))
+    if (const InputTensor *input = scope.program.findInput(name->name)) {
+      record(name->name, name->range);
       base.node = b.read(*input);
+    }
   if (!base.node)
     base = build(*postfix.base);
   for (const Suffix &suffix : postfix.suffixes) {
@@ -45,6 +47,7 @@ std::optional<Node *> ExpressionBuilder::buildBranch(const Postfix &postfix) {
   auto branch = scope.branches.find(name->name);
   if (branch == scope.branches.end())
     return std::nullopt;
+  record(name->name, name->range);
   BranchMembers members{name->name, name->range, branch->second.members};
   llvm::ArrayRef<Suffix> suffixes = postfix.suffixes;
   if (branch->second.isFamily) {
@@ -57,6 +60,8 @@ std::optional<Node *> ExpressionBuilder::buildBranch(const Postfix &postfix) {
   Operand value{nullptr, members.range};
   if (!suffixes.empty() && suffixes.front().member) {
     const Name &member = *suffixes.front().member;
+    if (SymbolIndex *index = b.getIndex(); index && member.text == "weight")
+      index->refer(member.range, {NameMeaning::Kind::Member, member.text, {}});
     if (member.text != "weight")
       return b.error(member.range,
                      "a branch has a 'weight', found '." + member.text + "'");

@@ -21,6 +21,7 @@ ALLOWED = {
     "dialects/Attn/Transforms": ["dialects/Attn/IR", "lib/Analysis", "lib/Support"],
     "dialects/Tile/Transforms": ["dialects/Tile/IR", "lib/Analysis", "lib/Support"],
     "lib/Frontend": ["dialects/Attn/IR", "lib/Support"],
+    "lib/LanguageServer": ["lib/Frontend", "lib/Support"],
     "lib/Reference": ["dialects/Attn/IR", "dialects/Tile/IR", "lib/Support"],
     "lib/Analysis": ["dialects/Attn/IR", "lib/Support"],
     "lib/Conversion/AttnToTile": [
@@ -62,6 +63,7 @@ FORBIDDEN = {
     "lib/Target": ["mlir/", "mlir-c/", "boost/"],
     "lib/Codegen": ["mlir/", "mlir-c/", "boost/"],
     "lib/Runtime": ["mlir/", "mlir-c/", "boost/"],
+    "lib/LanguageServer": ["mlir/", "mlir-c/", "boost/"],
     "include": ["mlir/", "mlir-c/", "llvm/", "llvm-c/", "boost/"],
     "examples": ["mlir/", "mlir-c/", "llvm/", "llvm-c/", "boost/"],
 }
