@@ -63,7 +63,7 @@ struct FunctionInfo {
   }
 };
 
-/// In the order of the table (Builtins.cpp).
+/// In the order of the table (BuiltinTable.cpp).
 std::vector<FunctionInfo> getFunctions();
 
 } // namespace rapt::frontend

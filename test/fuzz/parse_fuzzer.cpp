@@ -18,5 +18,11 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     abort();
   if (diags.hasErrors() && diags.str().empty())
     abort();
+  // The same text as an editor has it while it is written.
+  rapt::support::DiagnosticEngine again(source);
+  rapt::frontend::File file = rapt::frontend::parsePartially(again);
+  if (isParsed && again.hasErrors())
+    abort();
+  rapt::frontend::getExpectedAtEnd(source.text());
   return 0;
 }
