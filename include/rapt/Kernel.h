@@ -20,7 +20,9 @@
 
 #include "rapt/Error.h"
 #include "rapt/Executor.h"
+#include "rapt/Plan.h"
 #include "rapt/RunTable.h"
+#include "rapt/Sequences.h"
 #include "rapt/Tensor.h"
 #include <cstdint>
 #include <map>
@@ -72,6 +74,8 @@ struct CompileOptions {
   DType dtype = DType::F32;
   /// Extents of the feature axes: `dim`, `vdim` and others the spec names.
   std::map<std::string, int64_t> extents;
+  /// What calls tell of the sequences of a batch.
+  SequenceForm sequences;
   /// `host`, or a name that `rapt targets` lists.
   std::string target = "host";
   /// Compiled kernels are kept on disk and found again before anything is
@@ -109,7 +113,7 @@ public:
 
   /// Adds to `options.extents` the extents of feature axes that the tensors
   /// have. Errors: InvalidArgument for a rank that does not fit or two extents
-  /// of one axis.
+  /// of one axis. With `options.sequences` only the feature axes are looked at.
   Result<void> inferExtents(CompileOptions &options,
                             const std::vector<NamedTensor> &tensors) const;
 
@@ -125,6 +129,9 @@ struct RunOptions {
   unsigned threads = 0;
   /// Runs the work items instead of the own pool.
   Executor *executor = nullptr;
+  /// The sequences of the batch, for a kernel that was compiled for them; none:
+  /// every tensor has the axis `batch`, and all sequences are equally long.
+  const Sequences *sequences = nullptr;
 };
 
 /// Compiled code for one definition. Cheap to copy; safe to run from several
@@ -144,9 +151,25 @@ public:
                    const TensorView &out, const TensorView *lse = nullptr,
                    const RunOptions &options = {}) const;
 
+  /// Plans a call: what run() does before anything is computed. Of tensors of
+  /// floats only types, sizes and strides are looked at. Errors as those of
+  /// run().
+  Result<Plan> plan(const std::vector<NamedTensor> &arguments,
+                    const RunOptions &options = {}) const;
+
+  /// The same as run() with arguments of the sizes and the sequences that were
+  /// planned; `options.sequences` is not looked at. Addresses and strides are
+  /// those of this call, but that pages lie in the same places. Errors as those
+  /// of run(), and InvalidArgument for a size that was planned otherwise or a
+  /// plan of another kernel.
+  Result<void> run(const Plan &plan, const std::vector<NamedTensor> &arguments,
+                   const TensorView &out, const TensorView *lse = nullptr,
+                   const RunOptions &options = {}) const;
+
   /// The sizes of `out` for these arguments.
   Result<std::vector<int64_t>>
-  getResultSizes(const std::vector<NamedTensor> &arguments) const;
+  getResultSizes(const std::vector<NamedTensor> &arguments,
+                 const Sequences *sequences = nullptr) const;
 
   /// Which keys each block of queries visits, for every loop over pairs whose
   /// mask leaves out some. Tensors of floats need no data. Errors as those of

@@ -3,11 +3,13 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 
 #include "lib/Compiler/Compilation.h"
+#include "dialects/Attn/Transforms/Passes.h"
 #include "lib/Analysis/Remarks.h"
 #include "lib/Codegen/Codegen.h"
 #include "lib/Compiler/BuildId.h"
 #include "lib/Compiler/CodedError.h"
 #include "lib/Compiler/NotLowered.h"
+#include "lib/Compiler/SequenceLayout.h"
 #include "lib/Frontend/EmitAttn.h"
 #include "lib/Frontend/Printer.h"
 #include "lib/Support/Diagnostics.h"
@@ -52,6 +54,9 @@ static std::string makeCacheKey(const Compilation &compilation,
      << ' ' << target.features << ' ' << target.vectorBits << ' '
      << target.vectorRegisters << ' ' << target.l1Bytes << ' ' << target.l2Bytes
      << '\n';
+  const SequenceForm &sequences = compilation.sequences;
+  os << "sequences " << sequences.isAny() << ' ' << sequences.isPaged << ' '
+     << sequences.hasPositions << '\n';
   os << "type " << support::getElementTypeName(elementType) << '\n';
   for (const auto &[name, value] : spec.params)
     os << "param " << name << " = " << value << '\n';
@@ -82,7 +87,14 @@ Expected<Compilation> prepare(const Spec::Source &source,
     return makeError(ErrorCode::InvalidArgument,
                      "extents of feature axes are not given: " +
                          llvm::join(spec->missingExtents, ", "));
-  Compilation compilation{&source, std::move(*spec), std::move(*target), ""};
+  std::vector<frontend::TensorSignature> sequenceArguments =
+      getSequenceArguments(spec->arguments, options.sequences);
+  Compilation compilation{&source,
+                          std::move(*spec),
+                          std::move(*target),
+                          options.sequences,
+                          std::move(sequenceArguments),
+                          ""};
   // Defined by analyze(): the type that q would have.
   compilation.cacheKey =
       makeCacheKey(compilation, compilation.spec.results.front().elementType,
@@ -112,6 +124,20 @@ static Expected<LoweredModule> emit(const frontend::Spec &spec,
   return std::move(emitted);
 }
 
+/// Adds the arguments of a kernel for sequences.
+static llvm::Error takeSequences(mlir::ModuleOp module,
+                                 const Compilation &compilation) {
+  if (!compilation.sequences.isAny())
+    return llvm::Error::success();
+  attn::TakeSequencesOptions options;
+  options.positions = compilation.sequences.hasPositions;
+  if (compilation.sequences.isPaged)
+    for (const frontend::TensorSignature &argument : compilation.spec.arguments)
+      if (canBePaged(argument))
+        options.paged.push_back(argument.name);
+  return runPass(module, attn::createTakeSequences(std::move(options)));
+}
+
 Expected<LoweredModule> lowerTo(Stage last, const Compilation &compilation) {
   Expected<LoweredModule> lowered = emit(compilation.spec, *compilation.source);
   if (!lowered)
@@ -120,6 +146,8 @@ Expected<LoweredModule> lowerTo(Stage last, const Compilation &compilation) {
     if (llvm::Error error =
             expectLowerable(*lowered->module, compilation.source->file))
       return std::move(error);
+  if (llvm::Error error = takeSequences(*lowered->module, compilation))
+    return std::move(error);
   if (llvm::Error error = lower(*lowered->module, last, compilation.target))
     return std::move(error);
   return lowered;
@@ -180,8 +208,7 @@ Expected<GeneratedModule> generate(const Compilation &compilation) {
   auto plan = module->getAttrOfType<mlir::StringAttr>("rapt.plan");
   auto contiguous =
       module->getAttrOfType<mlir::DenseBoolArrayAttr>("rapt.contiguous");
-  size_t tensors =
-      compilation.spec.arguments.size() + compilation.spec.results.size();
+  size_t tensors = compilation.countTensors();
   auto listed = module->getAttrOfType<mlir::DenseBoolArrayAttr>("rapt.listed");
   if (!launches || !tables || !listed || !form || !plan || !contiguous ||
       contiguous.asArrayRef().size() != tensors)

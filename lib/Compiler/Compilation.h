@@ -20,8 +20,17 @@ struct Compilation {
   const Spec::Source *source = nullptr; ///< Not owned.
   frontend::Spec spec;
   target::CpuTarget target;
+  /// What the kernel takes after the arguments of the spec.
+  SequenceForm sequences;
+  std::vector<frontend::TensorSignature> sequenceArguments;
   /// Everything that the code depends on, as text.
   std::string cacheKey;
+
+  /// Arguments, further ones and results.
+  size_t countTensors() const {
+    return spec.arguments.size() + sequenceArguments.size() +
+           spec.results.size();
+  }
 };
 
 /// Everything that needs no dialect: milliseconds at most.

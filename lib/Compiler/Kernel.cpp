@@ -5,17 +5,19 @@
 #include "rapt/Kernel.h"
 #include "lib/Codegen/Codegen.h"
 #include "lib/Compiler/CallArguments.h"
+#include "lib/Compiler/CallPlan.h"
 #include "lib/Compiler/CodedError.h"
 #include "lib/Compiler/Compilation.h"
 #include "lib/Compiler/ReadRunTables.h"
 #include "lib/Compiler/WorkspacePool.h"
-#include "lib/Runtime/FlushSubnormals.h"
 #include "lib/Runtime/KernelCache.h"
 #include "lib/Runtime/KernelLoader.h"
 #include "lib/Runtime/ThreadPool.h"
 #include "llvm/IR/LLVMContext.h"
 #include "llvm/IR/Module.h"
 #include "llvm/Support/MemoryBuffer.h"
+#include <mutex>
+#include <optional>
 
 using llvm::Expected;
 using llvm::StringRef;
@@ -24,16 +26,38 @@ namespace rapt {
 
 struct Kernel::Implementation {
   KernelManifest manifest;
-  CallSignature call;
+  CallSignature call; ///< of what the spec reads and gives
+  SequenceForm form;
   std::unique_ptr<runtime::LoadedKernel> code;
   bool isFromCache = false;
   std::vector<std::string> warnings;
   mutable WorkspacePool workspaces;
 
-  /// A workspace in which the call is planned. A mask that leaves more runs
-  /// than expected is planned again with the memory that they need.
-  Expected<WorkspacePool::Lease> plan(const int64_t *words) const;
+  /// A call whose tensors are checked.
+  struct BoundCall {
+    std::optional<SequenceLayout> layout; ///< of a kernel for sequences
+    CallArguments arguments;
+  };
+  Expected<std::optional<SequenceLayout>>
+  makeLayout(const Sequences *sequences) const;
+  /// Plans it. Fails on what is wrong with the sequences.
+  Expected<CallPlan> plan(BoundCall bound, const Sequences *sequences,
+                          ItemRunner runner) const;
 };
+
+struct Plan::Implementation {
+  /// Keeps the code and the memory of the workspace.
+  std::shared_ptr<const void> kernel;
+  CallPlan call;
+  std::mutex mutex;
+
+  Implementation(std::shared_ptr<const void> kernel, CallPlan call)
+      : kernel(std::move(kernel)), call(std::move(call)) {}
+};
+
+int64_t Plan::getBytes() const {
+  return implementation ? implementation->call.getBytes() : 0;
+}
 
 //===----------------------------------------------------------------------===//
 // Compiling
@@ -101,10 +125,9 @@ Result<Kernel> Kernel::compile(const Spec &spec,
   std::optional<runtime::KernelCache> cache;
   if (options.useCache) {
     cache.emplace(options.cacheDirectory);
-    if (auto cached = findCached(*cache, compilation->cacheKey,
-                                 compilation->spec.arguments.size() +
-                                     compilation->spec.results.size(),
-                                 kernel->warnings)) {
+    if (auto cached =
+            findCached(*cache, compilation->cacheKey,
+                       compilation->countTensors(), kernel->warnings)) {
       auto code =
           runtime::LoadedKernel::load(std::move(cached->object), symbol);
       if (code) {
@@ -134,8 +157,13 @@ Result<Kernel> Kernel::compile(const Spec &spec,
       return toError(code.takeError());
     kernel->code = std::move(*code);
   }
+  // What a kernel for sequences takes besides is laid out by the call itself.
+  std::vector<bool> contiguous = kernel->manifest.facts.contiguous;
+  auto hidden = contiguous.begin() + compilation->spec.arguments.size();
+  contiguous.erase(hidden, hidden + compilation->sequenceArguments.size());
   kernel->call = {compilation->spec.arguments, compilation->spec.results,
-                  kernel->manifest.facts.contiguous};
+                  std::move(contiguous)};
+  kernel->form = options.sequences;
   Kernel result;
   result.implementation = std::move(kernel);
   return result;
@@ -145,77 +173,156 @@ Result<Kernel> Kernel::compile(const Spec &spec,
 // Running
 //===----------------------------------------------------------------------===//
 
-Expected<WorkspacePool::Lease>
-Kernel::Implementation::plan(const int64_t *words) const {
-  const runtime::KernelEntries &entries = code->getEntries();
-  int64_t bytes = entries.workspace(words);
-  for (;;) {
-    WorkspacePool::Lease workspace = workspaces.take(bytes);
-    if (!workspace.getData())
-      return makeError(ErrorCode::InvalidArgument,
-                       "not enough memory for a workspace of " +
-                           llvm::Twine(bytes) + " bytes");
-    bytes = entries.plan(words, workspace.getData(), workspace.getBytes());
-    if (bytes <= workspace.getBytes())
-      return workspace;
+static Result<void> checkThreads(const RunOptions &options) {
+  constexpr unsigned maxThreads = 1024;
+  if (options.threads <= maxThreads)
+    return {};
+  return Error{ErrorCode::InvalidArgument,
+               "threads is " + std::to_string(options.threads) +
+                   ", expected at most " + std::to_string(maxThreads)};
+}
+
+/// What runs items as the caller asks for.
+static auto makeRunner(const RunOptions &options) {
+  return [&options](int64_t count,
+                    const std::function<void(int64_t, int64_t)> &task) {
+    Executor &executor = options.executor
+                             ? *options.executor
+                             : runtime::ThreadPool::shared(options.threads);
+    executor.run(count, task);
+  };
+}
+
+Expected<std::optional<SequenceLayout>>
+Kernel::Implementation::makeLayout(const Sequences *sequences) const {
+  if (!form.isAny() && !sequences)
+    return std::nullopt;
+  auto layout =
+      SequenceLayout::create(call, form, sequences ? *sequences : Sequences());
+  if (!layout)
+    return layout.takeError();
+  return std::move(*layout);
+}
+
+Expected<CallPlan> Kernel::Implementation::plan(BoundCall bound,
+                                                const Sequences *sequences,
+                                                ItemRunner runner) const {
+  llvm::ArrayRef<int64_t> words = bound.arguments.words;
+  std::optional<CallPlan> plan;
+  if (bound.layout) {
+    auto made = CallPlan::create(std::move(*bound.layout),
+                                 sequences ? *sequences : Sequences(), words);
+    if (!made)
+      return made.takeError();
+    plan.emplace(std::move(*made));
+  } else {
+    plan.emplace(words);
   }
+  if (llvm::Error error = plan->plan(
+          code->getEntries(), manifest.facts.launches, workspaces, runner))
+    return std::move(error);
+  return std::move(*plan);
 }
 
 Result<void> Kernel::run(const std::vector<NamedTensor> &arguments,
                          const TensorView &out, const TensorView *lse,
                          const RunOptions &options) const {
-  constexpr unsigned maxThreads = 1024;
-  if (options.threads > maxThreads)
-    return Error{ErrorCode::InvalidArgument,
-                 "threads is " + std::to_string(options.threads) +
-                     ", expected at most " + std::to_string(maxThreads)};
-  Expected<CallArguments> bound =
-      bindArguments(implementation->call, arguments, out, lse);
+  if (Result<void> checked = checkThreads(options); !checked)
+    return checked.error();
+  auto layout = implementation->makeLayout(options.sequences);
+  if (!layout)
+    return toError(layout.takeError());
+  const CallSignature &signature =
+      *layout ? (*layout)->getSignature() : implementation->call;
+  Expected<CallArguments> bound = bindArguments(signature, arguments, out, lse);
   if (!bound)
     return toError(bound.takeError());
   if (bound->isEmpty)
     return {};
+  auto runner = makeRunner(options);
+  auto plan = implementation->plan({std::move(*layout), std::move(*bound)},
+                                   options.sequences, runner);
+  if (!plan)
+    return toError(plan.takeError());
+  plan->run(implementation->code->getEntries(), runner);
+  return {};
+}
 
-  auto workspace = implementation->plan(bound->words.data());
-  if (!workspace)
-    return toError(workspace.takeError());
-  void *memory = workspace->getData();
-  const int64_t *words = bound->words.data();
-  const runtime::KernelEntries &entries = implementation->code->getEntries();
-  int64_t launches = implementation->manifest.facts.launches;
-  Executor &executor = options.executor
-                           ? *options.executor
-                           : runtime::ThreadPool::shared(options.threads);
-  for (int64_t launch = 0; launch < launches; ++launch) {
-    int64_t items = static_cast<const int64_t *>(memory)[launch];
-    if (items > 0)
-      executor.run(items, [&](int64_t first, int64_t last) {
-        runtime::FlushSubnormals flush;
-        entries.run(words, memory, launch, first, last);
-      });
-  }
+Result<Plan> Kernel::plan(const std::vector<NamedTensor> &arguments,
+                          const RunOptions &options) const {
+  if (Result<void> checked = checkThreads(options); !checked)
+    return checked.error();
+  auto layout = implementation->makeLayout(options.sequences);
+  if (!layout)
+    return toError(layout.takeError());
+  Expected<CallArguments> bound = bindForPlan(
+      *layout ? (*layout)->getSignature() : implementation->call, arguments);
+  if (!bound)
+    return toError(bound.takeError());
+  auto planned = implementation->plan({std::move(*layout), std::move(*bound)},
+                                      options.sequences, makeRunner(options));
+  if (!planned)
+    return toError(planned.takeError());
+  Plan plan;
+  plan.implementation = std::make_shared<Plan::Implementation>(
+      implementation, std::move(*planned));
+  return plan;
+}
+
+Result<void> Kernel::run(const Plan &plan,
+                         const std::vector<NamedTensor> &arguments,
+                         const TensorView &out, const TensorView *lse,
+                         const RunOptions &options) const {
+  if (Result<void> checked = checkThreads(options); !checked)
+    return checked.error();
+  if (!plan.implementation || plan.implementation->kernel != implementation)
+    return Error{ErrorCode::InvalidArgument,
+                 "the plan is not one of this kernel"};
+  CallPlan &call = plan.implementation->call;
+  const SequenceLayout *layout = call.getLayout();
+  const CallSignature &signature =
+      layout ? layout->getSignature() : implementation->call;
+  Expected<CallArguments> bound = bindArguments(signature, arguments, out, lse);
+  if (!bound)
+    return toError(bound.takeError());
+  if (bound->isEmpty)
+    return {};
+  std::lock_guard<std::mutex> lock(plan.implementation->mutex);
+  if (llvm::Error error = call.setWords(bound->words, signature))
+    return toError(std::move(error));
+  call.run(implementation->code->getEntries(), makeRunner(options));
   return {};
 }
 
 Result<std::vector<RunTable>>
 Kernel::planRuns(const std::vector<NamedTensor> &arguments) const {
+  if (implementation->form.isAny())
+    return Error{ErrorCode::NotSupported,
+                 "the runs of a kernel for sequences are those of each "
+                 "sequence; ask a kernel without them"};
   Expected<CallArguments> bound = bindForPlan(implementation->call, arguments);
   if (!bound)
     return toError(bound.takeError());
-  auto workspace = implementation->plan(bound->words.data());
-  if (!workspace)
-    return toError(workspace.takeError());
+  auto plan = implementation->plan({std::nullopt, std::move(*bound)}, nullptr,
+                                   makeRunner({}));
+  if (!plan)
+    return toError(plan.takeError());
   const LoweringFacts &facts = implementation->manifest.facts;
   std::vector<RunTable> tables =
-      readRunTables(workspace->getData(), facts.launches, facts.tables);
+      readRunTables(plan->getWorkspace(), facts.launches, facts.tables);
   for (auto [table, isListed] : llvm::zip_equal(tables, facts.listed))
     table.isListed = isListed;
   return tables;
 }
 
 Result<std::vector<int64_t>>
-Kernel::getResultSizes(const std::vector<NamedTensor> &arguments) const {
-  const CallSignature &call = implementation->call;
+Kernel::getResultSizes(const std::vector<NamedTensor> &arguments,
+                       const Sequences *sequences) const {
+  auto layout = implementation->makeLayout(sequences);
+  if (!layout)
+    return toError(layout.takeError());
+  const CallSignature &call =
+      *layout ? (*layout)->getSignature() : implementation->call;
   auto matched = matchArguments(call.arguments, arguments);
   if (!matched)
     return toError(matched.takeError());
@@ -223,6 +330,9 @@ Kernel::getResultSizes(const std::vector<NamedTensor> &arguments) const {
   for (auto [argument, view] : llvm::zip_equal(call.arguments, *matched))
     if (llvm::Error error = extents.setTensor(argument, view->sizes))
       return toError(std::move(error));
+  if (sequences && sequences->pageTable)
+    if (!sequences->pageTable->sizes.empty())
+      extents.setDefault("batch", sequences->pageTable->sizes[0]);
   if (llvm::Error error = extents.check())
     return toError(std::move(error));
   auto sizes = extents.getSizes(call.results.front());

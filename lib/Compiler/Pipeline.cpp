@@ -32,29 +32,12 @@ std::unique_ptr<MLIRContext> createContext() {
   return context;
 }
 
-llvm::Error lower(ModuleOp module, Stage last,
-                  const target::CpuTarget &target) {
-  if (last == Stage::Attn)
-    return llvm::Error::success();
-  if (llvm::Error error = tuning::assignPlans(module, target))
-    return error;
-  PassManager passes(module.getContext(), ModuleOp::getOperationName());
+/// Runs passes; what they report is the error.
+static llvm::Error runPasses(PassManager &passes, ModuleOp module) {
 #ifdef NDEBUG
   // Half of the time of small modules.
   passes.enableVerifier(false);
 #endif
-  passes.addPass(createAttnToTile());
-  passes.addPass(createCSEPass());
-  passes.addPass(createCanonicalizerPass());
-  if (last >= Stage::Vector) {
-    passes.addPass(createTileToVector(target.getLanes32()));
-    passes.addPass(createCanonicalizerPass());
-    passes.addPass(createCSEPass());
-  }
-  if (last >= Stage::LLVM) {
-    passes.addPass(createLowerToLLVM());
-    passes.addPass(createCSEPass());
-  }
   std::string reports;
   ScopedDiagnosticHandler handler(
       module.getContext(), [&](Diagnostic &diagnostic) {
@@ -67,6 +50,34 @@ llvm::Error lower(ModuleOp module, Stage last,
   if (succeeded(passes.run(module)))
     return llvm::Error::success();
   return llvm::createStringError(reports.empty() ? "a pass failed" : reports);
+}
+
+llvm::Error runPass(ModuleOp module, std::unique_ptr<Pass> pass) {
+  PassManager passes(module.getContext(), ModuleOp::getOperationName());
+  passes.addPass(std::move(pass));
+  return runPasses(passes, module);
+}
+
+llvm::Error lower(ModuleOp module, Stage last,
+                  const target::CpuTarget &target) {
+  if (last == Stage::Attn)
+    return llvm::Error::success();
+  if (llvm::Error error = tuning::assignPlans(module, target))
+    return error;
+  PassManager passes(module.getContext(), ModuleOp::getOperationName());
+  passes.addPass(createAttnToTile());
+  passes.addPass(createCSEPass());
+  passes.addPass(createCanonicalizerPass());
+  if (last >= Stage::Vector) {
+    passes.addPass(createTileToVector(target.getLanes32()));
+    passes.addPass(createCanonicalizerPass());
+    passes.addPass(createCSEPass());
+  }
+  if (last >= Stage::LLVM) {
+    passes.addPass(createLowerToLLVM());
+    passes.addPass(createCSEPass());
+  }
+  return runPasses(passes, module);
 }
 
 llvm::Expected<std::unique_ptr<llvm::Module>>

@@ -11,6 +11,7 @@
 
 #include "lib/Target/Target.h"
 #include "mlir/IR/BuiltinOps.h"
+#include "mlir/Pass/Pass.h"
 #include "llvm/Support/Error.h"
 #include <memory>
 #include <string>
@@ -28,6 +29,9 @@ enum class Stage { Attn, Tile, Vector, LLVM };
 /// A context with every dialect of the road, without threads of its own: a
 /// kernel is too small for them.
 std::unique_ptr<mlir::MLIRContext> createContext();
+
+/// Runs one pass. What it reports is in the error.
+llvm::Error runPass(mlir::ModuleOp module, std::unique_ptr<mlir::Pass> pass);
 
 /// Lowers `module`, which is at Stage::Attn, down to `last`. What passes report
 /// is in the error.

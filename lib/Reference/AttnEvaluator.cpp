@@ -161,7 +161,7 @@ private:
 Expected<AttnEvaluator>
 AttnEvaluator::create(mlir::func::FuncOp spec,
                       llvm::ArrayRef<NamedTensor> tensors, Precision precision,
-                      unsigned threads) {
+                      unsigned threads, Placement placement) {
   if (threads == 0)
     threads = std::max(1u, std::thread::hardware_concurrency());
   std::unique_ptr<Implementation> implementation;
@@ -169,6 +169,7 @@ AttnEvaluator::create(mlir::func::FuncOp spec,
     implementation = std::make_unique<TypedImplementation<double>>(threads);
   else
     implementation = std::make_unique<TypedImplementation<float>>(threads);
+  implementation->graph.placement = placement;
   if (Error error = implementation->build(spec, tensors))
     return error;
   return AttnEvaluator(std::move(implementation));

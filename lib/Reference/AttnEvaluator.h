@@ -50,10 +50,13 @@ public:
   /// to the tensors of the same names, which must outlive the evaluator; the
   /// spec need not. Fails on a missing tensor, on one of the wrong element
   /// type, rank or extent, and on an operation that is not part of a spec.
-  /// `threads` = 0 takes one per core.
+  /// `threads` = 0 takes one per core. The positions of `placement` must
+  /// outlive the evaluator, too; there is one for each query, and no
+  /// recurrence, set of keys or other value of all queries is evaluated with
+  /// them.
   static llvm::Expected<AttnEvaluator>
   create(mlir::func::FuncOp spec, llvm::ArrayRef<NamedTensor> tensors,
-         Precision precision, unsigned threads = 0);
+         Precision precision, unsigned threads = 0, Placement placement = {});
   AttnEvaluator(AttnEvaluator &&);
   AttnEvaluator &operator=(AttnEvaluator &&);
   ~AttnEvaluator();

@@ -272,7 +272,13 @@ template <typename Op> Error GraphBuilder::setShape(Op op, Shape &shape) {
     return error;
   if (Error error = get(op.getQueryCount(), shape.queries))
     return error;
-  return get(op.getKeyCount(), shape.keys);
+  if (Error error = get(op.getKeyCount(), shape.keys))
+    return error;
+  shape.placement = graph.placement;
+  auto given = static_cast<int64_t>(shape.placement.positions.size());
+  if (given > 0 && given != shape.queries)
+    return makeError("there is not one position for each query");
+  return Error::success();
 }
 
 Error GraphBuilder::setCaptures(OperandRange captures, Node &node) {
@@ -447,6 +453,8 @@ Error GraphBuilder::buildAttend(attn::AttendOp op) {
 }
 
 Error GraphBuilder::buildWhole(Operation *op) {
+  if (!graph.placement.positions.empty())
+    return makeError("a value of all queries is not evaluated at positions");
   auto find = [&](Value value) -> Expected<int64_t> {
     auto known = extents.find(value);
     if (known == extents.end() || known->second < 0)
@@ -555,6 +563,8 @@ Error GraphBuilder::finishScan(Operation *op, const ScanNode &node) {
 
 Error GraphBuilder::buildScan(attn::ScanOp op) {
   ScanNode node;
+  if (!graph.placement.positions.empty())
+    return makeError("a recurrence is not evaluated at positions");
   if (Error error = setScan(op, node))
     return error;
   auto body = compileStep(op.getBody(), node.captures.size());
@@ -566,6 +576,8 @@ Error GraphBuilder::buildScan(attn::ScanOp op) {
 
 Error GraphBuilder::buildAffineScan(attn::AffineScanOp op) {
   ScanNode node;
+  if (!graph.placement.positions.empty())
+    return makeError("a recurrence is not evaluated at positions");
   if (Error error = setScan(op, node))
     return error;
   auto step = compileStep(op.getStep(), node.captures.size());

@@ -26,6 +26,13 @@ void parallelFor(int64_t count, unsigned threads,
 /// The extents `shape(B, H, M, N)` of an operation.
 struct Shape {
   int64_t batch = 0, heads = 0, queries = 0, keys = 0;
+  Placement placement = {};
+
+  /// The position of a query.
+  int64_t getPosition(int64_t row) const {
+    return placement.positions.empty() ? row + keys - queries
+                                       : placement.positions[row];
+  }
 };
 
 struct Node;
@@ -50,7 +57,8 @@ struct Node {
   bool readsAttend = false; ///< an attend is computed on the way to a row
 
   Surroundings getSurroundings() const {
-    return {captures, shape.heads, shape.queries, shape.keys};
+    return {captures, shape.heads, shape.queries, shape.keys,
+            shape.placement.sequence};
   }
 };
 
@@ -91,7 +99,8 @@ struct ScanNode {
   std::vector<support::ElementType> outputTypes;
 
   Surroundings getSurroundings() const {
-    return {captures, shape.heads, shape.queries, shape.keys};
+    return {captures, shape.heads, shape.queries, shape.keys,
+            shape.placement.sequence};
   }
 };
 
@@ -110,6 +119,7 @@ struct MergeNode : Node {
 /// The operations of a spec. `results` are the source of the output and, if the
 /// spec returns it, the node whose log-sum-exp is the second result.
 struct Graph {
+  Placement placement; ///< of all loops
   std::vector<std::unique_ptr<Node>> nodes;
   Source output;
   support::ElementType outputType = support::ElementType::F32;

@@ -147,6 +147,7 @@ struct Instruction {
 struct Surroundings {
   llvm::ArrayRef<TensorView> captures;
   int64_t heads = 1, queries = 0, keys = 0;
+  int64_t firstBatch = 0; ///< see Placement
 };
 
 /// Chooses opcode, predicate and widths for an operation of arith, math or attn

@@ -22,7 +22,7 @@ struct Mask {
   MaskedLoop loop;
 
   Surroundings getSurroundings() const {
-    return {captures, loop.heads, loop.queries, loop.keys};
+    return {captures, loop.heads, loop.queries, loop.keys, /*firstBatch=*/0};
   }
 };
 

@@ -79,8 +79,7 @@ void PairEvaluator<Real>::start(Activation &activation) {
   activation.h = h;
   activation.row = row;
   cells[program.getArgument(2)].integer = row;
-  cells[program.getArgument(3)].integer =
-      row + operands.shape.keys - operands.shape.queries;
+  cells[program.getArgument(3)].integer = operands.shape.getPosition(row);
   program.run(Level::Row, cells, around);
 }
 

@@ -21,7 +21,8 @@ struct PairOperands {
   std::vector<TensorView> queries, keys, captures;
 
   Surroundings getSurroundings() const {
-    return {captures, shape.heads, shape.queries, shape.keys};
+    return {captures, shape.heads, shape.queries, shape.keys,
+            shape.placement.sequence};
   }
 };
 

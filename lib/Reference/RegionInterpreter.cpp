@@ -477,8 +477,8 @@ template <typename Real> void Interpreter<Real>::runSurroundings() {
   case Opcode::Uniform:
     for (int32_t k = 0; k < instruction.count; ++k)
       result()[k].real = static_cast<Real>(uniform(
-          operand(0)[k].integer, operand(1)[k].integer, operand(2)[k].integer,
-          operand(3)[k].integer, operand(4)[k].integer));
+          operand(0)[k].integer, operand(1)[k].integer + around.firstBatch,
+          operand(2)[k].integer, operand(3)[k].integer, operand(4)[k].integer));
     return;
   case Opcode::ReadEach:
     return readEach();

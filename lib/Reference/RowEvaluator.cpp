@@ -147,8 +147,7 @@ void RowEvaluator<Real>::computeMap(const MapNode &node, int64_t b, int64_t h,
   Activation &body = getState(node).body;
   start(body, node.body, around, b, h);
   Cell<Real> *cells = body.cells.data();
-  int64_t position =
-      node.overKeys ? n : n + node.shape.keys - node.shape.queries;
+  int64_t position = node.overKeys ? n : node.shape.getPosition(n);
   cells[node.body.getArgument(2)].integer = n;
   cells[node.body.getArgument(3)].integer = position;
   for (auto [index, source] : llvm::enumerate(node.rows)) {
@@ -205,7 +204,7 @@ template <typename Real>
 void RowEvaluator<Real>::selectPairs(const AttendNode &node, State &state,
                                      int64_t b, int64_t h, int64_t n) {
   Surroundings around = node.getSurroundings();
-  int64_t i = n + node.shape.keys - node.shape.queries;
+  int64_t i = node.shape.getPosition(n);
   bool maskReadsDots = false;
   if (node.mask)
     for (unsigned p = 0; p < state.dots.size(); ++p)
@@ -339,11 +338,10 @@ void RowEvaluator<Real>::computeAttend(const AttendNode &node, int64_t b,
   }
   if (node.sink) {
     start(state.sink, *node.sink, node.getSurroundings(), b, h);
-    startRow(state.sink, node.getSurroundings(), n,
-             n + node.shape.keys - node.shape.queries);
+    startRow(state.sink, node.getSurroundings(), n, node.shape.getPosition(n));
   }
   if (node.carry)
-    carryTo(node, state, b, h, n + node.shape.keys - node.shape.queries);
+    carryTo(node, state, b, h, node.shape.getPosition(n));
   selectPairs(node, state, b, h, n);
   state.out.assign(node.features, 0);
   state.magnitude.assign(node.features, 0);

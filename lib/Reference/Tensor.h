@@ -46,6 +46,15 @@ struct NamedTensor {
   TensorView view;
 };
 
+/// Of which sequence of a batch a spec is evaluated, where it is evaluated for
+/// one at a time, and where its queries stand.
+struct Placement {
+  /// Added to the number of the batch in the counter of `uniform`.
+  int64_t sequence = 0;
+  /// The position of each query; empty: the last one stands at the last key.
+  llvm::ArrayRef<int64_t> positions;
+};
+
 } // namespace rapt::reference
 
 #endif // RAPT_LIB_REFERENCE_TENSOR_H

@@ -246,8 +246,11 @@ Error TileEvaluator<Real>::runTabulate(tile::TabulateOp op,
   int64_t batches = values.getInteger(op.getBatches());
   int64_t heads = values.getInteger(op.getHeads());
   int64_t length = values.getInteger(op.getLength());
+  auto view = cast<tile::ViewType>(op.getResult().getType());
   ViewValue table =
-      makeTable({batches, heads, length}, support::ElementType::I64);
+      makeTable({batches, heads, length}, view.getElementType().isInteger(32)
+                                              ? support::ElementType::I32
+                                              : support::ElementType::I64);
   Block &body = op.getBody().front();
   int64_t place = 0;
   for (int64_t batch = 0; batch < batches; ++batch)

@@ -198,10 +198,11 @@ std::vector<reference::TensorView> SpecCase::views() const {
   return result;
 }
 
-reference::AttnEvaluator SpecCase::evaluator(reference::Precision precision) {
+reference::AttnEvaluator SpecCase::evaluator(reference::Precision precision,
+                                             reference::Placement placement) {
   auto function = *evaluated->getOps<mlir::func::FuncOp>().begin();
-  return llvm::cantFail(
-      reference::AttnEvaluator::create(function, named(), precision, 1));
+  return llvm::cantFail(reference::AttnEvaluator::create(
+      function, named(), precision, 1, placement));
 }
 
 std::vector<reference::RowIndex> SpecCase::allRows() const {

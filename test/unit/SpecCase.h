@@ -75,7 +75,8 @@ public:
   SpecTensor *find(llvm::StringRef name);
   std::vector<reference::NamedTensor> named() const;
   std::vector<reference::TensorView> views() const;
-  reference::AttnEvaluator evaluator(reference::Precision precision);
+  reference::AttnEvaluator evaluator(reference::Precision precision,
+                                     reference::Placement placement = {});
   std::vector<reference::RowIndex> allRows() const;
   /// Name, shape, type and seed, for messages.
   std::string describe() const;

@@ -266,6 +266,22 @@ LogicalResult AxisOp::verify() {
   return success();
 }
 
+LogicalResult ListRowsOp::verify() {
+  // list_rows_c1
+  auto list = cast<RankedTensorType>(getList().getType());
+  if (list.getRank() != 1 || !list.getElementType().isInteger(32))
+    return emitOpError() << "list must be a tensor of i32 of rank 1, got "
+                         << list;
+  // list_rows_c2
+  auto source = cast<RankedTensorType>(getSource().getType());
+  int64_t rank = source.getRank();
+  if ((rank != 3 && rank != 4) || !source.isDynamicDim(rank - 2))
+    return emitOpError() << "source must have rank 3 or 4 and a dynamic number "
+                            "of rows, got "
+                         << source;
+  return success();
+}
+
 LogicalResult UnsqueezeOp::verify() {
   auto source = cast<RankedTensorType>(getSource().getType());
   // unsqueeze_c1

@@ -241,6 +241,22 @@ def Attn_UnsqueezeOp : Attn_Op<"unsqueeze", [Pure]> {
   let hasVerifier = 1;
 }
 
+def Attn_ListRowsOp : Attn_Op<"list_rows", [Pure, AllTypesMatch<["source", "result"]>]> {
+  let summary = "The rows of a tensor that a list names";
+  let description = [{
+    Of a tensor `[..., rows, features]`: `result[..., n, :] = source[..., list[n], :]`. The
+    result has as many rows as the list, whose elements are rows of the source. A cache in
+    pages is read in this way.
+
+    - (C1) the list is a tensor of i32 of rank 1.
+    - (C2) the source has rank 3 or 4 and a dynamic number of rows.
+  }];
+  let arguments = (ins AnyRankedTensor:$source, AnyRankedTensor:$list);
+  let results = (outs AnyRankedTensor:$result);
+  let assemblyFormat = "$source `by` $list attr-dict `:` type($source) `,` type($list)";
+  let hasVerifier = 1;
+}
+
 //===----------------------------------------------------------------------===//
 // Inside regions
 //===----------------------------------------------------------------------===//

@@ -74,4 +74,26 @@ def RecurSeparableWeights : Pass<"attn-recur-separable-weights"> {
                            "::mlir::math::MathDialect"];
 }
 
+def TakeSequences : Pass<"attn-take-sequences", "::mlir::ModuleOp"> {
+  let summary = "Take the sequence of a batch, its pages and its positions as arguments";
+  let description = [{
+    A spec says nothing of how its tokens lie in memory and where its queries stand. For callers who do, every spec gets further
+    arguments, in this order:
+
+        tensor<?xi32> [keys]      for every argument in `paged`: the row that each key is. The argument itself
+                                  is `[batch, heads, rows, features]` or `[batch, rows, features]` then
+        tensor<?xi32> [queries]   with `positions`: the position of each query, which regions read in the
+                                  place of the one that follows from the lengths
+        tensor<i32>               which sequence of the batch this is, in the place of the batch in the counter of
+                                  `attn.uniform`; everything else has a batch of 1
+
+    Needs: of loops over tokens only `attn.attend` without a carry and `attn.map`. Ensures: nothing. Cost: linear in the regions.
+  }];
+  let options = [
+    ListOption<"paged", "paged", "std::string", "arguments whose rows lie in pages">,
+    Option<"positions", "positions", "bool", "false", "positions of queries are given">
+  ];
+  let dependentDialects = ["::rapt::attn::AttnDialect"];
+}
+
 #endif // RAPT_DIALECTS_ATTN_TRANSFORMS_PASSES

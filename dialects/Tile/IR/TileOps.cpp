@@ -144,7 +144,9 @@ static LogicalResult verifyTable(Operation *op, StringRef name, ViewType view,
 
 LogicalResult TabulateOp::verify() {
   // tabulate_c2
-  if (failed(verifyTable(*this, "result", getResult().getType(), 64)))
+  auto view = cast<ViewType>(getResult().getType());
+  bool isNarrow = view.getElementType().isInteger(32);
+  if (failed(verifyTable(*this, "result", view, isNarrow ? 32 : 64)))
     return failure();
   // tabulate_c1
   SmallVector<Type> arguments(3, IndexType::get(getContext()));

@@ -260,7 +260,7 @@ def Tile_TabulateOp : Tile_Op<"tabulate", [
     is planned.
 
     - (C1) the region has three arguments of type index and yields an i64.
-    - (C2) the result is a view of i64 of rank 3.
+    - (C2) the result is a view of i64 of rank 3, or of i32, to which integers are cut.
   }];
   let arguments = (ins Index:$batches, Index:$heads, Index:$length);
   let results = (outs Tile_ViewType:$result);

@@ -59,7 +59,7 @@ private:
   Value load(Value view, Value first, int64_t rows, int64_t columns,
              bool isInside);
   Value loadList(Value list, Value first, int64_t count, bool isInside);
-  Value listed(Value view, Value list);
+  Value rowsOfKeys(Value tensor, size_t number);
   void prefetch(Value rows, bool isForStore);
   Value scaled(Value maximum);
   Value safe(Value maximum);
@@ -125,15 +125,15 @@ void AttendKernel::loadQueries() {
     keyList = getListOfItem(scope, lists.keys);
   if (lists.segments)
     segmentList = getListOfItem(scope, lists.segments);
-  for (auto [query, key] : llvm::zip(op.getQueries(), op.getKeys())) {
+  for (auto [n, query, key] : llvm::enumerate(op.getQueries(), op.getKeys())) {
     int64_t dim = cast<RankedTensorType>(query.getType()).getDimSize(3);
-    Value rows = listed(scope.rowsOfItem(query), queryList);
+    Value rows = scope.rowsOfItem(query, queryList);
     if (queryList)
       prefetch(rows, /*isForStore=*/false);
     queryTiles.push_back(load(rows, first, tq, dim, /*isInside=*/false));
-    keyViews.push_back(listed(scope.rowsOfItem(key), keyList));
+    keyViews.push_back(rowsOfKeys(key, n));
   }
-  valueView = listed(scope.rowsOfItem(op.getValues()), keyList);
+  valueView = rowsOfKeys(op.getValues(), op.getKeys().size());
 }
 
 /// Scattered rows of this block of queries.
@@ -142,16 +142,10 @@ void AttendKernel::prefetch(Value rows, bool isForStore) {
                            isForStore);
 }
 
-/// The rows of a view in the order of a list, if there is one.
-Value AttendKernel::listed(Value view, Value list) {
-  if (!list)
-    return view;
-  auto type = cast<tile::ViewType>(view.getType());
-  return tile::ListRowsOp::create(
-      builder, scope.location,
-      tile::ViewType::get(builder.getContext(), type.getElementType(),
-                          type.getRank(), tile::RowMap::Listed),
-      view, list);
+/// Operand `number` of those with rows of keys, in the order of the keys.
+Value AttendKernel::rowsOfKeys(Value tensor, size_t number) {
+  Value rows = number < lists.rows.size() ? lists.rows[number] : Value();
+  return scope.rowsOfItem(tensor, rows ? getListOfItem(scope, rows) : keyList);
 }
 
 Value AttendKernel::loadList(Value list, Value first, int64_t count,
@@ -526,7 +520,7 @@ void AttendKernel::finish(ValueRange carried, Value out, Value lse) {
                            });
   }
   tile::StoreOp::create(builder, scope.location, tile::StoreMode::Set, result,
-                        listed(out, queryList),
+                        scope.listed(out, queryList),
                         ValueRange{first, scope.index(0)});
   Value logSum;
   if (isSoftmax)
@@ -547,14 +541,14 @@ void AttendKernel::finish(ValueRange carried, Value out, Value lse) {
   else
     logSum = scope.splat(scope.real(0), {tq});
   tile::StoreOp::create(builder, scope.location, tile::StoreMode::Set, logSum,
-                        listed(lse, queryList), ValueRange{first});
+                        scope.listed(lse, queryList), ValueRange{first});
 }
 
 LogicalResult AttendKernel::emit(Value table, Value out, Value lse) {
   chooseScale();
   loadQueries();
   if (queryList)
-    prefetch(listed(out, queryList), /*isForStore=*/true);
+    prefetch(scope.listed(out, queryList), /*isForStore=*/true);
   SmallVector<Value> initial;
   if (failed(getInitial(initial)))
     return failure();

@@ -111,6 +111,11 @@ LogicalResult ProgramBuilder::buildOperation(Operation *op) {
         bindUnsqueezed(op);
         return success();
       })
+      .Case([&](attn::ListRowsOp op) {
+        places[op] = places.at(op.getSource());
+        places[op].rows = places.at(op.getList()).view;
+        return success();
+      })
       .Case([&](attn::AttendOp op) { return buildAttend(op); })
       .Case([&](attn::MapOp op) { return buildMap(op); })
       .Default([&](Operation *op) {
@@ -176,8 +181,12 @@ LogicalResult ProgramBuilder::launch(
       arguments.push_back(view);
     return entry->second;
   };
-  for (Value operand : operands)
-    pass(places.at(operand).view);
+  for (Value operand : operands) {
+    const TensorPlace &place = places.at(operand);
+    pass(place.view);
+    if (place.rows)
+      pass(place.rows);
+  }
   for (Value view : results)
     pass(view);
   size_t firstExtra = arguments.size();
@@ -217,6 +226,8 @@ LogicalResult ProgramBuilder::launch(
   for (Value operand : operands) {
     TensorPlace place = places.at(operand);
     place.view = argument(numbers.at(place.view));
+    if (place.rows)
+      place.rows = argument(numbers.at(place.rows));
     inside.places[operand] = place;
   }
   SmallVector<Value> written;
@@ -276,9 +287,7 @@ LogicalResult ProgramBuilder::buildAttend(attn::AttendOp op) {
     }
     table = conversion::emitRunTable(whole, op, plan, lists, pyramids);
     extra = {table, lists.keyCount};
-    for (Value list : {lists.queries, lists.keys, lists.segments})
-      if (list)
-        extra.push_back(list);
+    lists.forEachList([&](Value list) { extra.push_back(list); });
   }
   order = conversion::describeOrder(lists);
   if (failed(launch(op, "attend", plan, queries, batch, heads, queries, keys,
@@ -287,10 +296,8 @@ LogicalResult ProgramBuilder::buildAttend(attn::AttendOp op) {
                       conversion::PairLists own = lists;
                       unsigned next = 3;
                       own.keyCount = table ? values[next++] : inside.keyCount;
-                      for (Value *list :
-                           {&own.queries, &own.keys, &own.segments})
-                        if (*list)
-                          *list = values[next++];
+                      own.forEachList(
+                          [&](Value &list) { list = values[next++]; });
                       return conversion::emitAttendKernel(
                           inside, op, plan, table ? values[2] : Value(), own,
                           values[0], values[1]);

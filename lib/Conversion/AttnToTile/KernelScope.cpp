@@ -32,6 +32,36 @@ Value KernelScope::extent(Value view, int64_t dimension) {
                                 dimension);
 }
 
+Value KernelScope::extent(const TensorPlace &place, int64_t d) {
+  if (place.dims[d] < 0)
+    return index(1);
+  return place.isListed(d) ? extent(place.rows, 0)
+                           : extent(place.view, place.dims[d]);
+}
+
+Value KernelScope::placeIndex(const TensorPlace &place, size_t d, Value index,
+                              Operation *above) {
+  if (!place.isListed(d))
+    return index;
+  Type i32 = builder.getI32Type(), type = index.getType();
+  Value length, none;
+  {
+    OpBuilder::InsertionGuard guard(builder);
+    if (above)
+      builder.setInsertionPoint(above);
+    length = extent(place.rows, 0);
+    if (!type.isIndex())
+      length = arith::IndexCastOp::create(builder, location, type, length);
+    none = arith::ConstantOp::create(builder, location,
+                                     builder.getI32IntegerAttr(-1));
+  }
+  // What lies outside the list reads as 0, which is a row.
+  Value isInside = arith::CmpIOp::create(
+      builder, location, arith::CmpIPredicate::ult, index, length);
+  Value row = tile::ReadOp::create(builder, location, i32, place.rows, index);
+  return arith::SelectOp::create(builder, location, isInside, row, none);
+}
+
 Value KernelScope::share(Value item, Value view, int64_t dimension, Value of) {
   if (dimension < 0)
     return index(0);
@@ -39,19 +69,34 @@ Value KernelScope::share(Value item, Value view, int64_t dimension, Value of) {
   return fold<arith::DivUIOp>(scaled, of);
 }
 
-Value KernelScope::rowsOfItem(Value tensor) {
+Value KernelScope::listed(Value view, Value list) {
+  if (!list)
+    return view;
+  auto type = cast<tile::ViewType>(view.getType());
+  return tile::ListRowsOp::create(
+      builder, location,
+      tile::ViewType::get(builder.getContext(), type.getElementType(),
+                          type.getRank(), tile::RowMap::Listed),
+      view, list);
+}
+
+Value KernelScope::rowsOfItem(Value tensor, Value list) {
   const TensorPlace &place = places.at(tensor);
   SmallVector<Value> indices;
   if (place.dims[0] >= 0)
     indices.push_back(share(batch, place.view, place.dims[0], batches));
   if (place.dims[1] >= 0)
     indices.push_back(share(head, place.view, place.dims[1], heads));
+  if (!list)
+    list = place.rows;
   if (indices.empty())
-    return place.view;
+    return listed(place.view, list);
   auto type = cast<tile::ViewType>(place.view.getType());
   auto rows = tile::ViewType::get(type.getElementType(),
                                   type.getRank() - indices.size());
-  return tile::WindowOp::create(builder, location, rows, place.view, indices);
+  return listed(
+      tile::WindowOp::create(builder, location, rows, place.view, indices),
+      list);
 }
 
 tile::TileType KernelScope::tileType(ArrayRef<int64_t> shape, Type element) {
@@ -127,8 +172,7 @@ Value evaluateShape(KernelScope &scope, Operation *op,
                                                 : scope.queryCount;
   if (auto extent = dyn_cast<attn::ExtentOp>(op)) {
     TensorPlace place = getPlace(extent.getTensor());
-    int64_t dimension = place.dims[extent.getDimension()];
-    return dimension < 0 ? scope.index(1) : scope.extent(place.view, dimension);
+    return scope.extent(place, static_cast<int64_t>(extent.getDimension()));
   }
   // The head of a region is that of the item.
   if (auto share = dyn_cast<attn::ShareOp>(op)) {
@@ -142,9 +186,10 @@ Value evaluateShape(KernelScope &scope, Operation *op,
 Value RegionCopier::read(attn::ReadOp op) {
   const TensorPlace &place = tensors.at(op.getTensor());
   SmallVector<Value> indices;
-  for (auto [dimension, index] : llvm::zip(place.dims, op.getIndices()))
-    if (dimension >= 0)
-      indices.push_back(mapping.lookup(index));
+  for (auto [d, index] : llvm::enumerate(op.getIndices()))
+    if (place.dims[d] >= 0)
+      indices.push_back(
+          scope.placeIndex(place, d, mapping.lookup(index), above));
   return tile::ReadOp::create(scope.builder, op.getLoc(), op.getType(),
                               place.view, indices);
 }

@@ -22,8 +22,16 @@ namespace rapt::conversion {
 struct TensorPlace {
   mlir::Value view;
   llvm::SmallVector<int64_t, 4> dims;
+  /// A view of i32 of rank 1: the row of `view` that each row of the tensor is,
+  /// along the dimension before the last. Null: they are the same.
+  mlir::Value rows = nullptr;
 
   bool isWhole() const { return !llvm::is_contained(dims, -1); }
+  /// Whether rows of dimension `d` of the tensor are listed.
+  bool isListed(size_t d) const {
+    auto type = llvm::cast<tile::ViewType>(view.getType());
+    return rows && dims[d] == static_cast<int64_t>(type.getRank()) - 2;
+  }
 };
 
 /// An operand of a tile.map and the dimensions of the result that it has.
@@ -54,12 +62,22 @@ public:
     return builder.createOrFold<Op>(location, a, b);
   }
   mlir::Value extent(mlir::Value view, int64_t dimension);
+  /// That of dimension `d` of the tensor; 1 if it has no memory.
+  mlir::Value extent(const TensorPlace &place, int64_t d);
+  /// The index along dimension `d` of the tensor as one of its view; one
+  /// outside stays outside. What is needed above a tile.map is put before it,
+  /// if `above` is not null.
+  mlir::Value placeIndex(const TensorPlace &place, size_t d, mlir::Value index,
+                         mlir::Operation *above);
 
   /// `item * extent / of`: the index along a shared dimension.
   mlir::Value share(mlir::Value item, mlir::Value view, int64_t dimension,
                     mlir::Value of);
-  /// The rows [length, features] of a rank 4 tensor for this item.
-  mlir::Value rowsOfItem(mlir::Value tensor);
+  /// The rows [length, features] of a rank 4 tensor for this item, in the order
+  /// of `list`, of the tensor's own if it has one, or as they lie.
+  mlir::Value rowsOfItem(mlir::Value tensor, mlir::Value list = nullptr);
+  /// The rows of a view in the order of a list; the view itself without one.
+  mlir::Value listed(mlir::Value view, mlir::Value list);
 
   tile::TileType tileType(llvm::ArrayRef<int64_t> shape, mlir::Type element);
   mlir::Value splat(mlir::Value scalar, llvm::ArrayRef<int64_t> shape);
@@ -137,6 +155,19 @@ struct PairLists {
     mlir::Value value, table;
   };
   llvm::SmallVector<Known> known;
+  /// For every tensor of rows of keys, then for the values: the rows of memory
+  /// that the keys of the list are. Null if those are the keys themselves.
+  llvm::SmallVector<mlir::Value> rows;
+
+  /// Every list that a kernel takes, in one order.
+  template <typename Callback> void forEachList(Callback callback) {
+    for (mlir::Value *list : {&queries, &keys, &segments})
+      if (*list)
+        callback(*list);
+    for (mlir::Value &list : rows)
+      if (list)
+        callback(list);
+  }
 };
 
 /// Emits, in the program, the lists for the mask of `op`.

@@ -179,11 +179,13 @@ bool MapKernel::isItemIndex(Value index) {
 LogicalResult MapKernel::convertRead(attn::ReadOp op) {
   const TensorPlace &place = tensors.at(op.getTensor());
   SmallVector<RowValue> indices;
+  SmallVector<size_t> dims; // of the tensor, for each index
   bool isUniform = true, isInside = true;
-  for (auto [dimension, index] : llvm::zip(place.dims, op.getIndices())) {
-    if (dimension < 0)
+  for (auto [d, index] : llvm::enumerate(op.getIndices())) {
+    if (place.dims[d] < 0)
       continue;
     indices.push_back(known.at(index));
+    dims.push_back(d);
     isUniform &= indices.back().isScalar();
     isInside &= isItemIndex(index);
   }
@@ -215,19 +217,23 @@ LogicalResult MapKernel::convertRead(attn::ReadOp op) {
   if (features)
     indices.push_back(
         {scope.positions(scope.index(0), features), {1}, features});
-  auto read = [&](ValueRange scalars) -> Value {
+  auto read = [&](Operation *above, ValueRange scalars) -> Value {
+    SmallVector<Value> placed(scalars);
+    for (auto [n, d] : llvm::enumerate(dims))
+      placed[n] = scope.placeIndex(place, d, placed[n], above);
     return tile::ReadOp::create(builder, op.getLoc(), element, place.view,
-                                scalars);
+                                placed);
   };
   if (isUniform && !features) {
     SmallVector<Value> scalars;
     for (const RowValue &index : indices)
       scalars.push_back(index.value);
-    known[op] = {read(scalars), {}};
+    known[op] = {read(nullptr, scalars), {}};
     return success();
   }
-  known[op] = makeMap(indices, features, element,
-                      [&](tile::MapOp, ValueRange e) { return read(e); });
+  known[op] =
+      makeMap(indices, features, element,
+              [&](tile::MapOp map, ValueRange e) { return read(map, e); });
   return success();
 }
 

@@ -39,7 +39,8 @@ struct RangeReader {
 
   analysis::Bounds read(Value tensor, ArrayRef<analysis::Bounds> indices) {
     const TensorPlace &place = places.at(tensor);
-    if (!isa<BlockArgument>(place.view))
+    // Rows that are listed are not those of a range.
+    if (!isa<BlockArgument>(place.view) || place.rows)
       return {};
     OpBuilder &builder = scope.builder;
     SmallVector<Value> exact;

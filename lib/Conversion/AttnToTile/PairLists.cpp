@@ -241,7 +241,49 @@ static LogicalResult sortByBlock(KernelScope &program, attn::AttendOp op,
   return success();
 }
 
-FailureOr<PairLists> emitPairLists(KernelScope &program, attn::AttendOp op) {
+/// Where the keys of the list lie in memory, for the operands whose rows are
+/// listed themselves.
+static void composeRows(KernelScope &program, attn::AttendOp op,
+                        PairLists &lists) {
+  if (!lists.keys)
+    return;
+  OpBuilder &builder = program.builder;
+  Type index = builder.getIndexType();
+  Operation *made = lists.keys.getDefiningOp();
+  Value source = isa<tile::SortRowsOp>(made)
+                     ? cast<tile::SortRowsOp>(made).getIds()
+                     : cast<tile::ListMarkedOp>(made).getMarks();
+  auto lines = source.getDefiningOp<tile::TabulateOp>();
+  llvm::DenseMap<Value, Value> composed;
+  SmallVector<Value> operands(op.getKeys());
+  operands.push_back(op.getValues());
+  for (Value operand : operands) {
+    Value rows = program.places.at(operand).rows;
+    if (rows && !composed.contains(rows)) {
+      auto table = tile::TabulateOp::create(
+          builder, program.location,
+          tile::ViewType::get(builder.getI32Type(), 3), lines.getBatches(),
+          lines.getHeads(), lists.keyCount);
+      OpBuilder::InsertionGuard guard(builder);
+      Block *block =
+          builder.createBlock(&table.getBody(), {}, {index, index, index},
+                              SmallVector<Location>(3, program.location));
+      auto read = [&](Value view, ValueRange indices) -> Value {
+        return tile::ReadOp::create(builder, program.location,
+                                    builder.getI32Type(), view, indices);
+      };
+      Value row = read(rows, read(lists.keys, block->getArguments()));
+      Value wide = arith::ExtSIOp::create(builder, program.location,
+                                          builder.getI64Type(), row);
+      tile::YieldOp::create(builder, program.location, wide);
+      composed[rows] = table;
+    }
+    lists.rows.push_back(rows ? composed.at(rows) : Value());
+  }
+}
+
+static FailureOr<PairLists> findPairLists(KernelScope &program,
+                                          attn::AttendOp op) {
   PairLists lists;
   lists.keyCount = program.keyCount;
   if (auto classes = analysis::findEqualClasses(op))
@@ -257,6 +299,13 @@ FailureOr<PairLists> emitPairLists(KernelScope &program, attn::AttendOp op) {
   if (auto found = analysis::findMarkedKeys(op))
     if (failed(listMarked(program, op, found->marked, lists)))
       return failure();
+  return lists;
+}
+
+FailureOr<PairLists> emitPairLists(KernelScope &program, attn::AttendOp op) {
+  FailureOr<PairLists> lists = findPairLists(program, op);
+  if (succeeded(lists))
+    composeRows(program, op, *lists);
   return lists;
 }
 

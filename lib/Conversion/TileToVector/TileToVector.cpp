@@ -115,9 +115,10 @@ void ProgramLowering::findContiguous() {
     kernel.walk([&](Operation *op) {
       if (auto window = dyn_cast<tile::WindowOp>(op))
         origin[window] = origin.lookup(window.getSource());
-      else if (auto listed = dyn_cast<tile::ListRowsOp>(op))
+      else if (auto listed = dyn_cast<tile::ListRowsOp>(op)) {
         origin[listed] = origin.lookup(listed.getSource());
-      else if (auto load = dyn_cast<tile::LoadOp>(op))
+        contiguous.insert(origin.lookup(listed.getList()));
+      } else if (auto load = dyn_cast<tile::LoadOp>(op))
         contiguous.insert(origin[load.getView()]);
       else if (auto store = dyn_cast<tile::StoreOp>(op))
         contiguous.insert(origin[store.getView()]);

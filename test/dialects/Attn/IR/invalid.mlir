@@ -283,6 +283,22 @@ func.func @axis_c1(%x: tensor<?xf32> {attn.axes = ["heads"]}) {
 
 // -----
 
+func.func @list_rows_c1(%x: tensor<?x?x3xf32>, %list: tensor<?xi64>) {
+  // expected-error @+1 {{'attn.list_rows' op list must be a tensor of i32 of rank 1, got 'tensor<?xi64>'}}
+  %0 = attn.list_rows %x by %list : tensor<?x?x3xf32>, tensor<?xi64>
+  return
+}
+
+// -----
+
+func.func @list_rows_c2(%x: tensor<?x7x3xf32>, %list: tensor<?xi32>) {
+  // expected-error @+1 {{'attn.list_rows' op source must have rank 3 or 4 and a dynamic number of rows, got 'tensor<?x7x3xf32>'}}
+  %0 = attn.list_rows %x by %list : tensor<?x7x3xf32>, tensor<?xi32>
+  return
+}
+
+// -----
+
 func.func @unsqueeze_c1(%x: tensor<2x3xf32>) {
   // expected-error @+1 {{'attn.unsqueeze' op position must lie in 0 .. 2, got 3}}
   %0 = attn.unsqueeze %x at 3 : tensor<2x3xf32> -> tensor<2x3x1xf32>

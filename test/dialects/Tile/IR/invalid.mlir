@@ -558,8 +558,8 @@ tile.program @tabulate_c1 {
 tile.program @tabulate_c2 {
 ^bb0(%x: !tile.view<i32, 1>):
   %n = tile.extent %x[0] : <i32, 1>
-  // expected-error @+1 {{'tile.tabulate' op result must be a view of i64 of rank 3, got '!tile.view<i32, 3>'}}
-  %0 = tile.tabulate for(%n, %n) length %n : <i32, 3> {
+  // expected-error @+1 {{'tile.tabulate' op result must be a view of i64 of rank 3, got '!tile.view<i16, 3>'}}
+  %0 = tile.tabulate for(%n, %n) length %n : <i16, 3> {
   ^bb0(%b: index, %h: index, %place: index):
     tile.yield %place : index
   }

@@ -1,0 +1,145 @@
+// Part of the Rapt project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
+// Batches of uneven sequences, packed, padded and in pages, with positions that
+// are given: each sequence is judged as if it were alone.
+
+#include "SequenceCase.h"
+
+using namespace rapt::testing;
+using rapt::support::ElementType;
+
+namespace {
+
+/// How many of them other types than f32 are tested with: it is the layout that
+/// is tested here.
+constexpr size_t kSpecsOfNarrowTypes = 4;
+
+/// What specs say in different ways: positions, lengths, tensors of either
+/// side, with and without a batch, rows that are computed, lists of keys.
+const char *const kSpecs[] = {
+    "attention x { }",
+    "attention x { mask = i >= j }",
+    "attention x { mask = i >= j & i - j < 20 | j < 3 }",
+    "attention x { input slopes: f32[heads] "
+    "score = dot(q, k) / sqrt(dim) + slopes[h] * (j - i) mask = i >= j }",
+    "attention x { input doc: i32[batch, keys] "
+    "mask = i >= j & doc[i] == doc[j] }",
+    "attention x { input prefix: i32[batch] mask = i >= j | j < prefix[b] }",
+    "attention x { input bias: f32[heads, queries, keys] "
+    "score = dot(q, k) + bias[h, i, j] }",
+    "attention x { input seen: bool[batch, queries, keys] "
+    "mask = seen[i, j] }",
+    "attention x { input gate: f32[batch, heads, keys] "
+    "score = dot(q, k) + gate[i] - gate[j] mask = i >= j }",
+    "attention x { input table: f32[heads, 40] "
+    "score = dot(q, k) + table[h, min(max(i - j, 0), 39)] mask = row <= j }",
+    "attention x { let q = rope(q) let k = rope(k) mask = i >= j }",
+    "attention x { let k = l2norm(k) let v = 2 * v "
+    "weight = sigmoid(score) mask = i - j < keys - queries + 4 }",
+    "attention x { input sink: f32[heads] "
+    "weight = softmax(score, sink = sink[h]) mask = i >= j }",
+    "attention x { mask = (i - j) % 3 == 0 & i >= j }",
+    "attention x { input mark: bool[batch, keys] "
+    "mask = i >= j & (i - j < 9 | mark[j]) }",
+    "attention x { weight = softmax(score) * where(uniform(7) < 0.5, 0, 2) "
+    "mask = i >= j }"};
+
+struct SequencesTest : ::testing::TestWithParam<ElementType> {
+  llvm::ArrayRef<const char *> specs() const {
+    llvm::ArrayRef<const char *> all(kSpecs);
+    return GetParam() == ElementType::F32
+               ? all
+               : all.slice(GetParam() == ElementType::BF16 ? 1 : 9,
+                           kSpecsOfNarrowTypes);
+  }
+  SequenceSetting make(const char *text) {
+    SequenceSetting setting;
+    setting.spec.text = text;
+    setting.spec.type = GetParam();
+    setting.spec.heads = 4;
+    setting.spec.kvHeads = 2;
+    setting.spec.extents = {{"dim", 16}, {"vdim", 24}};
+    setting.lengths = {{5, 17}, {70, 70}, {1, 90}, {0, 9}, {3, 0}, {33, 64}};
+    return setting;
+  }
+};
+
+TEST_P(SequencesTest, Padded) {
+  for (const char *text : specs())
+    if (auto kernel = SequenceCase::create(make(text)))
+      kernel->check(2);
+}
+
+TEST_P(SequencesTest, Packed) {
+  for (const char *text : specs()) {
+    SequenceSetting setting = make(text);
+    setting.packsQueries = setting.packsKeys = true;
+    if (auto kernel = SequenceCase::create(setting))
+      kernel->check(2);
+  }
+}
+
+// Queries of a chunk against a cache.
+TEST_P(SequencesTest, PackedQueries) {
+  for (const char *text : specs()) {
+    SequenceSetting setting = make(text);
+    setting.packsQueries = true;
+    if (auto kernel = SequenceCase::create(setting))
+      kernel->check(1, /*isPlanned=*/true);
+  }
+}
+
+TEST_P(SequencesTest, Pages) {
+  for (const char *text : specs()) {
+    SequenceSetting setting = make(text);
+    setting.packsQueries = true;
+    setting.pageSize = 16;
+    if (auto kernel = SequenceCase::create(setting)) {
+      kernel->check(2);
+      kernel->check(1, /*isPlanned=*/true);
+    }
+  }
+}
+
+TEST_P(SequencesTest, PagesOfAnySize) {
+  for (int64_t size : {1, 3, 64, 200}) {
+    SequenceSetting setting = make(kSpecs[2]);
+    setting.pageSize = size;
+    setting.headsFirst = size % 2 == 0;
+    if (auto kernel = SequenceCase::create(setting))
+      kernel->check(2);
+  }
+}
+
+TEST_P(SequencesTest, Positions) {
+  for (const char *text : specs())
+    for (bool isPacked : {false, true}) {
+      SequenceSetting setting = make(text);
+      setting.packsQueries = setting.packsKeys = isPacked;
+      setting.givesPositions = true;
+      if (auto kernel = SequenceCase::create(setting))
+        kernel->check(2);
+    }
+}
+
+TEST_P(SequencesTest, PagesAndPositions) {
+  for (const char *text : specs()) {
+    SequenceSetting setting = make(text);
+    setting.packsQueries = true;
+    setting.pageSize = 8;
+    setting.givesPositions = true;
+    if (auto kernel = SequenceCase::create(setting))
+      kernel->check(2);
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Cpu, SequencesTest,
+                         ::testing::Values(ElementType::F32, ElementType::BF16,
+                                           ElementType::F16),
+                         [](const auto &info) {
+                           return getTypeName(info.param);
+                         });
+
+} // namespace
