@@ -30,6 +30,7 @@ extern "C" {
 typedef struct rapt_spec rapt_spec;
 typedef struct rapt_options rapt_options;
 typedef struct rapt_kernel rapt_kernel;
+typedef struct rapt_plan rapt_plan;
 
 typedef enum rapt_status {
   RAPT_OK = 0,
@@ -68,6 +69,47 @@ typedef struct rapt_argument {
   rapt_tensor tensor;
 } rapt_argument;
 
+/** What calls of a kernel tell of the sequences of a batch; values are added
+ * up. */
+typedef enum rapt_sequence_form {
+  RAPT_SEQUENCES = 1, /**< calls give a rapt_sequences */
+  RAPT_PAGES = 2,     /**< with a `page_table` */
+  RAPT_POSITIONS = 4  /**< with `query_positions` */
+} rapt_sequence_form;
+
+/** The sequences of a batch, as rapt/Sequences.h describes them; all tensors
+ * are i32, and those that are not given NULL. */
+typedef struct rapt_sequences {
+  const rapt_tensor *query_starts;    /**< [batch + 1]: packed queries */
+  const rapt_tensor *key_starts;      /**< [batch + 1]: packed keys */
+  const rapt_tensor *query_lengths;   /**< [batch] */
+  const rapt_tensor *key_lengths;     /**< [batch] */
+  const rapt_tensor *page_table;      /**< [batch, pages of a sequence] */
+  const rapt_tensor *query_positions; /**< [batch, queries] or packed */
+} rapt_sequences;
+
+/** A caller's threads. `run` calls `task(state, first, last)` for ranges that
+ * together are [0, count), each item once, in any order and on any threads, and
+ * returns when all are done. A task needs up to 4 MiB of stack. */
+typedef struct rapt_executor {
+  void (*run)(void *context, int64_t count,
+              void (*task)(void *state, int64_t first, int64_t last),
+              void *state);
+  void *context;
+} rapt_executor;
+
+/** One call of a kernel. What is not wanted is NULL or 0. */
+typedef struct rapt_call {
+  const rapt_argument *arguments;
+  size_t count;
+  const rapt_tensor *out;          /**< not looked at by a plan */
+  const rapt_tensor *lse;          /**< not looked at by a plan */
+  const rapt_sequences *sequences; /**< not looked at with a plan */
+  const rapt_plan *plan;           /**< one of the same kernel */
+  unsigned threads;                /**< 0: one per core */
+  const rapt_executor *executor;   /**< in the place of own threads */
+} rapt_call;
+
 /** "0.1.0". */
 RAPT_EXPORT const char *rapt_version(void);
 /** Frees a text that the library returned. */
@@ -96,6 +138,8 @@ RAPT_EXPORT rapt_status rapt_options_set_dtype(rapt_options *options,
 /** The extent of a feature axis: `dim`, `vdim`, ... */
 RAPT_EXPORT void rapt_options_set_extent(rapt_options *options,
                                          const char *axis, int64_t extent);
+/** The sum of rapt_sequence_form values; 0 without sequences. */
+RAPT_EXPORT void rapt_options_set_sequences(rapt_options *options, int form);
 RAPT_EXPORT void rapt_options_set_target(rapt_options *options,
                                          const char *target);
 /** Whether compiled kernels are kept on disk, and where; NULL: the default. */
@@ -108,7 +152,8 @@ RAPT_EXPORT void rapt_options_set_cache(rapt_options *options, int enabled,
 RAPT_EXPORT rapt_status rapt_spec_describe(const rapt_spec *spec,
                                            const rapt_options *options,
                                            char **json, char **message);
-/** Sets the extents of feature axes that the tensors have. */
+/** Sets the extents of feature axes that the tensors have. With sequences only
+ * these axes are looked at. */
 RAPT_EXPORT rapt_status rapt_spec_infer_extents(const rapt_spec *spec,
                                                 rapt_options *options,
                                                 const rapt_argument *arguments,
@@ -138,6 +183,21 @@ RAPT_EXPORT rapt_status rapt_kernel_run(const rapt_kernel *kernel,
                                         size_t count, const rapt_tensor *out,
                                         const rapt_tensor *lse,
                                         unsigned threads, char **message);
+/** The same for a call with sequences, a plan or an executor. */
+RAPT_EXPORT rapt_status rapt_kernel_call(const rapt_kernel *kernel,
+                                         const rapt_call *call, char **message);
+/** The `*rank` sizes of the output of a call. */
+RAPT_EXPORT rapt_status rapt_kernel_call_sizes(const rapt_kernel *kernel,
+                                               const rapt_call *call,
+                                               int64_t sizes[4], int *rank,
+                                               char **message);
+/** Plans a call: what does not depend on the contents of tensors of floats. The
+ * plan serves calls whose sizes, integer tensors and sequences are the same. It
+ * may outlive the kernel; calls with one plan take turns. */
+RAPT_EXPORT rapt_status rapt_kernel_plan(const rapt_kernel *kernel,
+                                         const rapt_call *call,
+                                         rapt_plan **plan, char **message);
+RAPT_EXPORT void rapt_plan_destroy(rapt_plan *plan);
 
 #ifdef __cplusplus
 }

@@ -19,6 +19,9 @@ struct rapt_options {
 struct rapt_kernel {
   rapt::Kernel kernel;
 };
+struct rapt_plan {
+  rapt::Plan plan;
+};
 
 namespace {
 
@@ -110,6 +113,83 @@ makeTensors(const rapt_argument *arguments, size_t count) {
   return tensors;
 }
 
+/// Views of the tensors that are given; fails on one that cannot be read.
+rapt::Result<rapt::Sequences> makeSequences(const rapt_sequences &given) {
+  rapt::Sequences sequences;
+  struct Row {
+    const rapt_tensor *tensor;
+    std::optional<rapt::TensorView> *view;
+    const char *name;
+  };
+  for (const Row &row :
+       {Row{given.query_starts, &sequences.queryStarts, "query_starts"},
+        Row{given.key_starts, &sequences.keyStarts, "key_starts"},
+        Row{given.query_lengths, &sequences.queryLengths, "query_lengths"},
+        Row{given.key_lengths, &sequences.keyLengths, "key_lengths"},
+        Row{given.page_table, &sequences.pageTable, "page_table"},
+        Row{given.query_positions, &sequences.queryPositions,
+            "query_positions"}}) {
+    if (!row.tensor)
+      continue;
+    if (const char *flaw = findFlaw(*row.tensor))
+      return rapt::Error{rapt::ErrorCode::InvalidArgument,
+                         "'" + std::string(row.name) + "' " + flaw};
+    *row.view = makeView(*row.tensor);
+  }
+  return sequences;
+}
+
+/// The caller's function as an executor.
+class CallbackExecutor : public rapt::Executor {
+public:
+  explicit CallbackExecutor(const rapt_executor &executor)
+      : executor(executor) {}
+  void run(int64_t count,
+           const std::function<void(int64_t, int64_t)> &task) override {
+    executor.run(
+        executor.context, count,
+        [](void *state, int64_t first, int64_t last) {
+          (*static_cast<const std::function<void(int64_t, int64_t)> *>(state))(
+              first, last);
+        },
+        const_cast<std::function<void(int64_t, int64_t)> *>(&task));
+  }
+
+private:
+  const rapt_executor &executor;
+};
+
+/// A call as C++ sees it. It refers to itself and stays where it is.
+struct Call {
+  std::vector<rapt::NamedTensor> arguments;
+  std::optional<rapt::Sequences> sequences;
+  std::optional<CallbackExecutor> executor;
+  rapt::RunOptions options;
+
+  rapt::Result<void> fill(const rapt_call &call) {
+    auto tensors = makeTensors(call.arguments, call.count);
+    if (!tensors)
+      return tensors.error();
+    arguments = *std::move(tensors);
+    if (call.sequences) {
+      auto given = makeSequences(*call.sequences);
+      if (!given)
+        return given.error();
+      sequences = *std::move(given);
+      options.sequences = &*sequences;
+    }
+    if (call.executor) {
+      if (!call.executor->run)
+        return rapt::Error{rapt::ErrorCode::InvalidArgument,
+                           "the executor has no function"};
+      executor.emplace(*call.executor);
+      options.executor = &*executor;
+    }
+    options.threads = call.threads;
+    return {};
+  }
+};
+
 } // namespace
 
 //===----------------------------------------------------------------------===//
@@ -181,6 +261,11 @@ rapt_status rapt_options_set_dtype(rapt_options *options, int32_t dtype,
 void rapt_options_set_extent(rapt_options *options, const char *axis,
                              int64_t extent) {
   guardedSet([&] { options->options.extents[axis] = extent; });
+}
+
+void rapt_options_set_sequences(rapt_options *options, int form) {
+  options->options.sequences = {form != 0, (form & RAPT_PAGES) != 0,
+                                (form & RAPT_POSITIONS) != 0};
 }
 
 void rapt_options_set_target(rapt_options *options, const char *target) {
@@ -298,3 +383,63 @@ rapt_status rapt_kernel_run(const rapt_kernel *kernel,
     return done ? RAPT_OK : fail(done.error(), message);
   });
 }
+
+rapt_status rapt_kernel_call(const rapt_kernel *kernel, const rapt_call *given,
+                             char **message) {
+  return guarded(message, [&] {
+    Call call;
+    if (auto filled = call.fill(*given); !filled)
+      return fail(filled.error(), message);
+    if (!given->out)
+      return fail(rapt::ErrorCode::InvalidArgument, "'out' is missing",
+                  message);
+    for (auto [tensor, name] :
+         {std::pair(given->out, "'out' "), {given->lse, "'lse' "}})
+      if (const char *flaw = tensor ? findFlaw(*tensor) : nullptr)
+        return fail(rapt::ErrorCode::InvalidArgument, std::string(name) + flaw,
+                    message);
+    rapt::TensorView out = makeView(*given->out), lse;
+    if (given->lse)
+      lse = makeView(*given->lse);
+    rapt::TensorView *lseOrNone = given->lse ? &lse : nullptr;
+    auto done =
+        given->plan
+            ? kernel->kernel.run(given->plan->plan, call.arguments, out,
+                                 lseOrNone, call.options)
+            : kernel->kernel.run(call.arguments, out, lseOrNone, call.options);
+    return done ? RAPT_OK : fail(done.error(), message);
+  });
+}
+
+rapt_status rapt_kernel_call_sizes(const rapt_kernel *kernel,
+                                   const rapt_call *given, int64_t sizes[4],
+                                   int *rank, char **message) {
+  return guarded(message, [&] {
+    Call call;
+    if (auto filled = call.fill(*given); !filled)
+      return fail(filled.error(), message);
+    auto result =
+        kernel->kernel.getResultSizes(call.arguments, call.options.sequences);
+    if (!result)
+      return fail(result.error(), message);
+    std::copy(result->begin(), result->end(), sizes);
+    *rank = static_cast<int>(result->size());
+    return RAPT_OK;
+  });
+}
+
+rapt_status rapt_kernel_plan(const rapt_kernel *kernel, const rapt_call *given,
+                             rapt_plan **plan, char **message) {
+  return guarded(message, [&] {
+    Call call;
+    if (auto filled = call.fill(*given); !filled)
+      return fail(filled.error(), message);
+    auto planned = kernel->kernel.plan(call.arguments, call.options);
+    if (!planned)
+      return fail(planned.error(), message);
+    *plan = new rapt_plan{*std::move(planned)};
+    return RAPT_OK;
+  });
+}
+
+void rapt_plan_destroy(rapt_plan *plan) { delete plan; }

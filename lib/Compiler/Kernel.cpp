@@ -330,9 +330,6 @@ Kernel::getResultSizes(const std::vector<NamedTensor> &arguments,
   for (auto [argument, view] : llvm::zip_equal(call.arguments, *matched))
     if (llvm::Error error = extents.setTensor(argument, view->sizes))
       return toError(std::move(error));
-  if (sequences && sequences->pageTable)
-    if (!sequences->pageTable->sizes.empty())
-      extents.setDefault("batch", sequences->pageTable->sizes[0]);
   if (llvm::Error error = extents.check())
     return toError(std::move(error));
   auto sizes = extents.getSizes(call.results.front());

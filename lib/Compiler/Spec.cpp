@@ -124,6 +124,20 @@ Result<void> Spec::inferExtents(CompileOptions &options,
     // Kernel::run() says which tensors there are.
     if (argument == spec->arguments.end())
       continue;
+    if (options.sequences.isAny()) {
+      // Which axes are in front depends on the call.
+      llvm::ArrayRef<int64_t> sizes = named.tensor.sizes;
+      for (const frontend::TensorAxis &axis : llvm::reverse(argument->axes)) {
+        if (!axis.isFeature || sizes.empty())
+          break;
+        if (!llvm::all_of(axis.name, llvm::isDigit))
+          if (llvm::Error error =
+                  extents.set(axis.name, sizes.back(), "'" + named.name + "'"))
+            return toError(std::move(error));
+        sizes = sizes.drop_back();
+      }
+      continue;
+    }
     if (llvm::Error error = extents.setTensor(*argument, named.tensor.sizes))
       return toError(std::move(error));
   }

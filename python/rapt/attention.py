@@ -8,7 +8,7 @@ import json
 import os
 import warnings
 
-from . import library, tensors
+from . import library, sequences, tensors
 
 _FLOATS = {library.DTYPES[name]: name for name in ("f32", "bf16", "f16")}
 _NAMES = {code: name for name, code in library.DTYPES.items()}
@@ -49,7 +49,7 @@ class Attention:
         self._kernels = {}
         self._free = self._findFree()
 
-    def _makeOptions(self, dtype, params):
+    def _makeOptions(self, dtype, params, form=0):
         created = library.get().rapt_options_create()
         if not created:
             raise MemoryError
@@ -59,6 +59,7 @@ class Attention:
                 options.address, self._definition.encode()
             )
         library.call("rapt_options_set_dtype", options.address, library.DTYPES[dtype])
+        library.get().rapt_options_set_sequences(options.address, form)
         for name, value in params:
             library.get().rapt_options_set_param(
                 options.address, name.encode(), value.encode()
@@ -88,7 +89,7 @@ class Attention:
         return [each["name"] for each in self._describe("f32", ())["arguments"]]
 
     def _sort(self, positional, keywords):
-        """The tensors by name, and the params."""
+        """The tensors by name, the params, and what tells of sequences."""
         names = self.arguments
         if len(positional) > len(names):
             raise TypeError(
@@ -96,19 +97,24 @@ class Attention:
                 + ", ".join(names)
             )
         given = dict(zip(names, positional))
-        params = {}
+        params, described = {}, {}
         for name, value in keywords.items():
             if name in given:
                 raise TypeError(f"'{name}' is given twice")
             if name in names:
                 given[name] = value
+            elif sequences.isName(name) and (
+                value is None or tensors.isTensor(value)
+            ):
+                if value is not None:
+                    described[name] = value
             elif tensors.isTensor(value) and getattr(value, "shape", None) != ():
                 raise TypeError(
                     f"unknown tensor '{name}'; the spec reads " + ", ".join(names)
                 )
             else:
                 params[name] = _spell(value)
-        return given, tuple(sorted(params.items()))
+        return given, tuple(sorted(params.items())), described
 
     def _getArguments(self, given, params):
         """Views in the order of the signature, and the element type of q."""
@@ -144,19 +150,22 @@ class Attention:
         # A param may have changed what is read.
         return {each["name"]: views[each["name"]] for each in signature}, dtype
 
-    def _getKernel(self, views, array, dtype, params):
+    def _getKernel(self, views, array, dtype, params, form):
         signature = self._describe(dtype, params)["arguments"]
+        # Features are behind everything else, which not every call has.
         extents = tuple(
             size
             for argument in signature
-            for axis, size in zip(argument["axes"], views[argument["name"]].sizes)
+            for axis, size in zip(
+                reversed(argument["axes"]), reversed(views[argument["name"]].sizes)
+            )
             if axis["feature"]
         )
         ranks = tuple(len(view.sizes) for view in views.values())
-        key = dtype, params, extents, ranks
+        key = dtype, params, extents, ranks, form
         kernel = self._kernels.get(key)
         if kernel is None:
-            options = self._makeOptions(dtype, params)
+            options = self._makeOptions(dtype, params, form)
             library.call(
                 "rapt_spec_infer_extents",
                 self._spec.address,
@@ -172,11 +181,100 @@ class Attention:
             )
             found = library.get().rapt_kernel_warnings(kernel.address)
             if found:
-                warnings.warn(library.take(found), RuntimeWarning, stacklevel=3)
+                warnings.warn(library.take(found), RuntimeWarning, stacklevel=4)
             self._kernels[key] = kernel
         return kernel
 
-    def __call__(self, *args, out=None, return_lse=False, threads=0, **keywords):
+    def _makeCall(self, views, described):
+        """A call, and what its arguments live in."""
+        array = (library.Argument * len(views))(
+            *(
+                library.Argument(name.encode(), view.tensor)
+                for name, view in views.items()
+            )
+        )
+        call = library.Call(arguments=array, count=len(array))
+        if described.form:
+            call.sequences = library.ctypes.pointer(described.structure)
+        return call, array
+
+    def _arrange(self, views, described, dtype, params):
+        """Views as the library wants them."""
+        if not described.form:
+            return views
+        signature = self._describe(dtype, params)["arguments"]
+        return {
+            each["name"]: described.arrange(each, views[each["name"]])
+            for each in signature
+        }
+
+    def _prepare(self, args, keywords, kv_layout):
+        """The tensors by name, their views, the kernel and the call."""
+        given, params, found = self._sort(args, keywords)
+        described = sequences.Sequences(found, kv_layout)
+        views, dtype = self._getArguments(given, params)
+        views = self._arrange(views, described, dtype, params)
+        call, array = self._makeCall(views, described)
+        kernel = self._getKernel(views, array, dtype, params, described.form)
+        return given, views, dtype, params, described, kernel, call
+
+    @staticmethod
+    def _getSizes(kernel, call):
+        sizes, rank = (library.ctypes.c_int64 * 4)(), library.ctypes.c_int()
+        library.call(
+            "rapt_kernel_call_sizes",
+            kernel.address,
+            library.ctypes.byref(call),
+            sizes,
+            library.ctypes.byref(rank),
+        )
+        return tuple(sizes[: rank.value])
+
+    def plan(self, *args, threads=0, kv_layout="NHD", **keywords):
+        """Plans a call with these arguments. Calls with the same sizes, integer
+        tensors and sequences take the plan and leave the sequences and params out:
+
+            plan = attention.plan(q, k, v, cu_seqlens_q=starts, cu_seqlens_k=starts)
+            for layer in layers:
+                out = attention(layer.q, layer.k, layer.v, plan=plan)
+        """
+        _, _, dtype, params, described, kernel, call = self._prepare(
+            args, keywords, kv_layout
+        )
+        call.threads = _checkThreads(threads)
+        with described.spelling():
+            sizes = self._getSizes(kernel, call)
+            handle = library.make(
+                "rapt_plan_destroy",
+                "rapt_kernel_plan",
+                kernel.address,
+                library.ctypes.byref(call),
+            )
+        return sequences.Plan(self, kernel, handle, described, dtype, params, sizes)
+
+    def _preparePlanned(self, args, keywords, plan):
+        if plan.attention is not self:
+            raise ValueError("the plan is not one of this attention")
+        given, params, found = self._sort(args, keywords)
+        if params or found:
+            name = found and next(iter(found)) or params[0][0]
+            raise TypeError(f"'{name}' is given with a plan, which has it")
+        views, dtype = self._getArguments(given, plan.params)
+        if dtype != plan.dtype:
+            raise TypeError(f"the plan is one for {plan.dtype}, got {dtype}")
+        views = self._arrange(views, plan.sequences, dtype, plan.params)
+        return given, views
+
+    def __call__(
+        self,
+        *args,
+        out=None,
+        return_lse=False,
+        threads=0,
+        plan=None,
+        kv_layout="NHD",
+        **keywords,
+    ):
         """Computes the attention.
 
         args        tensors in the order of `arguments`: NumPy arrays, torch
@@ -185,41 +283,60 @@ class Attention:
         out         where to write; else a new tensor of the kind of the first
         return_lse  also return log-sum-exp [batch, heads, queries] in f32
         threads     0: one per core
+        plan        what plan() returned
+
+        Sequences of different lengths, as int32 tensors; see docs/serving.md:
+
+        cu_seqlens_q, cu_seqlens_k   [batch + 1]: tokens of all sequences lie one
+                    after the other; q, k, v and out are [tokens, heads, dim]
+        seqused_q, seqused_k         [batch]: how many tokens each sequence has, also
+                    cache_seqlens; k and v are the cache [batch, heads, keys, dim]
+        page_table  [batch, pages of a sequence], also block_table: k and v are
+                    [pages, page size, heads, dim], with kv_layout="HND" [pages,
+                    heads, page size, dim]
+        positions   [batch, queries], or [tokens] with cu_seqlens_q: positions of
+                    the queries, in the place of the last ones before the last key
 
         Raises TypeError, ValueError or RuntimeError before anything runs.
         """
-        given, params = self._sort(args, keywords)
-        views, dtype = self._getArguments(given, params)
-        array = (library.Argument * len(views))(
-            *(
-                library.Argument(name.encode(), view.tensor)
-                for name, view in views.items()
+        threads = _checkThreads(threads)
+        if plan is not None:
+            given, views = self._preparePlanned(args, keywords, plan)
+            dtype, params = plan.dtype, plan.params
+            described, kernel, sizes = plan.sequences, plan.kernel, plan.sizes
+            call, array = self._makeCall(views, described)
+            call.plan = plan.handle.address
+        else:
+            given, views, dtype, params, described, kernel, call = self._prepare(
+                args, keywords, kv_layout
             )
-        )
-        if not 0 <= threads <= 1024:
-            raise ValueError(f"threads is {threads}, expected 0 .. 1024")
-        kernel = self._getKernel(views, array, dtype, params)
-        sizes = (library.ctypes.c_int64 * 4)()
-        library.call(
-            "rapt_kernel_result_sizes", kernel.address, array, len(array), sizes
-        )
+            with described.spelling():
+                sizes = self._getSizes(kernel, call)
+        call.threads = threads
         like = next(
             given[name]
             for name in sorted(views, key=lambda name: name not in self._free)
             if tensors.isTensor(given[name])
         )
+        results = self._describe(dtype, params)["results"]
         if out is None:
-            out = tensors.makeResult(tuple(sizes), None, like)
-        lse = tensors.makeResult(tuple(sizes[:3]), "f32", like) if return_lse else None
-        outView = tensors.view("out", out)
-        lseView = tensors.view("lse", lse) if return_lse else None
-        library.call(
-            "rapt_kernel_run",
-            kernel.address,
-            array,
-            len(array),
-            library.ctypes.byref(outView.tensor),
-            library.ctypes.byref(lseView.tensor) if lseView else None,
-            threads,
-        )
+            shape = described.arrangeSizes(results[0], sizes)
+            out = tensors.makeResult(shape, None, like)
+        outView = described.arrange(results[0], tensors.view("out", out))
+        call.out = library.ctypes.pointer(outView.tensor)
+        lse = None
+        if return_lse:
+            lse = tensors.makeResult(sizes[:-1], "f32", like)
+            lseView = tensors.view("lse", lse)
+            call.lse = library.ctypes.pointer(lseView.tensor)
+        with described.spelling():
+            library.call(
+                "rapt_kernel_call", kernel.address, library.ctypes.byref(call)
+            )
         return (out, lse) if return_lse else out
+
+
+def _checkThreads(threads):
+    if not 0 <= threads <= 1024:
+        raise ValueError(f"threads is {threads}, expected 0 .. 1024")
+    return threads

@@ -37,12 +37,39 @@ class Argument(ctypes.Structure):
     _fields_ = [("name", ctypes.c_char_p), ("tensor", Tensor)]
 
 
+class Sequences(ctypes.Structure):
+    _fields_ = [
+        (name, ctypes.POINTER(Tensor))
+        for name in (
+            "query_starts",
+            "key_starts",
+            "query_lengths",
+            "key_lengths",
+            "page_table",
+            "query_positions",
+        )
+    ]
+
+
+class Call(ctypes.Structure):
+    _fields_ = [
+        ("arguments", ctypes.POINTER(Argument)),
+        ("count", ctypes.c_size_t),
+        ("out", ctypes.POINTER(Tensor)),
+        ("lse", ctypes.POINTER(Tensor)),
+        ("sequences", ctypes.POINTER(Sequences)),
+        ("plan", ctypes.c_void_p),
+        ("threads", ctypes.c_uint),
+        ("executor", ctypes.c_void_p),
+    ]
+
+
 _pointer = ctypes.c_void_p
 _text = ctypes.c_char_p
 # A text to be freed is not a c_char_p, which Python would convert and lose.
 _texts = ctypes.POINTER(ctypes.c_void_p)
 _arguments = ctypes.POINTER(Argument)
-_tensor = ctypes.POINTER(Tensor)
+_call = ctypes.POINTER(Call)
 
 # Name: (result, arguments). A result of int is a status, and the last argument
 # then takes the message.
@@ -57,6 +84,7 @@ _FUNCTIONS = {
     "rapt_options_set_definition": (None, [_pointer, _text]),
     "rapt_options_set_param": (None, [_pointer, _text, _text]),
     "rapt_options_set_dtype": (ctypes.c_int, [_pointer, ctypes.c_int32, _texts]),
+    "rapt_options_set_sequences": (None, [_pointer, ctypes.c_int]),
     "rapt_options_set_cache": (None, [_pointer, ctypes.c_int, _text]),
     "rapt_spec_describe": (ctypes.c_int, [_pointer, _pointer, _texts, _texts]),
     "rapt_spec_infer_extents": (
@@ -67,28 +95,19 @@ _FUNCTIONS = {
     "rapt_kernel_destroy": (None, [_pointer]),
     "rapt_kernel_describe": (ctypes.c_int, [_pointer, _texts, _texts]),
     "rapt_kernel_warnings": (_pointer, [_pointer]),
-    "rapt_kernel_result_sizes": (
+    "rapt_kernel_call": (ctypes.c_int, [_pointer, _call, _texts]),
+    "rapt_kernel_call_sizes": (
         ctypes.c_int,
         [
             _pointer,
-            _arguments,
-            ctypes.c_size_t,
+            _call,
             ctypes.POINTER(ctypes.c_int64),
+            ctypes.POINTER(ctypes.c_int),
             _texts,
         ],
     ),
-    "rapt_kernel_run": (
-        ctypes.c_int,
-        [
-            _pointer,
-            _arguments,
-            ctypes.c_size_t,
-            _tensor,
-            _tensor,
-            ctypes.c_uint,
-            _texts,
-        ],
-    ),
+    "rapt_kernel_plan": (ctypes.c_int, [_pointer, _call, _texts, _texts]),
+    "rapt_plan_destroy": (None, [_pointer]),
 }
 
 # By status; 0 is success.

@@ -71,6 +71,16 @@ class View:
         self._strides = (ctypes.c_int64 * max(rank, 1))(*strides)
         self.tensor = library.Tensor(data, dtype, rank, self._sizes, self._strides)
 
+    def permuted(self, order):
+        """The same memory with its dimensions in another order."""
+        return View(
+            self.dtype,
+            self.tensor.data,
+            [self.sizes[d] for d in order],
+            [self._strides[d] for d in order],
+            self._owner,
+        )
+
 
 def _viewNumpy(name, array):
     import numpy

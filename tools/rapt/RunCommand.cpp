@@ -11,6 +11,7 @@
 #include "tools/rapt/Commands.h"
 #include "tools/rapt/PeakMeter.h"
 #include "tools/rapt/Report.h"
+#include "tools/rapt/SequenceBatch.h"
 #include "tools/rapt/SpecTensors.h"
 #include "tools/rapt/UsefulWork.h"
 #include "llvm/ADT/STLExtras.h"
@@ -33,6 +34,7 @@ namespace {
 struct RunRequest {
   RequestedSpec requested;
   TensorOptions tensors;
+  std::optional<SequenceRequest> sequences;
   RowSelection selection = RowSelection::Sample;
   unsigned threads = 0;
   int64_t repeats = 0;
@@ -45,6 +47,10 @@ Expected<RunRequest> parseRequest(const CommandLine &line) {
   if (!tensors)
     return tensors.takeError();
   request.tensors = std::move(*tensors);
+  auto sequences = parseSequenceOptions(line, request.tensors.seed);
+  if (!sequences)
+    return sequences.takeError();
+  request.sequences = std::move(*sequences);
   StringRef check = line.get("--check").value_or("sample");
   auto selection = llvm::StringSwitch<std::optional<RowSelection>>(check)
                        .Case("sample", RowSelection::Sample)
@@ -72,6 +78,8 @@ Expected<RunRequest> parseRequest(const CommandLine &line) {
   request.requested.options.useCache = !line.has("--no-cache");
   if (auto directory = line.get("--cache-dir"))
     request.requested.options.cacheDirectory = directory->str();
+  if (request.sequences)
+    request.requested.options.sequences = request.sequences->getForm();
   return request;
 }
 
@@ -122,20 +130,16 @@ Expected<Kernel> compileKernel(const RunRequest &request, RunReport &report) {
   return *std::move(kernel);
 }
 
-/// Times the kernel between measurements of the peak.
+/// Times the kernel between measurements of the peak. There is no `lse` of
+/// branches that are added up.
 llvm::Error runKernel(const Kernel &kernel, const RunRequest &request,
-                      const std::vector<HostTensor> &tensors,
-                      const std::vector<HostTensor> &results,
-                      RunReport &report) {
-  std::vector<NamedTensor> arguments;
-  for (const HostTensor &tensor : tensors)
-    arguments.push_back({tensor.getName(), tensor.getView()});
-  TensorView out = results[0].getView();
-  std::optional<TensorView> lse;
-  if (results.size() > 1) // not of branches that are added up
-    lse = results[1].getView();
+                      const std::vector<NamedTensor> &arguments,
+                      const TensorView &out,
+                      const std::optional<TensorView> &lse,
+                      const Sequences *sequences, RunReport &report) {
   RunOptions options;
   options.threads = request.threads;
+  options.sequences = sequences;
   auto &pool = runtime::ThreadPool::shared(options.threads);
   report.threads = pool.getThreads();
   auto meter = PeakMeter::create(report.threads);
@@ -163,46 +167,158 @@ llvm::Error runKernel(const Kernel &kernel, const RunRequest &request,
   return llvm::Error::success();
 }
 
-/// Compares with the Reference and counts the useful work.
+/// What the Reference judges at once: a call, or one sequence of it.
+struct Judged {
+  std::vector<reference::NamedTensor> tensors;
+  std::vector<reference::TensorView> results;
+  reference::Placement placement;
+  int64_t keys = 0;
+};
+
+/// What a later check found, joined to an earlier one.
+void join(std::optional<reference::CheckReport> &all,
+          reference::CheckReport check, int64_t sequence) {
+  if (!all) {
+    all = std::move(check);
+  } else {
+    auto isWorse = [](double error, double bound, double than,
+                      double itsBound) {
+      return error * itsBound > than * bound;
+    };
+    if (isWorse(check.maxError, check.bound, all->maxError, all->bound))
+      std::tie(all->maxError, all->bound) =
+          std::tuple(check.maxError, check.bound);
+    if (isWorse(check.maxLseError, check.lseBound, all->maxLseError,
+                all->lseBound))
+      std::tie(all->maxLseError, all->lseBound) =
+          std::tuple(check.maxLseError, check.lseBound);
+    all->rowsChecked += check.rowsChecked;
+    all->rowsSkipped += check.rowsSkipped;
+    if (!all->passed || check.passed)
+      return;
+    all->passed = false;
+    all->message = std::move(check.message);
+  }
+  if (!all->passed && sequence >= 0)
+    all->message = "sequence " + std::to_string(sequence) + ": " + all->message;
+}
+
+/// Compares with the Reference and adds up the useful work. `sequence` is the
+/// one of a batch that is judged, or negative.
 llvm::Error judge(const RunRequest &request, const Compilation &compilation,
-                  const AxisExtents &extents,
-                  const std::vector<HostTensor> &tensors,
-                  const std::vector<HostTensor> &results, RunReport &report) {
+                  const Judged &judged, int64_t sequence, double &flops,
+                  RunReport &report) {
   auto emitted = emitForReference(compilation);
   if (!emitted)
     return emitted.takeError();
   auto function = *emitted->module->getOps<mlir::func::FuncOp>().begin();
-  std::vector<reference::NamedTensor> named;
-  for (const HostTensor &tensor : tensors)
-    named.push_back({tensor.getName(), tensor.getReferenceView()});
   using reference::AttnEvaluator;
-  auto exact = AttnEvaluator::create(
-      function, named, reference::Precision::Exact, report.threads);
+  auto exact = AttnEvaluator::create(function, judged.tensors,
+                                     reference::Precision::Exact,
+                                     report.threads, judged.placement);
   if (!exact)
     return exact.takeError();
-  UsefulWork work =
-      countUsefulWork(function, *exact, extents.get("keys").value_or(0));
-  report.isWorkEstimated = work.isEstimated;
-  if (report.milliseconds > 0)
-    report.gflops = work.flops / (report.milliseconds * 1e6);
+  UsefulWork work = countUsefulWork(function, *exact, judged.keys);
+  report.isWorkEstimated |= work.isEstimated;
+  flops += work.flops;
   if (request.selection == RowSelection::None)
     return llvm::Error::success();
-  auto plain = AttnEvaluator::create(
-      function, named, reference::Precision::Rounded, report.threads);
+  auto plain = AttnEvaluator::create(function, judged.tensors,
+                                     reference::Precision::Rounded,
+                                     report.threads, judged.placement);
   if (!plain)
     return plain.takeError();
   auto rows = reference::selectRows(request.selection, exact->getBatch(),
                                     exact->getHeads(), exact->getQueries(),
                                     request.tensors.seed);
-  std::optional<reference::TensorView> lse;
-  if (exact->hasLse() && results.size() > 1)
-    lse = results[1].getReferenceView();
+  bool hasLse = exact->hasLse() && judged.results.size() > 1;
   auto check =
-      reference::checkResult(*exact, *plain, results[0].getReferenceView(),
-                             lse ? &*lse : nullptr, rows);
+      reference::checkResult(*exact, *plain, judged.results[0],
+                             hasLse ? &judged.results[1] : nullptr, rows);
   if (!check)
     return check.takeError();
-  report.check = std::move(*check);
+  join(report.check, std::move(*check), sequence);
+  return llvm::Error::success();
+}
+
+void setSpeed(double flops, RunReport &report) {
+  if (report.milliseconds > 0)
+    report.gflops = flops / (report.milliseconds * 1e6);
+}
+
+/// One call of tensors as the spec has them.
+llvm::Error runTensors(const RunRequest &request, const Kernel &kernel,
+                       const Compilation &compilation,
+                       const AxisExtents &extents,
+                       const std::vector<HostTensor> &tensors,
+                       const std::vector<HostTensor> &results,
+                       RunReport &report) {
+  std::vector<NamedTensor> arguments;
+  Judged judged;
+  for (const HostTensor &tensor : tensors) {
+    arguments.push_back({tensor.getName(), tensor.getView()});
+    judged.tensors.push_back({tensor.getName(), tensor.getReferenceView()});
+  }
+  for (const HostTensor &result : results)
+    judged.results.push_back(result.getReferenceView());
+  judged.keys = extents.get("keys").value_or(0);
+  std::optional<TensorView> lse;
+  if (results.size() > 1)
+    lse = results[1].getView();
+  if (llvm::Error error = runKernel(kernel, request, arguments,
+                                    results[0].getView(), lse, nullptr, report))
+    return error;
+  double flops = 0;
+  if (llvm::Error error =
+          judge(request, compilation, judged, -1, flops, report))
+    return error;
+  setSpeed(flops, report);
+  return llvm::Error::success();
+}
+
+/// One call of a batch of sequences, each of which is judged alone.
+llvm::Error runSequences(const RunRequest &request, const Kernel &kernel,
+                         const Compilation &compilation,
+                         const AxisExtents &extents, RunReport &report) {
+  auto batch = SequenceBatch::create(*request.sequences, request.tensors,
+                                     compilation.spec, extents);
+  if (!batch)
+    return batch.takeError();
+  Sequences sequences = batch->getSequences();
+  std::optional<TensorView> lse;
+  if (batch->getResultCount() > 1)
+    lse = batch->getResult(1);
+  if (llvm::Error error =
+          runKernel(kernel, request, batch->getArguments(), batch->getResult(0),
+                    lse, &sequences, report))
+    return error;
+  double flops = 0;
+  for (int64_t b = 0; b < batch->getBatch(); ++b) {
+    const SequenceLength &length = request.sequences->lengths[b];
+    if (length.queries == 0)
+      continue;
+    Judged judged{batch->getNamed(b), {}, batch->getPlacement(b), length.keys};
+    for (size_t n = 0; n < batch->getResultCount(); ++n)
+      judged.results.push_back(batch->getWindow(n, b));
+    if (llvm::Error error =
+            judge(request, compilation, judged, b, flops, report))
+      return error;
+  }
+  setSpeed(flops, report);
+  return llvm::Error::success();
+}
+
+/// The extents of the longest sequence; what else there is, the user says.
+llvm::Error addLengths(const SequenceRequest &sequences, AxisExtents &extents) {
+  int64_t queries = 0, keys = 0;
+  for (const SequenceLength &length : sequences.lengths) {
+    queries = std::max(queries, length.queries);
+    keys = std::max(keys, length.keys);
+  }
+  for (auto [axis, extent] :
+       {std::pair("batch", int64_t(1)), {"queries", queries}, {"keys", keys}})
+    if (llvm::Error error = extents.set(axis, extent, "--sequences"))
+      return error;
   return llvm::Error::success();
 }
 
@@ -219,6 +335,23 @@ void describeRun(const RunRequest &request, const CommandLine &line,
   for (const auto &[name, value] : spec.params)
     report.params.emplace_back(name, value);
   report.shape = getShape(spec, extents);
+  if (!request.sequences)
+    return;
+  // Of the whole batch: how many sequences, and tokens of all of them.
+  const SequenceRequest &sequences = *request.sequences;
+  auto sum = [&](int64_t SequenceLength::*member) {
+    int64_t total = 0;
+    for (const SequenceLength &length : sequences.lengths)
+      total += length.*member;
+    return total;
+  };
+  for (auto &[axis, extent] : report.shape)
+    if (axis == "batch")
+      extent = static_cast<int64_t>(sequences.lengths.size());
+    else if (axis == "queries")
+      extent = sum(&SequenceLength::queries);
+    else if (axis == "keys")
+      extent = sum(&SequenceLength::keys);
 }
 
 llvm::Error execute(const CommandLine &line) {
@@ -231,6 +364,9 @@ llvm::Error execute(const CommandLine &line) {
   auto tensors = readInputs(request->tensors, request->requested, extents);
   if (!tensors)
     return tensors.takeError();
+  if (request->sequences)
+    if (llvm::Error error = addLengths(*request->sequences, extents))
+      return error;
   auto spec = chooseExtents(request->requested, extents);
   if (!spec)
     return spec.takeError();
@@ -244,17 +380,23 @@ llvm::Error execute(const CommandLine &line) {
   auto kernel = compileKernel(*request, report);
   if (!kernel)
     return kernel.takeError();
-  if (llvm::Error error = addRandom(request->tensors, *spec, extents, *tensors))
-    return error;
-  auto results = makeResults(request->tensors, *spec, extents);
-  if (!results)
-    return results.takeError();
-  if (llvm::Error error =
-          runKernel(*kernel, *request, *tensors, *results, report))
-    return error;
-  if (llvm::Error error =
-          judge(*request, *compilation, extents, *tensors, *results, report))
-    return error;
+  std::vector<HostTensor> results;
+  if (request->sequences) {
+    if (llvm::Error error =
+            runSequences(*request, *kernel, *compilation, extents, report))
+      return error;
+  } else {
+    if (llvm::Error error =
+            addRandom(request->tensors, *spec, extents, *tensors))
+      return error;
+    auto made = makeResults(request->tensors, *spec, extents);
+    if (!made)
+      return made.takeError();
+    results = std::move(*made);
+    if (llvm::Error error = runTensors(*request, *kernel, *compilation, extents,
+                                       *tensors, results, report))
+      return error;
+  }
   if (request->isJson)
     printJson(report, llvm::outs());
   else
@@ -262,7 +404,7 @@ llvm::Error execute(const CommandLine &line) {
   llvm::outs().flush();
   if (report.check && !report.check->passed)
     return llvm::createStringError("check failed: " + report.check->message);
-  return writeResults(request->tensors, *results);
+  return writeResults(request->tensors, results);
 }
 
 } // namespace
@@ -271,6 +413,8 @@ const Command &getRunCommand() {
   static const std::vector<OptionRow> options = [] {
     std::vector<OptionRow> rows = getTensorOptionRows();
     for (const OptionRow &row : getSpecOptionRows())
+      rows.push_back(row);
+    for (const OptionRow &row : getSequenceOptionRows())
       rows.push_back(row);
     rows.insert(rows.end(),
                 {{"--threads", "N", "Threads; one per core"},
