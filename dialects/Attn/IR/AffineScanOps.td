@@ -93,6 +93,33 @@ def Attn_AffineScanOp : Attn_Op<"affine_scan", [
     - (C6) `read` has the arguments `(b, h, row, position, states before, states after, queries, keys, captures)` and yields a row for each output.
     - (C7) an output has rank 4 and the extent of its row as the last one; a final state is as in `attn.scan`.
     - (C8) there is one name for each state, if there are names.
+
+    Example:
+
+    ```mlir
+    func.func @example(%q: tensor<?x?x?x4xf32>, %k: tensor<?x?x?x4xf32>,
+                       %v: tensor<?x?x?x3xf32>,
+                       %b: index, %h: index, %m: index, %n: index) -> tensor<?x?x?x3xf32> {
+      %out = attn.affine_scan [#attn.transition<identity writes = 1>]
+          shape(%b, %h, %m, %n) queries(%q) keys(%k, %v) {names = ["S"]}
+          : (index, index, index, index, tensor<?x?x?x4xf32>, tensor<?x?x?x4xf32>, tensor<?x?x?x3xf32>)
+          -> tensor<?x?x?x3xf32>
+      initial {
+      ^bb0(%b0: i32, %h0: i32):
+        %zero = arith.constant dense<0.0> : tensor<4x3xf32>
+        attn.yield %zero : tensor<4x3xf32>
+      } step {
+      ^bb0(%b0: i32, %h0: i32, %j: i32, %S: tensor<4x3xf32>, %key: tensor<4xf32>, %value: tensor<3xf32>):
+        attn.yield %key, %value : tensor<4xf32>, tensor<3xf32>
+      } read {
+      ^bb0(%b0: i32, %h0: i32, %row: i32, %j: i32, %before: tensor<4x3xf32>, %after: tensor<4x3xf32>,
+           %query: tensor<4xf32>, %key: tensor<4xf32>, %value: tensor<3xf32>):
+        %y = attn.vecmat %query, %after : (tensor<4xf32>, tensor<4x3xf32>) -> tensor<3xf32>
+        attn.yield %y : tensor<3xf32>
+      }
+      return %out : tensor<?x?x?x3xf32>
+    }
+    ```
   }];
   let arguments = (ins
     Index:$batch, Index:$heads, Index:$queryCount, Index:$keyCount,

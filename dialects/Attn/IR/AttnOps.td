@@ -127,6 +127,29 @@ def Attn_AttendOp : Attn_Op<"attend", [
     - (C7) `carry` has the arguments `(b, h, t, keys, values, steps, captures)` and yields rows of the types of keys and values, in f32.
     - (C8) `steps` is given only with `carry`; each operand has rank 4 and a static last extent.
     - (C9) a score per feature has neither `factor` nor `sink`.
+
+    Example:
+
+    ```mlir
+    func.func @example(%q: tensor<?x?x?x4xf32>, %k: tensor<?x?x?x4xf32>,
+                       %v: tensor<?x?x?x3xf32>,
+                       %b: index, %h: index, %m: index, %n: index) -> tensor<?x?x?x3xf32> {
+      %out, %lse = attn.attend softmax shape(%b, %h, %m, %n) queries(%q) keys(%k) values(%v)
+          : (index, index, index, index, tensor<?x?x?x4xf32>, tensor<?x?x?x4xf32>, tensor<?x?x?x3xf32>)
+          -> (tensor<?x?x?x3xf32>, tensor<?x?x?xf32>)
+      score {
+      ^bb0(%b0: i32, %h0: i32, %row: i32, %i: i32, %j: i32, %dot: f32):
+        %scale = arith.constant 0.5 : f32
+        %score = arith.mulf %dot, %scale : f32
+        attn.yield %score : f32
+      } mask {
+      ^bb0(%b0: i32, %h0: i32, %row: i32, %i: i32, %j: i32, %dot: f32):
+        %keep = arith.cmpi sge, %i, %j : i32
+        attn.yield %keep : i1
+      }
+      return %out : tensor<?x?x?x3xf32>
+    }
+    ```
   }];
   let arguments = (ins
     Index:$batch, Index:$heads, Index:$queryCount, Index:$keyCount,
@@ -175,6 +198,21 @@ def Attn_MapOp : Attn_Op<"map", [
     - (C1) every operand in `rows` has rank 4 and a static last extent.
     - (C2) the region has the arguments `(b, h, n, position, rows, captures)`.
     - (C3) the region yields one row tensor whose extent is the result's last one.
+
+    Example:
+
+    ```mlir
+    func.func @example(%k: tensor<?x?x?x4xbf16>, %b: index, %h: index, %m: index, %n: index)
+        -> tensor<?x?x?x4xf32> {
+      %twice = attn.map keys shape(%b, %h, %m, %n) rows(%k)
+          : (index, index, index, index, tensor<?x?x?x4xbf16>) -> tensor<?x?x?x4xf32> {
+      ^bb0(%b0: i32, %h0: i32, %n0: i32, %position: i32, %row: tensor<4xf32>):
+        %sum = arith.addf %row, %row : tensor<4xf32>
+        attn.yield %sum : tensor<4xf32>
+      }
+      return %twice : tensor<?x?x?x4xf32>
+    }
+    ```
   }];
   let arguments = (ins Attn_Side:$side,
     Index:$batch, Index:$heads, Index:$queryCount, Index:$keyCount,
@@ -200,6 +238,19 @@ def Attn_YieldOp : Attn_Op<"yield", [
   let summary = "The values of a region";
   let description = [{
     How many values there are, and of which types, the enclosing operation says.
+
+    Example:
+
+    ```mlir
+    func.func @example(%b: index, %h: index, %m: index, %n: index) -> tensor<?x?x?x1xi32> {
+      %places = attn.map keys shape(%b, %h, %m, %n) rows() : (index, index, index, index) -> tensor<?x?x?x1xi32> {
+      ^bb0(%b0: i32, %h0: i32, %n0: i32, %position: i32):
+        %row = attn.splat %position : i32 -> tensor<1xi32>
+        attn.yield %row : tensor<1xi32>
+      }
+      return %places : tensor<?x?x?x1xi32>
+    }
+    ```
   }];
   let arguments = (ins Variadic<AnyType>:$values);
   let assemblyFormat = "$values attr-dict (`:` type($values)^)?";
@@ -219,6 +270,16 @@ def Attn_AxisOp : Attn_Op<"axis", [Pure]> {
     The extent of the axis in the first argument that has it.
 
     - (C1) an argument of the enclosing function names the axis in `attn.axes`.
+
+    Example:
+
+    ```mlir
+    func.func @example(%q: tensor<?x?x?x4xf32>
+        {attn.axes = ["batch", "heads", "queries", "dim"], attn.name = "q"}) -> index {
+      %queries = attn.axis "queries"
+      return %queries : index
+    }
+    ```
   }];
   let arguments = (ins StrAttr:$name);
   let results = (outs Index:$extent);
@@ -234,6 +295,15 @@ def Attn_UnsqueezeOp : Attn_Op<"unsqueeze", [Pure]> {
 
     - (C1) `position` is at most the rank of the operand.
     - (C2) the result type is the operand type with a 1 inserted.
+
+    Example:
+
+    ```mlir
+    func.func @example(%k: tensor<?x?x4xf32>) -> tensor<?x1x?x4xf32> {
+      %k4 = attn.unsqueeze %k at 1 : tensor<?x?x4xf32> -> tensor<?x1x?x4xf32>
+      return %k4 : tensor<?x1x?x4xf32>
+    }
+    ```
   }];
   let arguments = (ins AnyRankedTensor:$source, I64Attr:$position);
   let results = (outs AnyRankedTensor:$result);
@@ -269,6 +339,16 @@ def Attn_ReadOp : Attn_Op<"read", [Pure]> {
 
     - (C1) the result's rank is the tensor's rank minus the number of indices, its extents the trailing ones, static.
     - (C2) the result's element type is f32 for a float tensor, else the tensor's; 8 and 16 bit integers are read as i32.
+
+    Example:
+
+    ```mlir
+    func.func @example(%bias: tensor<?x32xf32>, %h: i32, %distance: i32) -> f32 {
+      %x = attn.read %bias[%h, %distance] : (tensor<?x32xf32>, i32, i32) -> f32
+      %row = attn.read %bias[%h] : (tensor<?x32xf32>, i32) -> tensor<32xf32>
+      return %x : f32
+    }
+    ```
   }];
   let arguments = (ins AnyRankedTensor:$tensor, Variadic<Attn_Integer>:$indices);
   let results = (outs Attn_Readable:$result);
@@ -280,6 +360,16 @@ def Attn_ReadOp : Attn_Op<"read", [Pure]> {
 
 def Attn_LengthOp : Attn_Op<"length", [Pure]> {
   let summary = "The number of queries or keys of this sequence";
+  let description = [{
+    Example:
+
+    ```mlir
+    func.func @example() -> i32 {
+      %keys = attn.length keys
+      return %keys : i32
+    }
+    ```
+  }];
   let arguments = (ins Attn_Side:$side);
   let results = (outs I32:$result);
   let assemblyFormat = "$side attr-dict";
@@ -287,7 +377,18 @@ def Attn_LengthOp : Attn_Op<"length", [Pure]> {
 
 def Attn_ExtentOp : Attn_Op<"extent", [Pure]> {
   let summary = "The extent of one dimension of a captured tensor";
-  let description = "- (C1) `dimension` is one of the tensor's.";
+  let description = [{
+    - (C1) `dimension` is one of the tensor's.
+
+    Example:
+
+    ```mlir
+    func.func @example(%table: tensor<?x?xf32>) -> i32 {
+      %columns = attn.extent %table[1] : tensor<?x?xf32>
+      return %columns : i32
+    }
+    ```
+  }];
   let hasVerifier = 1;
   let arguments = (ins AnyRankedTensor:$tensor, I64Attr:$dimension);
   let results = (outs I32:$result);
@@ -301,6 +402,15 @@ def Attn_ShareOp : Attn_Op<"share", [Pure]> {
     operation: `head * E / H`. Grouped key heads are the usual case.
 
     - (C1) `dimension` is one of the tensor's.
+
+    Example:
+
+    ```mlir
+    func.func @example(%h: i32, %gates: tensor<?x?xf32>) -> i32 {
+      %group = attn.share %h in %gates[0] : tensor<?x?xf32>
+      return %group : i32
+    }
+    ```
   }];
   let hasVerifier = 1;
   let arguments = (ins I32:$head, AnyRankedTensor:$tensor, I64Attr:$dimension);
@@ -318,10 +428,32 @@ class Attn_IntegerBinaryOp<string mnemonic, list<Trait> traits = []>
 
 def Attn_FloorDivOp : Attn_IntegerBinaryOp<"floordiv"> {
   let summary = "Integer quotient rounded down, by a positive divisor";
+  let description = [{
+    Example:
+
+    ```mlir
+    func.func @example(%i: i32) -> i32 {
+      %block = arith.constant 64 : i32
+      %number = attn.floordiv %i, %block : i32
+      return %number : i32
+    }
+    ```
+  }];
 }
 
 def Attn_ModOp : Attn_IntegerBinaryOp<"mod"> {
   let summary = "Remainder that is never negative, of a positive divisor";
+  let description = [{
+    Example:
+
+    ```mlir
+    func.func @example(%i: i32) -> i32 {
+      %stride = arith.constant 16 : i32
+      %rest = attn.mod %i, %stride : i32
+      return %rest : i32
+    }
+    ```
+  }];
 }
 
 def Attn_UniformOp : Attn_Op<"uniform", [Pure]> {
@@ -329,6 +461,15 @@ def Attn_UniformOp : Attn_Op<"uniform", [Pure]> {
   let description = [{
     Philox4x32-10 (Salmon et al., 2011) with key `seed` (low word, high word) and counter
     (b, h, i, j); the first output word w gives `(w >> 8) * 2^-24`, the same on every target.
+
+    Example:
+
+    ```mlir
+    func.func @example(%seed: i64, %b: i32, %h: i32, %i: i32, %j: i32) -> f32 {
+      %u = attn.uniform %seed at %b, %h, %i, %j
+      return %u : f32
+    }
+    ```
   }];
   let arguments = (ins I64:$seed, I32:$b, I32:$h, I32:$i, I32:$j);
   let results = (outs F32:$result);
@@ -337,6 +478,16 @@ def Attn_UniformOp : Attn_Op<"uniform", [Pure]> {
 
 def Attn_DotOp : Attn_Op<"dot", [Pure, SameTypeOperands]> {
   let summary = "Scalar product of two rows, accumulated in f32";
+  let description = [{
+    Example:
+
+    ```mlir
+    func.func @example(%a: tensor<8xf32>, %c: tensor<8xf32>) -> f32 {
+      %sum = attn.dot %a, %c : tensor<8xf32>
+      return %sum : f32
+    }
+    ```
+  }];
   let arguments = (ins Attn_RealRow:$lhs, Attn_RealRow:$rhs);
   let results = (outs F32:$result);
   let assemblyFormat = "$lhs `,` $rhs attr-dict `:` type($lhs)";
@@ -347,6 +498,15 @@ def Attn_MatVecOp : Attn_Op<"matvec", [Pure]> {
   let description = [{
     - (C1) the matrix's last extent is the row's.
     - (C2) the result has the matrix's first extent.
+
+    Example:
+
+    ```mlir
+    func.func @example(%m: tensor<3x4xf32>, %x: tensor<4xf32>) -> tensor<3xf32> {
+      %y = attn.matvec %m, %x : (tensor<3x4xf32>, tensor<4xf32>) -> tensor<3xf32>
+      return %y : tensor<3xf32>
+    }
+    ```
   }];
   let arguments = (ins Attn_Matrix:$matrix, Attn_RealRow:$row);
   let results = (outs Attn_RealRow:$result);
@@ -360,6 +520,16 @@ def Attn_ReduceOp : Attn_Op<"reduce", [Pure]> {
     `argmax` yields the smallest index of the largest element as i32.
 
     - (C1) the result is an element of the row, of `argmax` an i32.
+
+    Example:
+
+    ```mlir
+    func.func @example(%x: tensor<8xf32>) -> (f32, i32) {
+      %largest = attn.reduce max %x : (tensor<8xf32>) -> f32
+      %where = attn.reduce argmax %x : (tensor<8xf32>) -> i32
+      return %largest, %where : f32, i32
+    }
+    ```
   }];
   let hasVerifier = 1;
   let arguments = (ins Attn_RowReduction:$kind, Attn_Row:$row);
@@ -369,7 +539,19 @@ def Attn_ReduceOp : Attn_Op<"reduce", [Pure]> {
 
 def Attn_SplatOp : Attn_Op<"splat", [Pure]> {
   let summary = "A row or matrix whose features are all the same scalar";
-  let description = "- (C1) the result has elements of the scalar's type.";
+  let description = [{
+    - (C1) the result has elements of the scalar's type.
+
+    Example:
+
+    ```mlir
+    func.func @example(%x: f32) -> tensor<4xf32> {
+      %row = attn.splat %x : f32 -> tensor<4xf32>
+      %matrix = attn.splat %x : f32 -> tensor<4x3xf32>
+      return %row : tensor<4xf32>
+    }
+    ```
+  }];
   let hasVerifier = 1;
   let arguments = (ins AnyTypeOf<[F32, I32, I64, I1]>:$value);
   let results = (outs AnyTypeOf<[Attn_Row, Attn_Matrix], "row or matrix", "::mlir::RankedTensorType">:$result);
@@ -378,6 +560,16 @@ def Attn_SplatOp : Attn_Op<"splat", [Pure]> {
 
 def Attn_FeatureOp : Attn_Op<"feature", [Pure]> {
   let summary = "The row 0, 1, 2, ... of feature indices";
+  let description = [{
+    Example:
+
+    ```mlir
+    func.func @example() -> tensor<8xi32> {
+      %numbers = attn.feature : tensor<8xi32>
+      return %numbers : tensor<8xi32>
+    }
+    ```
+  }];
   let results = (outs Attn_NumberRow:$result);
   let assemblyFormat = "attr-dict `:` type($result)";
 }
@@ -387,6 +579,15 @@ def Attn_SliceOp : Attn_Op<"slice", [Pure]> {
   let description = [{
     - (C1) the cut lies inside the row.
     - (C2) the result has the row's element type.
+
+    Example:
+
+    ```mlir
+    func.func @example(%x: tensor<8xf32>) -> tensor<4xf32> {
+      %half = attn.slice %x from 4 : tensor<8xf32> -> tensor<4xf32>
+      return %half : tensor<4xf32>
+    }
+    ```
   }];
   let arguments = (ins Attn_Row:$row, I64Attr:$offset);
   let results = (outs Attn_Row:$result);
@@ -399,6 +600,15 @@ def Attn_ConcatOp : Attn_Op<"concat", [Pure]> {
   let description = [{
     - (C1) the result's extent is the sum of the rows' extents.
     - (C2) rows and result have one element type.
+
+    Example:
+
+    ```mlir
+    func.func @example(%a: tensor<3xf32>, %c: tensor<5xf32>) -> tensor<8xf32> {
+      %row = attn.concat %a, %c : (tensor<3xf32>, tensor<5xf32>) -> tensor<8xf32>
+      return %row : tensor<8xf32>
+    }
+    ```
   }];
   let arguments = (ins Variadic<Attn_Row>:$rows);
   let results = (outs Attn_Row:$result);

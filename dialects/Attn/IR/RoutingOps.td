@@ -58,6 +58,16 @@ def Attn_PoolOp : Attn_Op<"pool", [Pure]> {
     - (C3) `weights` need `mean` and dimension 2.
     - (C4) source and result have rank 4 and one type but for the extent of `dimension`, elements of the result may be f32.
     - (C5) `weights` has rank 4 and last extent 1.
+
+    Example:
+
+    ```mlir
+    func.func @example(%k: tensor<?x?x?x4xbf16>, %n: index) -> tensor<?x?x?x4xf32> {
+      %pages = attn.pool mean %k dimension 2 size 32 stride 16 positions %n
+          : (tensor<?x?x?x4xbf16>, index) -> tensor<?x?x?x4xf32>
+      return %pages : tensor<?x?x?x4xf32>
+    }
+    ```
   }];
   let arguments = (ins Attn_Pooling:$how, AnyRankedTensor:$source,
     Optional<AnyRankedTensor>:$weights, Index:$positions,
@@ -83,6 +93,16 @@ def Attn_RegroupOp : Attn_Op<"regroup", [Pure]> {
 
     - (C1) `size`, `stride` and `block` are positive.
     - (C2) source and result have rank 4 and elements of f32.
+
+    Example:
+
+    ```mlir
+    func.func @example(%w: tensor<?x?x?x?xf32>, %n: index) -> tensor<?x?x?x?xf32> {
+      %blocks = attn.regroup %w size 32 stride 16 into 64 positions %n
+          : (tensor<?x?x?x?xf32>, index) -> tensor<?x?x?x?xf32>
+      return %blocks : tensor<?x?x?x?xf32>
+    }
+    ```
   }];
   let arguments = (ins AnyRankedTensor:$source, Index:$positions,
     I64Attr:$size, I64Attr:$stride, I64Attr:$block);
@@ -106,6 +126,16 @@ def Attn_ReorderOp : Attn_Op<"reorder", [Pure]> {
 
     - (C1) `keys` has rank 4 and last extent 1.
     - (C2) the result has the shape of `keys` and elements of i32.
+
+    Example:
+
+    ```mlir
+    func.func @example(%bucket: tensor<?x?x?x1xi32>) -> tensor<?x?x?x1xi32> {
+      %places = attn.reorder rank %bucket : tensor<?x?x?x1xi32> -> tensor<?x?x?x1xi32>
+      %order = attn.reorder permutation %bucket : tensor<?x?x?x1xi32> -> tensor<?x?x?x1xi32>
+      return %places : tensor<?x?x?x1xi32>
+    }
+    ```
   }];
   let arguments = (ins Attn_Order:$order, AnyRankedTensor:$keys);
   let results = (outs AnyRankedTensor:$result);
@@ -134,6 +164,22 @@ def Attn_WeightsOp : Attn_Op<"weights", [
     - (C4) `score`, `factor` and `sink` yield one f32, `mask` one i1.
     - (C5) `sink` is given only with softmax; `epsilon` only with ratio.
     - (C6) the result has rank 4 and elements of f32.
+
+    Example:
+
+    ```mlir
+    func.func @example(%q: tensor<?x?x?x4xf32>,
+                       %k: tensor<?x?x?x4xf32>,
+                       %b: index, %h: index, %m: index, %n: index) -> tensor<?x?x?x?xf32> {
+      %w = attn.weights softmax shape(%b, %h, %m, %n) queries(%q) keys(%k)
+          : (index, index, index, index, tensor<?x?x?x4xf32>, tensor<?x?x?x4xf32>) -> tensor<?x?x?x?xf32>
+      score {
+      ^bb0(%b0: i32, %h0: i32, %row: i32, %i: i32, %j: i32, %dot: f32):
+        attn.yield %dot : f32
+      }
+      return %w : tensor<?x?x?x?xf32>
+    }
+    ```
   }];
   let arguments = (ins
     Index:$batch, Index:$heads, Index:$queryCount, Index:$keyCount,
@@ -180,6 +226,32 @@ def Attn_SelectOp : Attn_Op<"select", [
     - (C3) pair regions have the arguments `(b, h, row, i, c, dots, captures)`, `limit` `(b, h, row, i, captures)`.
     - (C4) `score` yields one f32, `where` and `force` one i1, `limit` one i32 for top and one f32 else.
     - (C5) the result has rank 4 and elements of i1.
+
+    Example:
+
+    ```mlir
+    func.func @example(%q: tensor<?x?x?x4xf32>,
+                       %pages: tensor<?x?x?x4xf32>,
+                       %b: index, %h: index, %m: index, %n: index) -> tensor<?x?x?x?xi1> {
+      %set = attn.select top shape(%b, %h, %m, %n) queries(%q) keys(%pages)
+          : (index, index, index, index, tensor<?x?x?x4xf32>, tensor<?x?x?x4xf32>) -> tensor<?x?x?x?xi1>
+      limit {
+      ^bb0(%b0: i32, %h0: i32, %row: i32, %i: i32):
+        %three = arith.constant 3 : i32
+        attn.yield %three : i32
+      } score {
+      ^bb0(%b0: i32, %h0: i32, %row: i32, %i: i32, %c: i32, %dot: f32):
+        attn.yield %dot : f32
+      } where {
+      ^bb0(%b0: i32, %h0: i32, %row: i32, %i: i32, %c: i32, %dot: f32):
+        %size = arith.constant 16 : i32
+        %first = arith.muli %c, %size : i32
+        %admitted = arith.cmpi sle, %first, %i : i32
+        attn.yield %admitted : i1
+      }
+      return %set : tensor<?x?x?x?xi1>
+    }
+    ```
   }];
   let arguments = (ins Attn_Selection:$kind,
     Index:$batch, Index:$heads, Index:$queryCount, Index:$keyCount,
@@ -225,6 +297,22 @@ def Attn_AggregateOp : Attn_Op<"aggregate", [
     - (C4) `body` yields f32, i32, i64 or a row of them, for pairs a number; `by` yields i32 or i64.
     - (C5) `by` is given with pairs and nothing else; `into` with pairs and group; `argmax` needs keys and a number.
     - (C6) the result has rank 4 and the elements that `body` yields, of `argmax` i32, and the extent of a row as its last one.
+
+    Example:
+
+    ```mlir
+    func.func @example(%w: tensor<?x?x?x?xf32>, %b: index, %h: index, %m: index, %n: index)
+        -> tensor<?x?x?x1xf32> {
+      %mass = attn.aggregate add over queries shape(%b, %h, %m, %n) queries() keys() captures(%w)
+          : (index, index, index, index, tensor<?x?x?x?xf32>) -> tensor<?x?x?x1xf32>
+      body {
+      ^bb0(%b0: i32, %h0: i32, %row: i32, %i: i32, %j: i32, %t: tensor<?x?x?x?xf32>):
+        %x = attn.read %t[%b0, %h0, %row, %j] : (tensor<?x?x?x?xf32>, i32, i32, i32, i32) -> f32
+        attn.yield %x : f32
+      }
+      return %mass : tensor<?x?x?x1xf32>
+    }
+    ```
   }];
   let arguments = (ins Attn_RowReduction:$kind, Attn_Over:$over,
     Index:$batch, Index:$heads, Index:$queryCount, Index:$keyCount,
@@ -266,6 +354,19 @@ def Attn_MergeOp : Attn_Op<"merge", [Pure, AttrSizedOperandSegments]> {
     - (C1) there is at least one branch, and as many `lses` as `branches`.
     - (C2) `branches` have rank 4 and one static last extent, which is the result's.
     - (C3) `lses` have rank 3 and elements of f32, as `lse`.
+
+    Example:
+
+    ```mlir
+    func.func @example(%near: tensor<?x?x?x4xf32>,
+                       %far: tensor<?x?x?x4xf32>,
+                       %nearLse: tensor<?x?x?xf32>, %farLse: tensor<?x?x?xf32>) -> tensor<?x?x?x4xf32> {
+      %out, %lse = attn.merge branches(%near, %far) lses(%nearLse, %farLse)
+          : (tensor<?x?x?x4xf32>, tensor<?x?x?x4xf32>, tensor<?x?x?xf32>, tensor<?x?x?xf32>)
+          -> (tensor<?x?x?x4xf32>, tensor<?x?x?xf32>)
+      return %out : tensor<?x?x?x4xf32>
+    }
+    ```
   }];
   let arguments = (ins Variadic<AnyRankedTensor>:$branches, Variadic<AnyRankedTensor>:$lses);
   let results = (outs AnyRankedTensor:$result, AnyRankedTensor:$lse);

@@ -41,6 +41,31 @@ def Attn_ScanOp : Attn_Op<"scan", [
     - (C6) a final state has the type [B, H, extents of the state...] of f32, and there is one for each state.
     - (C7) a new state depends neither on `row` nor on `queries`.
     - (C8) there is one name for each state, if there are names.
+
+    Example:
+
+    ```mlir
+    func.func @example(%q: tensor<?x?x?x4xf32>, %k: tensor<?x?x?x4xf32>,
+                       %v: tensor<?x?x?x3xf32>,
+                       %b: index, %h: index, %m: index, %n: index) -> tensor<?x?x?x3xf32> {
+      %out = attn.scan shape(%b, %h, %m, %n) queries(%q) keys(%k, %v) {names = ["S"]}
+          : (index, index, index, index, tensor<?x?x?x4xf32>, tensor<?x?x?x4xf32>, tensor<?x?x?x3xf32>)
+          -> tensor<?x?x?x3xf32>
+      initial {
+      ^bb0(%b0: i32, %h0: i32):
+        %zero = arith.constant dense<0.0> : tensor<4x3xf32>
+        attn.yield %zero : tensor<4x3xf32>
+      } body {
+      ^bb0(%b0: i32, %h0: i32, %row: i32, %j: i32, %S: tensor<4x3xf32>, %query: tensor<4xf32>,
+           %key: tensor<4xf32>, %value: tensor<3xf32>):
+        %write = attn.outer %key, %value : (tensor<4xf32>, tensor<3xf32>) -> tensor<4x3xf32>
+        %next = arith.addf %S, %write : tensor<4x3xf32>
+        %y = attn.vecmat %query, %next : (tensor<4xf32>, tensor<4x3xf32>) -> tensor<3xf32>
+        attn.yield %next, %y : tensor<4x3xf32>, tensor<3xf32>
+      }
+      return %out : tensor<?x?x?x3xf32>
+    }
+    ```
   }];
   let arguments = (ins
     Index:$batch, Index:$heads, Index:$queryCount, Index:$keyCount,
@@ -101,6 +126,15 @@ def Attn_OuterOp : Attn_Op<"outer", [Pure]> {
     `result[r, c] = lhs[r] * rhs[c]`.
 
     - (C1) the result has the extents of the two rows.
+
+    Example:
+
+    ```mlir
+    func.func @example(%k: tensor<4xf32>, %v: tensor<3xf32>) -> tensor<4x3xf32> {
+      %write = attn.outer %k, %v : (tensor<4xf32>, tensor<3xf32>) -> tensor<4x3xf32>
+      return %write : tensor<4x3xf32>
+    }
+    ```
   }];
   let arguments = (ins Attn_RealRow:$lhs, Attn_RealRow:$rhs);
   let results = (outs Attn_RealMatrix:$result);
@@ -115,6 +149,15 @@ def Attn_VecMatOp : Attn_Op<"vecmat", [Pure]> {
 
     - (C1) the row's extent is the matrix's first.
     - (C2) the result has the matrix's last extent.
+
+    Example:
+
+    ```mlir
+    func.func @example(%x: tensor<4xf32>, %S: tensor<4x3xf32>) -> tensor<3xf32> {
+      %y = attn.vecmat %x, %S : (tensor<4xf32>, tensor<4x3xf32>) -> tensor<3xf32>
+      return %y : tensor<3xf32>
+    }
+    ```
   }];
   let arguments = (ins Attn_RealRow:$row, Attn_RealMatrix:$matrix);
   let results = (outs Attn_RealRow:$result);
@@ -129,6 +172,15 @@ def Attn_SpreadOp : Attn_Op<"spread", [Pure]> {
 
     - (C1) `along` is 0 or 1.
     - (C2) the result has the row's elements, and its extent in dimension `along`.
+
+    Example:
+
+    ```mlir
+    func.func @example(%gate: tensor<4xf32>) -> tensor<4x3xf32> {
+      %decay = attn.spread %gate along 0 : tensor<4xf32> -> tensor<4x3xf32>
+      return %decay : tensor<4x3xf32>
+    }
+    ```
   }];
   let arguments = (ins Attn_Row:$row, I64Attr:$along);
   let results = (outs Attn_Matrix:$result);
