@@ -6,7 +6,7 @@
 """The parallel form: decays inside both triangular matrices."""
 
 import numpy as np
-from formulas import causal, l2norm, rmsnorm, sigmoid, silu
+from formulas import causal, convolve, l2norm, rmsnorm, sigmoid, silu
 
 INPUTS = {
     "a": "batch heads keys",
@@ -14,12 +14,16 @@ INPUTS = {
     "alog": "heads",
     "bias": "heads",
     "gate": "batch heads queries vdim",
+    "cq": "heads 4 dim",
+    "ck": "heads 4 dim",
+    "cv": "heads 4 vdim",
 }
-WRONG = [("a + bias", "a - bias"), ("silu(v) - dot(k, S)", "silu(v)"), ("-exp(alog)", "-alog * alog"), ("/ sqrt(dim)", "")]
+WRONG = [("a + bias", "a - bias"), ("silu(v) - dot(k, S)", "silu(v)"), ("-exp(alog)", "-alog * alog"), ("/ sqrt(dim)", ""), ("cq[2, :]", "ck[2, :]")]
 
 
 def head(x):
-    q, k, v = l2norm(silu(x.q)), l2norm(silu(x.k)), silu(x.v)
+    q, k = l2norm(silu(convolve(x.q, x.cq))), l2norm(silu(convolve(x.k, x.ck)))
+    v = silu(convolve(x.v, x.cv))
     beta = sigmoid(x.beta)[:, None]
     passed = np.cumsum(-np.exp(x.alog) * np.logaddexp(0, x.a + x.bias))
     decay = np.exp(np.minimum(passed[:, None] - passed[None], 0))

@@ -7,7 +7,8 @@
 An oracle test/oracles/NAME.py is a module about examples/NAME.attn with
 
     CASES    shapes and params; by default SHAPES below. A case is a dictionary of
-             extents; `p` holds params, `seed` a seed of its own.
+             extents; `p` holds params, `seed` a seed of its own. Fewer than four
+             cases are run with another seed as well.
     INPUTS   name to axes, "batch heads keys dim", to (axes, how) or to (axes,
              how, type): `how` is a function from standard normal numbers to
              values, or a function with two parameters (random generator, case
@@ -204,10 +205,17 @@ def main(path):
     spec = path.resolve().parents[2] / "examples" / (path.stem + ".attn")
     cases = getattr(module, "CASES", SHAPES)
     problems = []
+    shapes = {tuple(sorted((k, n) for k, n in c.items() if k not in "p seed")) for c in cases}
+    if len(shapes) < 2:
+        problems.append("all cases have one shape")
+    # Each has a seed of its own, and few of them another one.
+    cases = [{"seed": number, **case} for number, case in enumerate(cases)]
+    if len(cases) < 4:
+        cases += [{**case, "seed": case["seed"] + 100} for case in cases]
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
         for number, case in enumerate(cases):
-            problem = run_case(module, spec, case, case.get("seed", number), folder)
+            problem = run_case(module, spec, case, case["seed"], folder)
             if problem:
                 problems.append(f"case {number}: {problem}")
         # The oracle notices what it is there for.
@@ -222,8 +230,8 @@ def main(path):
             other = folder / "wrong.attn"
             other.write_text(text.replace(old, new))
             found = [
-                run_case(module, other, case, case.get("seed", n), folder, True)
-                for n, case in enumerate(cases[:3])
+                run_case(module, other, case, case["seed"], folder, True)
+                for case in cases[:3]
             ]
             if not any("differs" in problem for problem in found):
                 problems.append(f"wrong spec {number}, '{new}', passes: {found[0]}")

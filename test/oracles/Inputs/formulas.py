@@ -25,6 +25,14 @@ def relu(x):
     return np.maximum(x, 0)
 
 
+def convolve(x, taps):
+    """Causal along the first axis, feature by feature: tap n is of n tokens before."""
+    return sum(
+        tap * np.concatenate([np.zeros((n, x.shape[1])), x])[: len(x)]
+        for n, tap in enumerate(taps)
+    )
+
+
 def elu1(x):
     """elu(x) + 1"""
     return np.where(x > 0, x + 1, np.exp(np.minimum(x, 0)))

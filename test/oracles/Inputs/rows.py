@@ -3,7 +3,8 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 
 """Counts the rows of the catalogue that examples stand for: rows.py EXAMPLES
-ORACLES MINIMUM. The first line of an example that stands for one is
+ORACLES LIMITS.md MINIMUM. A row is whole unless LIMITS lists it: MINIMUM are. The
+first line of an example that stands for one is
 
     // L22 Gated Linear Attention, arXiv 2312.06635
 
@@ -26,7 +27,17 @@ H1 H2 H3 H4 R1 R2 R4 R5 R6 R7 R8
 FIRST = re.compile(r"// ([A-Z]\d+[ab]?) \S.*, (arXiv \d{4}\.\d{4,5}|\S.* \d{4})")
 
 
-def main(examples, oracles, minimum):
+def limits(page, title):
+    """The rows of the catalogue in the first column of a section's table."""
+    section = page.split(f"## {title}\n")[1].split("\n## ")[0]
+    cells = re.findall(r"^\| ([A-Z]\d[^|]*) \|", section, re.M)
+    return {row for cell in cells for row in cell.split(", ")}
+
+
+def main(examples, oracles, page, minimum):
+    page = pathlib.Path(page).read_text()
+    absent = limits(page, "Rows without an example")
+    parts = limits(page, "Rows whose example is a part")
     rows, problems = {}, []
     for path in sorted(pathlib.Path(examples).glob("*.attn")):
         text = path.read_text().splitlines()
@@ -50,11 +61,16 @@ def main(examples, oracles, minimum):
     for path in pathlib.Path(oracles).glob("*.py"):
         if not (pathlib.Path(examples) / f"{path.stem}.attn").exists():
             problems.append(f"{path.name}: no example {path.stem}.attn")
-    if len(rows) < int(minimum):
-        problems.append(f"{len(rows)} rows have an example, expected {minimum}")
+    if set(CATALOGUE) - set(rows) != absent:
+        problems.append("rows without an example are others than the limits say")
+    if not parts <= set(rows):
+        problems.append("the limits call a part of an example what has none")
+    whole = len(set(rows) - parts)
+    if whole < int(minimum):
+        problems.append(f"{whole} rows are whole, expected {minimum}")
     for row in CATALOGUE:
         print(row, *rows.get(row, ["-"]))
-    print(len(rows), "of", len(CATALOGUE), "rows")
+    print(len(rows), "of", len(CATALOGUE), "rows,", whole, "whole")
     print(*problems, sep="\n")
     return 1 if problems else 0
 
