@@ -152,7 +152,8 @@ Node *Builder::cumSum(Operand x, SourceRange range) {
         "cannot read what changes in one" +
             (step->name.empty() ? std::string() : ", as '" + step->name + "'"));
   if (x.node->isMatrix())
-    return notCompiled(x.range, "cumsum of " + describe(*x.node));
+    return error(x.range, "expected a number or a row of each key, found " +
+                              describe(*x.node) + "; a state sums matrices");
   Node node;
   node.op = Op::CumSum;
   node.scalar = Scalar::Real;
@@ -163,7 +164,9 @@ Node *Builder::cumSum(Operand x, SourceRange range) {
 
 Node *Builder::reduce(Op op, Operand row) {
   if (row.node->features.size() > 1)
-    return notCompiled(row.range, "reduction of " + describe(*row.node));
+    return error(row.range, "expected a row, found " + describe(*row.node) +
+                                "; dot(x, M) sums along its first axis, "
+                                "matmul(M, x) along its last");
   if (!expectRow(row) || !expectNumber(row))
     return poison();
   const Feature &feature = row.node->features.front();
@@ -192,7 +195,9 @@ Node *Builder::reduce(Op op, Operand row) {
 
 Node *Builder::slice(Operand row, int64_t begin, int64_t end) {
   if (row.node->features.size() > 1)
-    return notCompiled(row.range, "cutting " + describe(*row.node));
+    return error(row.range, "expected a row to cut, found " +
+                                describe(*row.node) +
+                                "; a subscript for each axis names its rows");
   if (!expectRow(row))
     return poison();
   const Feature &feature = row.node->features.front();

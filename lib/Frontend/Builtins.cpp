@@ -244,13 +244,11 @@ Node *ExpressionBuilder::callReduction(const CallArguments &call) {
                      "expected i, j or group, found '" + call.over->text + "'");
     // The sum over keys of a loop is recognised by its weight.
     bool isLoop = false;
-    walk(x.node, [&](Node *next) { isLoop |= next->op == Op::RoleValue; });
-    if (!isLoop)
+    walk(x.node,
+         [&](Node *next) { isLoop |= next == b.roleValue(RoleKind::Weight); });
+    if (!isLoop || call.over->text != "j" || name != "sum" ||
+        call.named.count("by"))
       return callReductionOver(call);
-    if (call.over->text != "j" || name != "sum" || call.named.count("by"))
-      return b.notCompiled(call.callee.range, name + " over " +
-                                                  call.over->text +
-                                                  " of the weight");
     if (!b.expectNumber(x))
       return b.poison();
     return b.keyReduction(Op::KeySum, b.toReal(x), 0, call.range);
@@ -307,14 +305,16 @@ Node *ExpressionBuilder::callSoftmax(const CallArguments &call) {
   auto sink = call.named.find("sink");
   if (isOverKeys) {
     if (x.node->isMatrix())
-      return b.notCompiled(call.range, "softmax of a matrix over keys");
+      return b.error(x.range, "expected a number or a row per pair, found " +
+                                  describe(*x.node));
     llvm::SmallVector<Node *> operands{x.node};
-    if (sink != call.named.end() && !x.node->isScalar())
-      return b.notCompiled(call.range, "a sink per feature");
     if (sink != call.named.end()) {
       Operand value = sink->second;
-      if (!b.expectScalar(value, "one number per query") ||
-          !b.expectNumber(value))
+      // Of a row there may be one for each feature.
+      if (x.node->isScalar() && !b.expectScalar(value, "one number per query"))
+        return b.poison();
+      if (!b.expectNumber(value) ||
+          b.arithmetic(Op::Add, x, {b.toReal(value), value.range})->isPoison())
         return b.poison();
       if (value.node->variesOver(VariesKey))
         return b.error(value.range, "a sink must not vary over keys");

@@ -3,6 +3,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 
 #include "lib/Frontend/ComputedBuilder.h"
+#include <cmath>
 
 namespace rapt::frontend {
 
@@ -157,6 +158,52 @@ const Computed *ComputedBuilder::merge(std::vector<const Computed *> parts,
   return &add(std::move(computed), shape);
 }
 
+Node *ComputedBuilder::sumOverKeys(Operand x, Node *mask) {
+  Node *carried = nullptr;
+  walk(x.node, [&](Node *node) {
+    if (node->op == Op::Carried)
+      carried = node;
+  });
+  if (carried)
+    return b.notCompiled(x.range, "this sum over keys of carried rows");
+  if (mask)
+    x.node = b.zeroUnless({mask, x.range}, x);
+  if (!x.node->isPoison() && !x.node->variesOver(VariesKey)) {
+    Operand count{b.axisLength(nullptr, x.range), x.range};
+    return b.arithmetic(Op::Mul, x, {b.toReal(count), x.range});
+  }
+  return x.node->isPoison()
+             ? x.node
+             : aggregate(Computed::Reduction::Add, Computed::Over::Keys, x.node,
+                         nullptr, x.range);
+}
+
+Node *ComputedBuilder::softmaxOfRow(const Node *softmax, Node *mask) {
+  SourceRange range = softmax->place;
+  auto at = [&](Node *node) { return Operand{node, range}; };
+  Operand x = at(softmax->operands[0]), kept = x;
+  if (mask)
+    kept.node = b.select(at(mask), x, at(b.real(-HUGE_VAL)));
+  if (kept.node->isPoison())
+    return kept.node;
+  Operand largest = at(aggregate(Computed::Reduction::Max, Computed::Over::Keys,
+                                 kept.node, nullptr, range));
+  bool hasSink = softmax->operands.size() > 1;
+  if (hasSink)
+    largest.node = b.arithmetic(Op::Maximum, largest, at(softmax->operands[1]));
+  auto exponential = [&](Operand value) {
+    return at(
+        b.realFunction(Op::Exp, at(b.arithmetic(Op::Sub, value, largest))));
+  };
+  Operand e = exponential(x);
+  Operand sum = at(sumOverKeys(e, mask));
+  if (hasSink)
+    sum.node =
+        b.arithmetic(Op::Add, sum, exponential(at(softmax->operands[1])));
+  Node *weights = b.divide(e, sum);
+  return mask ? b.zeroUnless(at(mask), at(weights)) : weights;
+}
+
 Node *ComputedBuilder::settle(Node *node, Node *mask) {
   // Inner ones first: an outer one is made anew around them.
   for (;;) {
@@ -169,30 +216,23 @@ Node *ComputedBuilder::settle(Node *node, Node *mask) {
     });
     if (!innermost || node->isPoison())
       return node;
-    Node *role = nullptr;
-    walk(innermost, [&](Node *next) {
-      if (next->op == Op::RoleValue)
-        role = next;
-    });
-    if (role)
-      return b.notCompiled(innermost->place,
-                           "a softmax of the default score inside another "
-                           "value; write the score");
-    if (!innermost->isScalar())
-      return b.notCompiled(innermost->place,
-                           "softmax over keys of " + describe(*innermost));
-    Loop *loop = addLoop();
-    loop->nameRange = innermost->place;
-    loop->kind = innermost->op == Op::KeySoftmax ? WeightKind::Softmax
-                                                 : WeightKind::Ratio;
-    loop->epsilon = innermost->real;
-    loop->score = innermost->operands[0];
-    if (innermost->operands.size() > 1)
-      loop->sink = innermost->operands[1];
-    loop->queryAxis = innermost->queryAxis;
-    loop->keyAxis = innermost->keyAxis;
-    loop->mask = mask;
-    Node *value = weights(loop, innermost->place);
+    Node *value = nullptr;
+    if (!innermost->isScalar()) {
+      value = softmaxOfRow(innermost, mask);
+    } else {
+      Loop *loop = addLoop();
+      loop->nameRange = innermost->place;
+      loop->kind = innermost->op == Op::KeySoftmax ? WeightKind::Softmax
+                                                   : WeightKind::Ratio;
+      loop->epsilon = innermost->real;
+      loop->score = innermost->operands[0];
+      if (innermost->operands.size() > 1)
+        loop->sink = innermost->operands[1];
+      loop->queryAxis = innermost->queryAxis;
+      loop->keyAxis = innermost->keyAxis;
+      loop->mask = mask;
+      value = weights(loop, innermost->place);
+    }
     node = b.replace(node, {{innermost, value}});
   }
 }

@@ -20,9 +20,11 @@ public:
       : program(program), b(builder) {}
 
   /// What softmax and normalize over keys stand for, where they are not the
-  /// weight of a loop: numbers of pairs, computed whole, over the keys that
-  /// `mask` keeps or, if it is null, over all.
+  /// weight of a loop: computed whole, over the keys that `mask` keeps or, if
+  /// it is null, over all.
   Node *settle(Node *node, Node *mask = nullptr);
+  /// The sum of a settled number or row over the keys that `mask` keeps.
+  Node *sumOverKeys(Operand x, Node *mask);
 
   /// `x` in windows along keys or queries; `weights` may be null. `x` is a
   /// number or a row of one side, or a number of a pair; settled.
@@ -60,6 +62,8 @@ private:
   const Computed &add(Computed prototype, const Shape &shape,
                       std::optional<Interval> range = std::nullopt);
   Loop *addLoop();
+  /// Of a row per pair, or per key: each feature has weights of its own.
+  Node *softmaxOfRow(const Node *softmax, Node *mask);
   /// What at least one of the nodes varies over.
   static Shape join(llvm::ArrayRef<Node *> nodes);
 

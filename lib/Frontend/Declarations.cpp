@@ -15,12 +15,16 @@ using support::ElementType;
 
 void Declarations::declare() {
   std::vector<const ParamBinding *> params;
-  for (const StatementPtr &statement : definition.statements)
+  for (const StatementPtr &statement : definition.statements) {
     if (auto *param = llvm::dyn_cast<Param>(statement.get()))
       for (const ParamBinding &binding : param->bindings) {
         params.push_back(&binding);
         paramPlaces.try_emplace(binding.name.text, binding.name.range);
       }
+    if (auto *input = llvm::dyn_cast<Input>(statement.get()))
+      for (const Name &name : input->names)
+        inputNames.insert(name.text);
+  }
   for (const ParamBinding *binding : params)
     declareParam(*binding);
   checkOverrides();
@@ -100,6 +104,8 @@ void Declarations::declareParam(const ParamBinding &binding) {
   constants.params = scope.params;
   constants.params.erase(name);
   constants.allLets = paramPlaces;
+  constants.runTimeNames = {"q", "k", "v"};
+  constants.runTimeNames.insert(inputNames.begin(), inputNames.end());
   ExpressionBuilder expressions(b, constants);
   auto evaluate = [&](const ExprPtr &expr) -> Node * {
     Node *node = expressions.build(*expr).node;
@@ -117,10 +123,16 @@ void Declarations::declareParam(const ParamBinding &binding) {
     Node *low = evaluate(binding.low), *high = evaluate(binding.high);
     if (low->isPoison() || high->isPoison())
       return;
+    auto get = [](Node *n) {
+      return n->op == Op::Integer ? static_cast<double>(n->integer) : n->real;
+    };
+    if (get(low) > get(high)) {
+      b.error({binding.low->range.begin, binding.high->range.end},
+              "range " + printConstant(*low) + " .. " + printConstant(*high) +
+                  " of param '" + name + "' is empty");
+      return;
+    }
     auto isInside = [&](Node *node) {
-      auto get = [](Node *n) {
-        return n->op == Op::Integer ? static_cast<double>(n->integer) : n->real;
-      };
       return get(low) <= get(node) && get(node) <= get(high);
     };
     for (Node *checked : {value, given})

@@ -40,6 +40,7 @@ private:
   Builder &b;
   std::map<std::string, SourceRange> names;
   std::map<std::string, SourceRange> paramPlaces;
+  std::set<std::string> inputNames;
   std::map<std::string, std::vector<std::string>> unknownExtents;
   std::vector<InputTensor *> withoutType;
 };

@@ -97,7 +97,8 @@ bool SpecEmitter::planPairRow(Node *node, RegionPlan &plan) {
     return node->op == Op::CumSum || planPair(node->operands[1], plan);
   }
   if (node->op == Op::Carried) {
-    nodes.notCompiled(node->place, "a carried row in a score per feature");
+    nodes.error(node->place, "a carried row stands in a product with a row of "
+                             "the query, or as the values");
     return false;
   }
   if (node->op != Op::Read && node->isRow() && !isPair) {

@@ -263,6 +263,10 @@ Node *ExpressionBuilder::reportUnknown(const std::string &name,
         .note(later->second, "defined here");
     return b.poison();
   }
+  if (scope.runTimeNames.count(name))
+    return b.error(range, "expected a number known at compile time, found the "
+                          "input '" +
+                              name + "'");
   if (findBuiltin(name))
     return b.error(range, "'" + name +
                               "' is a function; expected its arguments in "

@@ -117,6 +117,7 @@ private:
   Node *callRegroup(const CallArguments &call);
   Node *callRank(const CallArguments &call);
   Node *callReductionOver(const CallArguments &call);
+  Node *settle(Operand x);
   Node *getCount(Node *x, Computed::Over over, SourceRange range);
   std::optional<bool> getSide(const Argument &argument);
   std::optional<int64_t> getExtent(const Expr &expr, llvm::StringRef what);

@@ -90,19 +90,17 @@ bool PairwiseLoop::build() {
   bool hasSum = find(out, [](const Node *node) {
     return node->op == Op::KeySum || isRole(node, RoleKind::Weight);
   });
-  if (!hasSum && !scope.branches.empty())
+  if (!hasSum)
     return buildWithoutLoop(out);
   Node *mask = resolve(RoleKind::Mask);
   Node *weight = resolve(RoleKind::Weight);
   if (mask->isPoison() || weight->isPoison())
     return false;
-  if (Node *sum =
-          find(mask, [](const Node *node) { return node->op == Op::KeySum; })) {
-    b.notCompiled(sum->place, "a sum over keys in a mask");
-    return false;
-  }
   loop.mask = mask;
-  return splitWeight(weight) && splitOut(out) && settle() && chooseAxes();
+  if (Node *sum = findWeightedSum(out))
+    return splitWeight(weight) && splitOut(out, sum) && settle() &&
+           checkCarried() && chooseAxes();
+  return buildFromSums(out) && checkCarried();
 }
 
 bool PairwiseLoop::buildWithoutLoop(Node *out) {
@@ -118,7 +116,30 @@ bool PairwiseLoop::buildWithoutLoop(Node *out) {
         .note(getRange(RoleKind::Out), "'out' is given here");
     isFine = false;
   }
-  out = computed.settle(out);
+  return finishWithoutLoop(computed.settle(out)) && isFine;
+}
+
+bool PairwiseLoop::buildFromSums(Node *out) {
+  auto isSum = [](const Node *node) { return node->op == Op::KeySum; };
+  if (!find(out, isSum)) {
+    b.error(getRange(RoleKind::Out),
+            "'weight' varies over keys; expected it in "
+            "sum(..., over = j)");
+    return false;
+  }
+  Node *weight = computed.settle(resolve(RoleKind::Weight), loop.mask);
+  out = b.replaceRole(out, RoleKind::Weight, weight);
+  out = computed.settle(out, loop.mask);
+  while (Node *sum = find(out, [&](const Node *node) {
+           return isSum(node) && !find(node->operands[0], isSum);
+         })) {
+    Operand summed{sum->operands[0], sum->place};
+    out = b.replace(out, {{sum, computed.sumOverKeys(summed, loop.mask)}});
+  }
+  return finishWithoutLoop(out);
+}
+
+bool PairwiseLoop::finishWithoutLoop(Node *out) {
   if (out->isPoison())
     return false;
   if (out->variesOver(VariesKey)) {
@@ -127,7 +148,7 @@ bool PairwiseLoop::buildWithoutLoop(Node *out) {
   }
   loop.out = out;
   loop.queryAxis = out->queryAxis;
-  return isFine;
+  return true;
 }
 
 bool PairwiseLoop::settle() {
@@ -139,6 +160,25 @@ bool PairwiseLoop::settle() {
         return false;
     }
   return true;
+}
+
+bool PairwiseLoop::checkCarried() {
+  Node *misplaced = nullptr;
+  for (Node *part :
+       {loop.mask, loop.score, loop.factor, loop.sink, loop.values, loop.out})
+    if (part)
+      walk(part, [&](Node *node) {
+        for (Node *operand : node->operands)
+          if (operand && operand->op == Op::Carried && node->op != Op::Dot &&
+              operand != loop.values)
+            misplaced = node;
+        if (node->op == Op::Carried && node == part && part != loop.values)
+          misplaced = node;
+      });
+  if (misplaced)
+    b.error(misplaced->place, "a carried row stands in a product with a row of "
+                              "the query, or as the values");
+  return !misplaced;
 }
 
 bool PairwiseLoop::chooseAxes() {
@@ -217,97 +257,83 @@ Node *PairwiseLoop::multiply(const Factors &factors, SourceRange range) {
 }
 
 bool PairwiseLoop::splitWeight(Node *weight) {
-  auto isSum = [](const Node *node) { return node->op == Op::KeySum; };
   Factors factors;
   collectFactors(weight, factors);
   auto *normal = llvm::find_if(factors.above, isKeyWeight);
-  if (normal == factors.above.end()) {
-    loop.kind = WeightKind::Sum;
-    loop.score = weight;
-  } else {
-    Node *node = *normal;
-    factors.above.erase(normal);
-    loop.kind =
-        node->op == Op::KeySoftmax ? WeightKind::Softmax : WeightKind::Ratio;
-    loop.epsilon = node->real;
-    loop.score = node->operands[0];
-    loop.sink = node->operands.size() > 1 ? node->operands[1] : nullptr;
-    loop.factor = multiply(factors, weight->place);
-    bool isPerFeature = !loop.score->isScalar();
-    if (loop.factor && (isPerFeature || !loop.factor->isScalar())) {
-      b.notCompiled(weight->place, "a factor per feature");
-      return false;
-    }
-  }
-  for (Node *part : {loop.score, loop.sink, loop.factor})
-    if (Node *inner = part ? find(part, isSum) : nullptr) {
-      b.notCompiled(inner->place, "a sum over keys inside another");
-      return false;
-    }
+  loop.kind = WeightKind::Sum;
+  loop.score = weight;
+  if (normal == factors.above.end())
+    return true;
+  Node *node = *normal;
+  factors.above.erase(normal);
+  Node *factor = multiply(factors, weight->place);
+  Node *sink = node->operands.size() > 1 ? node->operands[1] : nullptr;
+  if (factor && factor->isPoison())
+    return false;
+  // Weights per feature that are more than a softmax are taken as they are.
+  bool isPerFeature = !node->isScalar();
+  if (isPerFeature ? factor || sink : factor && !factor->isScalar())
+    return true;
+  loop.kind =
+      node->op == Op::KeySoftmax ? WeightKind::Softmax : WeightKind::Ratio;
+  loop.epsilon = node->real;
+  loop.score = node->operands[0];
+  loop.sink = sink;
+  loop.factor = factor;
   return true;
 }
 
-bool PairwiseLoop::splitOut(Node *out) {
-  SourceRange range = getRange(RoleKind::Out);
+Node *PairwiseLoop::findWeightedSum(Node *out) {
   llvm::SmallVector<Node *> sums;
   walk(out, [&](Node *node) {
     if (node->op == Op::KeySum)
       sums.push_back(node);
   });
-  if (sums.empty() && find(out, [](const Node *node) {
-        return isRole(node, RoleKind::Weight);
-      })) {
-    b.error(range, "'weight' varies over keys; expected it in "
-                   "sum(..., over = j)");
-    return false;
-  }
-  if (sums.size() != 1) {
-    b.notCompiled(range, sums.empty() ? "out without a sum over keys"
-                                      : "several sums over keys");
-    return false;
-  }
-  Node *sum = sums.front();
+  bool isOne =
+      sums.size() == 1 && (out == sums.front() || !find(out, isKeyWeight));
+  if (!isOne)
+    return nullptr;
+  Factors factors;
+  collectFactors(sums.front()->operands.front(), factors);
+  // A carried row is the whole of the values.
+  bool isAlone = factors.above.size() == 2 && factors.below.empty();
+  unsigned weights = 0;
+  bool isRow = false, isOfKeys = true;
+  auto look = [&](Node *factor, bool isAbove) {
+    if (isAbove && isRole(factor, RoleKind::Weight) && ++weights == 1)
+      return;
+    isRow |= factor->isRow();
+    isOfKeys &= factor->op == Op::Carried ? isAbove && isAlone
+                                          : !factor->variesOver(VariesQuery);
+    isOfKeys &= !find(factor, [](const Node *node) {
+      return node->op == Op::RoleValue || isKeyWeight(node);
+    });
+  };
+  for (Node *factor : factors.above)
+    look(factor, true);
+  for (Node *factor : factors.below)
+    look(factor, false);
+  return weights == 1 && isRow && isOfKeys ? sums.front() : nullptr;
+}
+
+bool PairwiseLoop::splitOut(Node *out, Node *sum) {
   Factors factors;
   collectFactors(sum->operands.front(), factors);
-  auto isWeight = [](const Node *node) {
+  factors.above.erase(llvm::find_if(factors.above, [](const Node *node) {
     return isRole(node, RoleKind::Weight);
-  };
-  auto *weight = llvm::find_if(factors.above, isWeight);
-  if (weight == factors.above.end()) {
-    b.notCompiled(sum->place, "a sum over keys without the weight as a factor");
-    return false;
-  }
-  factors.above.erase(weight);
+  }));
   Node *values = multiply(factors, sum->place);
-  if (values && values->isPoison())
+  if (values->isPoison())
     return false;
-  if (!values || !values->isRow()) {
-    b.notCompiled(sum->place, "a sum over keys of one number per pair");
-    return false;
-  }
-  if (find(values, [](const Node *node) {
-        return node->op == Op::RoleValue || isKeyWeight(node) ||
-               node->op == Op::KeySum;
-      })) {
-    b.notCompiled(sum->place, "a sum over keys with several weights");
-    return false;
-  }
   // A score per feature has those of the values.
   if (!loop.score->isScalar() &&
       b.arithmetic(Op::Mul, {loop.score, getRange(RoleKind::Score)},
                    {values, sum->place})
           ->isPoison())
     return false;
-  if (values->variesOver(VariesQuery) && values->op != Op::Carried) {
-    b.notCompiled(sum->place, "values that vary over queries");
-    return false;
-  }
   if (out->variesOver(VariesKey)) {
-    b.error(range, "'out' must not vary over keys outside sum(..., over = j)");
-    return false;
-  }
-  if (out != sum && find(out, isKeyWeight)) {
-    b.notCompiled(range, "softmax over keys in out");
+    b.error(getRange(RoleKind::Out),
+            "'out' must not vary over keys outside sum(..., over = j)");
     return false;
   }
   loop.values = values;

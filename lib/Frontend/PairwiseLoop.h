@@ -22,8 +22,8 @@ public:
       : loop(loop), scope(scope), b(builder), expressions(expressions),
         computed(scope.program, builder) {}
 
-  /// Fills in the loop; false after an error. With branches around, `out` may
-  /// have no sum over keys, and then there is no loop: `keySum` stays null.
+  /// Fills in the loop; false after an error. An `out` that is not made of one
+  /// sum of weighted values has no loop: `keySum` stays null.
   bool build();
 
 private:
@@ -39,10 +39,19 @@ private:
   /// The role's expression with the roles it names filled in.
   Node *resolve(RoleKind role);
   bool splitWeight(Node *weight);
-  bool splitOut(Node *out);
+  bool splitOut(Node *out, Node *sum);
+  /// The one sum over keys of a weighted row of each key that `out` is made of;
+  /// null if it is made of anything else.
+  Node *findWeightedSum(Node *out);
+  /// Without a loop, from an `out` without a sum, or with sums that are
+  /// computed whole.
   bool buildWithoutLoop(Node *out);
+  bool buildFromSums(Node *out);
+  bool finishWithoutLoop(Node *out);
   /// Computes whole what is normalised inside the parts.
   bool settle();
+  /// Whether carried rows stand only where a loop knows them.
+  bool checkCarried();
   /// Finds out what the loop runs over; all parts must agree.
   bool chooseAxes();
   SourceRange getRange(RoleKind role) const;

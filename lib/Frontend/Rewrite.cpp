@@ -184,15 +184,19 @@ Node *Builder::atKey(Node *node, Operand index) {
     return node;
   for (RoleKind role : {RoleKind::Mask, RoleKind::Score, RoleKind::Weight})
     if (replaceRole(node, role, poison())->isPoison())
-      return notCompiled(index.range,
-                         llvm::Twine(spelling(role)) + " of another key");
+      return error(
+          index.range,
+          llvm::Twine("'") + spelling(role) + "' is that of the present pair" +
+              (role == RoleKind::Weight ? "" : " where it is not given above") +
+              "; expected no subscript");
   bool readsState = false, isCarried = false;
   walk(node, [&](Node *below) {
     readsState |= below->op == Op::State;
     isCarried |= below->op == Op::Carried;
   });
   if (isCarried)
-    return notCompiled(index.range, "a carried row of another key");
+    return error(index.range, "a carried row is that of the present pair; "
+                              "expected no subscript");
   if (readsState)
     return error(index.range, "a state has one value at a time, the present "
                               "one; expected no subscript");

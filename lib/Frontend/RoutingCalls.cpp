@@ -56,7 +56,7 @@ Node *ExpressionBuilder::callPool(const Call &call) {
   }
   ComputedBuilder computed(scope.program, b);
   Operand x = build(*positional[0]->value);
-  x.node = computed.settle(x.node);
+  x.node = settle(x);
   if (!b.expectNumber(x))
     return b.poison();
   auto *word = llvm::dyn_cast<NameRef>(positional[1]->value.get());
@@ -82,8 +82,8 @@ Node *ExpressionBuilder::callPool(const Call &call) {
                                    : nullptr;
     if (input)
       record(word->name, word->range);
-    weights.node = input ? b.read(*input)
-                         : computed.settle(build(*positional[1]->value).node);
+    weights.node =
+        input ? b.read(*input) : settle(build(*positional[1]->value));
     if (!b.expectNumber(weights))
       return b.poison();
   }
@@ -163,10 +163,31 @@ Node *ExpressionBuilder::callPool(const Call &call) {
                        call.range);
 }
 
+/// What is computed whole is computed before any loop: `mask` and `score` in it
+/// are those given above.
+Node *ExpressionBuilder::settle(Operand x) {
+  for (RoleKind role : {RoleKind::Weight, RoleKind::Score, RoleKind::Mask}) {
+    bool isRead = false;
+    walk(x.node, [&](Node *node) { isRead |= node == b.roleValue(role); });
+    if (!isRead)
+      continue;
+    if (role == RoleKind::Weight)
+      return b.error(x.range,
+                     "'weight' is known after the last statement; expected an "
+                     "expression of its own here, as softmax(dot(q, k)), or "
+                     "the weight of a branch");
+    return b.error(x.range, llvm::Twine("'") + spelling(role) +
+                                "' is not given above; expected '" +
+                                spelling(role) +
+                                " = ...' before what is computed from it");
+  }
+  return ComputedBuilder(scope.program, b).settle(x.node);
+}
+
 /// regroup(weights, block): numbers of windows of keys as numbers of blocks.
 Node *ExpressionBuilder::callRegroup(const CallArguments &call) {
   ComputedBuilder computed(scope.program, b);
-  Operand x{computed.settle(call[0].node), call[0].range};
+  Operand x{settle(call[0]), call[0].range};
   if (!b.expectNumber(x))
     return b.poison();
   std::optional<int64_t> block =
@@ -193,7 +214,7 @@ Node *ExpressionBuilder::callRegroup(const CallArguments &call) {
 
 Node *ExpressionBuilder::callRank(const CallArguments &call) {
   ComputedBuilder computed(scope.program, b);
-  Operand x{computed.settle(call[0].node), call[0].range};
+  Operand x{settle(call[0]), call[0].range};
   if (!b.expectScalar(x, "one number per key or query") || !b.expectNumber(x))
     return b.poison();
   unsigned sides = x.node->varies & VariesPair;
@@ -224,7 +245,7 @@ Node *ExpressionBuilder::callSelection(const Call &call) {
   Operand limit = build(*positional[0]->value);
   Operand score = build(*positional[1]->value);
   for (Operand *operand : {&limit, &score})
-    operand->node = computed.settle(operand->node);
+    operand->node = settle(*operand);
   bool isTop = name == "top";
   bool isFine =
       isTop ? b.expectInteger(limit, "an integer")
@@ -251,7 +272,7 @@ Node *ExpressionBuilder::callSelection(const Call &call) {
     if (!argument)
       return nullptr;
     Operand value = build(*argument->value);
-    value.node = computed.settle(value.node);
+    value.node = settle(value);
     if (!b.expectScalar(value, "one boolean per candidate") ||
         !b.expectBoolean(value))
       return b.poison();
@@ -309,7 +330,7 @@ Node *ExpressionBuilder::callReductionOver(const CallArguments &call) {
   ComputedBuilder computed(scope.program, b);
   StringRef name = call.callee.text;
   StringRef axis = call.over ? StringRef(call.over->text) : "j";
-  Operand x{computed.settle(call[0].node), call[0].range};
+  Operand x{settle(call[0]), call[0].range};
   if (x.node->isPoison())
     return x.node;
   Computed::Over over = axis == "i"   ? Computed::Over::Queries
@@ -333,7 +354,7 @@ Node *ExpressionBuilder::callReductionOver(const CallArguments &call) {
                                       describe(*x.node));
   Node *by = nullptr;
   if (auto given = call.named.find("by"); given != call.named.end()) {
-    Operand integer{computed.settle(given->second.node), given->second.range};
+    Operand integer{settle(given->second), given->second.range};
     if (!b.expectInteger(integer, "an integer"))
       return b.poison();
     if (isOverHeads || !x.node->isScalar())
@@ -342,7 +363,8 @@ Node *ExpressionBuilder::callReductionOver(const CallArguments &call) {
                                         : "'by' needs one number per pair, "
                                           "found " +
                                               describe(*x.node));
-    if (name != "sum" && name != "count")
+    static const StringRef reductions[] = {"sum", "count", "max", "min"};
+    if (!llvm::is_contained(reductions, name))
       return b.notCompiled(call.callee.range, name.str() + " with 'by'");
     by = integer.node;
     over = Computed::Over::Pairs;

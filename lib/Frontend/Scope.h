@@ -9,6 +9,7 @@
 #define RAPT_LIB_FRONTEND_SCOPE_H
 
 #include "lib/Frontend/Builder.h"
+#include <set>
 
 namespace rapt::frontend {
 
@@ -41,6 +42,8 @@ struct Scope {
   std::map<RoleKind, Binding> roles;
   /// The first `let` of every name of the definition.
   std::map<std::string, SourceRange> allLets;
+  /// Of a constant: names that mean something only at run time.
+  std::set<std::string> runTimeNames;
   /// Feature axes that inputs name.
   std::map<std::string, SourceRange> features;
   /// The states of the definition; null if there is none.

@@ -419,8 +419,7 @@ std::optional<Spec> Analyzer::run() {
                 ", expected one for each query; what has other queries is a "
                 "branch");
   branches.checkUsed(getRoots());
-  if (program->hasLoop())
-    warnOfLeaks(*program, diags);
+  warnOfLeaks(*program, diags);
   for (const Loop &loop : program->loops)
     if (!loop.name.empty())
       warnOfLeaks(loop, diags);

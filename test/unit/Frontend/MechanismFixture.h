@@ -228,6 +228,29 @@ struct MechanismFixture : testing::Test {
                     tolerance * (1 + std::abs(expected.lse)));
     }
   }
+  /// Every row against what `expected` gives for batch, head and query.
+  using Expected = std::function<Row(int64_t b, int64_t h, int64_t row)>;
+  void checkRows(const Expected &expected, bool hasLse = false) {
+    ASSERT_TRUE(static_cast<bool>(module));
+    AttnEvaluator evaluator = evaluate();
+    EXPECT_EQ(evaluator.hasLse(), hasLse);
+    for (int64_t b = 0; b < batch; ++b)
+      for (int64_t h = 0; h < heads; ++h)
+        for (int64_t n = 0; n < queries; ++n) {
+          SCOPED_TRACE("row " + std::to_string(b) + ", " + std::to_string(h) +
+                       ", " + std::to_string(n));
+          Row found = evaluator.evaluateRows(RowIndex{b, h, n}).front();
+          Row row = expected(b, h, n);
+          ASSERT_EQ(found.out.size(), row.out.size());
+          for (size_t e = 0; e < row.out.size(); ++e)
+            EXPECT_NEAR(found.out[e], row.out[e],
+                        1e-6 * (1 + std::abs(row.out[e])));
+          if (hasLse && std::isinf(row.lse))
+            EXPECT_EQ(found.lse, row.lse);
+          else if (hasLse)
+            EXPECT_NEAR(found.lse, row.lse, 1e-6 * (1 + std::abs(row.lse)));
+        }
+  }
   void setLengths(int64_t newQueries, int64_t newKeys) {
     queries = newQueries;
     keys = newKeys;

@@ -422,17 +422,23 @@ TEST_F(RoutingTest, ReductionsByAnInteger) {
   setLengths(5, 7);
   compile("attention t { let diagonal = sum(dot(q, k), over = i, by = i - j) "
           "let size = count(i > 2, over = i, by = j / 2) "
-          "score = dot(q, k) + diagonal[i - j] + size[j] }");
+          "let top = max(dot(q, k), over = i, by = i - j) "
+          "score = dot(q, k) + diagonal[i - j] + size[j] + where(i >= j, top[i "
+          "- j], 0) }");
   check({.score = [&](Pair p) {
-    double diagonal = 0;
+    double diagonal = 0, top = -INFINITY;
     int64_t size = 0;
     for (int64_t row = 0; row < queries; ++row)
       for (int64_t j = 0; j < keys; ++j) {
-        if (p.i >= p.j && position(row) - j == p.i - p.j)
-          diagonal += dot(p.b, p.h, row, key(p.b, p.h, j));
+        if (p.i >= p.j && position(row) - j == p.i - p.j) {
+          double product = dot(p.b, p.h, row, key(p.b, p.h, j));
+          diagonal += product;
+          top = std::max(top, product);
+        }
         size += j / 2 == p.j && position(row) > 2;
       }
-    return p.dot + diagonal + static_cast<double>(size);
+    return p.dot + diagonal + static_cast<double>(size) +
+           (p.i >= p.j ? top : 0);
   }});
 }
 

@@ -130,6 +130,20 @@ TEST_F(SemanticsTest, FloorOfReals) {
   }});
 }
 
+TEST_F(SemanticsTest, PowersAndLimitsOfFloor) {
+  setLengths(9, 7);
+  compile(
+      "attention t { let far = floor(real(i - j) * 1e30)   "
+      "mask = far == 1073741824 | far == -1073741824 & j > 2 | i == j   "
+      "score = pow(dot(q, k) / 8 - 1, 3) + pow(j / 8.0, 2) + pow(2, 0.5) }");
+  check({.score =
+             [](Pair p) {
+               double x = p.dot / 8 - 1;
+               return x * x * x + p.j * p.j / 64.0 + std::sqrt(2);
+             },
+         .mask = [](Pair p) { return p.i >= p.j || p.j > 2; }});
+}
+
 //===----------------------------------------------------------------------===//
 // Reads
 //===----------------------------------------------------------------------===//
