@@ -160,9 +160,6 @@ private:
   std::string reason;
 };
 
-/// Whether two values are computed in the same way.
-bool isSameValue(mlir::Value a, mlir::Value b);
-
 } // namespace rapt::analysis
 
 #endif // RAPT_LIB_ANALYSIS_AFFINEFORM_H

@@ -259,22 +259,4 @@ Coefficient CoefficientBuilder::sum(ArrayRef<Coefficient> factors, Type type) {
   return result;
 }
 
-bool isSameValue(Value a, Value b) {
-  if (a == b)
-    return true;
-  if (!a || !b || a.getType() != b.getType())
-    return false;
-  Operation *left = a.getDefiningOp(), *right = b.getDefiningOp();
-  if (!left || !right || left->getName() != right->getName() ||
-      left->getNumRegions() || left->getNumResults() != 1 ||
-      left->getAttrDictionary() != right->getAttrDictionary() ||
-      left->getNumOperands() != right->getNumOperands())
-    return false;
-  return llvm::all_of(llvm::zip(left->getOperands(), right->getOperands()),
-                      [](auto pair) {
-                        auto [x, y] = pair;
-                        return isSameValue(x, y);
-                      });
-}
-
 } // namespace rapt::analysis

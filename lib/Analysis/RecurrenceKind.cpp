@@ -4,6 +4,7 @@
 
 #include "lib/Analysis/RecurrenceKind.h"
 #include "lib/Analysis/AffineForm.h"
+#include "lib/Analysis/SameValue.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/IR/Matchers.h"
 #include "llvm/ADT/SetVector.h"
@@ -148,24 +149,6 @@ bool TransitionFinder::classifyHold(unsigned state) {
     return true;
   }
   return false;
-}
-
-/// The value without the signs in front of it.
-static Value stripSign(Value value) {
-  while (auto negative = value.getDefiningOp<arith::NegFOp>())
-    value = negative.getOperand();
-  return value;
-}
-static bool isNegated(Value value) {
-  bool isOdd = false;
-  while (auto negative = value.getDefiningOp<arith::NegFOp>()) {
-    isOdd = !isOdd;
-    value = negative.getOperand();
-  }
-  return isOdd;
-}
-static bool isSameUpToSign(Value a, Value b) {
-  return isSameValue(stripSign(a), stripSign(b));
 }
 
 /// Terms that read, or that write, in the same way are one.

@@ -4,7 +4,8 @@
 
 """Prints what the normal form says of the states of each example that has some.
 
-usage: kinds.py FOLDER NAME..."""
+usage: kinds.py FOLDER NAME...     of examples FOLDER/NAME.attn
+       kinds.py FILE.attn          of each definition of a file"""
 
 import re
 import subprocess
@@ -17,9 +18,16 @@ def run(command, text=None):
     return subprocess.run(command, input=text, capture_output=True, text=True, check=True)
 
 
-for name in sys.argv[2:]:
+if sys.argv[1].endswith(".attn"):
+    text = open(sys.argv[1]).read()
+    names = re.findall(r"^attention (\w+)", text, re.M)
+    specs = [(name, [sys.argv[1], f"--definition={name}"]) for name in names]
+else:
+    specs = [(name, [f"{sys.argv[1]}/{name}.attn"]) for name in sys.argv[2:]]
+
+for name, arguments in specs:
     extents = [f"--extent={axis}={extent}" for axis, extent in EXTENTS.items()]
-    program = run(["rapt-attn", f"{sys.argv[1]}/{name}.attn", *extents]).stdout
+    program = run(["rapt-attn", *arguments, *extents]).stdout
     remarks = run(
         [
             "rapt-opt",
