@@ -46,7 +46,8 @@ Node *Builder::make(Node node, SourceRange range) {
   node.place = range;
   if (graph.size() >= maxNodes) {
     if (!std::exchange(isTooLarge, true))
-      error(range, "the definition is too large");
+      error(range, "the definition has more than " + llvm::Twine(maxNodes) +
+                       " operations");
     return poison();
   }
   Node *result = graph.intern(std::move(node));
