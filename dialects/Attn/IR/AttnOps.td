@@ -320,6 +320,15 @@ def Attn_ListRowsOp : Attn_Op<"list_rows", [Pure, AllTypesMatch<["source", "resu
 
     - (C1) the list is a tensor of i32 of rank 1.
     - (C2) the source has rank 3 or 4 and a dynamic number of rows.
+
+    Example:
+
+    ```mlir
+    func.func @example(%pages: tensor<?x?x4xbf16>, %list: tensor<?xi32>) -> tensor<?x?x4xbf16> {
+      %rows = attn.list_rows %pages by %list : tensor<?x?x4xbf16>, tensor<?xi32>
+      return %rows : tensor<?x?x4xbf16>
+    }
+    ```
   }];
   let arguments = (ins AnyRankedTensor:$source, AnyRankedTensor:$list);
   let results = (outs AnyRankedTensor:$result);
