@@ -177,8 +177,10 @@ LogicalResult ListRowsOp::verify() {
     return emitOpError() << "list must be a view of i32 of rank 1, got "
                          << list;
   // list_rows_c2
-  auto expected = ViewType::get(getContext(), source.getElementType(),
-                                source.getRank(), RowMap::Listed);
+  bool isPaged = getResult().getType().getRows() == RowMap::Paged;
+  auto expected =
+      ViewType::get(getContext(), source.getElementType(), source.getRank(),
+                    isPaged ? RowMap::Paged : RowMap::Listed);
   if (source.getRank() == 0 || getResult().getType() != expected)
     return emitOpError() << "result must be " << expected << ", got "
                          << getResult().getType();

@@ -416,10 +416,11 @@ def Tile_ListRowsOp : Tile_Op<"list_rows", [Pure]> {
   let summary = "A view whose rows are those that a list names";
   let description = [{
     Row r is row `list[r]` of the source; the extent of the first dimension is that of the list. A
-    number outside the source is a row outside the view.
+    number outside the source is a row outside the view. Listed rows often follow each other; paged
+    ones do so for a page at most.
 
     - (C1) the list is a view of i32 of rank 1.
-    - (C2) the result is the source's type with `rows = listed`, of rank at least 1.
+    - (C2) the result is the source's type with `rows = listed`, or `rows = paged`, of rank at least 1.
   }];
   let arguments = (ins Tile_ViewType:$source, Tile_ViewType:$list);
   let results = (outs Tile_ViewType:$result);

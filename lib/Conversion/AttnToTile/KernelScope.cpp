@@ -69,15 +69,15 @@ Value KernelScope::share(Value item, Value view, int64_t dimension, Value of) {
   return fold<arith::DivUIOp>(scaled, of);
 }
 
-Value KernelScope::listed(Value view, Value list) {
+Value KernelScope::listed(Value view, Value list, tile::RowMap rows) {
   if (!list)
     return view;
   auto type = cast<tile::ViewType>(view.getType());
-  return tile::ListRowsOp::create(
-      builder, location,
-      tile::ViewType::get(builder.getContext(), type.getElementType(),
-                          type.getRank(), tile::RowMap::Listed),
-      view, list);
+  return tile::ListRowsOp::create(builder, location,
+                                  tile::ViewType::get(builder.getContext(),
+                                                      type.getElementType(),
+                                                      type.getRank(), rows),
+                                  view, list);
 }
 
 Value KernelScope::rowsOfItem(Value tensor, Value list) {
@@ -87,16 +87,17 @@ Value KernelScope::rowsOfItem(Value tensor, Value list) {
     indices.push_back(share(batch, place.view, place.dims[0], batches));
   if (place.dims[1] >= 0)
     indices.push_back(share(head, place.view, place.dims[1], heads));
+  auto rowMap = place.rows ? tile::RowMap::Paged : tile::RowMap::Listed;
   if (!list)
     list = place.rows;
   if (indices.empty())
-    return listed(place.view, list);
+    return listed(place.view, list, rowMap);
   auto type = cast<tile::ViewType>(place.view.getType());
   auto rows = tile::ViewType::get(type.getElementType(),
                                   type.getRank() - indices.size());
   return listed(
       tile::WindowOp::create(builder, location, rows, place.view, indices),
-      list);
+      list, rowMap);
 }
 
 tile::TileType KernelScope::tileType(ArrayRef<int64_t> shape, Type element) {

@@ -77,7 +77,8 @@ public:
   /// of `list`, of the tensor's own if it has one, or as they lie.
   mlir::Value rowsOfItem(mlir::Value tensor, mlir::Value list = nullptr);
   /// The rows of a view in the order of a list; the view itself without one.
-  mlir::Value listed(mlir::Value view, mlir::Value list);
+  mlir::Value listed(mlir::Value view, mlir::Value list,
+                     tile::RowMap rows = tile::RowMap::Listed);
 
   tile::TileType tileType(llvm::ArrayRef<int64_t> shape, mlir::Type element);
   mlir::Value splat(mlir::Value scalar, llvm::ArrayRef<int64_t> shape);

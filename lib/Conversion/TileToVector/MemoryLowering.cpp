@@ -282,7 +282,10 @@ LogicalResult KernelLowering::lowerLoad(tile::LoadOp op) {
     return copyElements(op);
   if (tile.getRank() == 1)
     return success();
-  return op.isInBounds(0) && !isListed ? success() : loadInside(op);
+  // Of rows in pages each is found where it is read.
+  bool isPaged = view.getRows() == tile::RowMap::Paged;
+  return op.isInBounds(0) && (!isListed || isPaged) ? success()
+                                                    : loadInside(op);
 }
 
 /// How far apart the rows of a view from `firstRow` on lie in memory, all of

@@ -98,6 +98,12 @@ FailureOr<Value> KernelLowering::elementAt(Value tile,
         for (auto [offset, position] : llvm::zip(op.getOffsets(), indices))
           places.push_back(builder.createOrFold<arith::AddIOp>(
               location, scalars.at(offset), position));
+        if (Value list = lists.lookup(op.getView())) {
+          Value row =
+              memref::LoadOp::create(builder, location, list, places[0]);
+          places[0] = arith::IndexCastOp::create(builder, location,
+                                                 builder.getIndexType(), row);
+        }
         return Value(memref::LoadOp::create(builder, location,
                                             scalars.at(op.getView()), places));
       })

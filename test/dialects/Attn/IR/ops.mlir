@@ -137,3 +137,12 @@ func.func @reductions(%q: tensor<2x3x4x8xf32> {attn.axes = ["batch", "heads", "q
   }
   return %rows : tensor<2x3x4x6xf32>
 }
+
+// CHECK-LABEL: func.func @list_rows
+func.func @list_rows(%cache: tensor<?x?x?x8xf32>, %latents: tensor<?x?x3xbf16>, %rows: tensor<?xi32>) {
+  // CHECK: attn.list_rows %{{.*}} by %{{.*}} : tensor<?x?x?x8xf32>, tensor<?xi32>
+  %0 = attn.list_rows %cache by %rows : tensor<?x?x?x8xf32>, tensor<?xi32>
+  // CHECK: attn.list_rows %{{.*}} by %{{.*}} : tensor<?x?x3xbf16>, tensor<?xi32>
+  %1 = attn.list_rows %latents by %rows : tensor<?x?x3xbf16>, tensor<?xi32>
+  return
+}

@@ -184,5 +184,7 @@ tile.kernel @listed {
 ^bb0(%x: index, %y: index, %z: index, %rows: !tile.view<f32, 2>, %list: !tile.view<i32, 1>):
   // CHECK: tile.list_rows %{{.*}} by %{{.*}} : <f32, 2>, <i32, 1> -> <f32, 2, rows = listed>
   %listed = tile.list_rows %rows by %list : <f32, 2>, <i32, 1> -> <f32, 2, rows = listed>
+  // CHECK: tile.list_rows %{{.*}} by %{{.*}} : <f32, 2>, <i32, 1> -> <f32, 2, rows = paged>
+  %paged = tile.list_rows %rows by %list : <f32, 2>, <i32, 1> -> <f32, 2, rows = paged>
   tile.return
 }
