@@ -4,6 +4,7 @@
 
 #include "SequenceCase.h"
 #include "lib/Compiler/ElementTypes.h"
+#include "lib/Compiler/SequenceLayout.h"
 #include "lib/Reference/Check.h"
 #include <numeric>
 
@@ -181,7 +182,7 @@ void SequenceCase::layOut() {
       table[width] = table[0];
       for (auto [n, signature] : llvm::enumerate(spec->getSpec().arguments)) {
         int axis = findAxis(signature, "keys");
-        if (axis < 0 || signature.axes.size() < 3)
+        if (axis < 0 || !canBePaged(signature))
           continue;
         SpecTensor &from = alone[0][n], &to = alone[1][n];
         forElements(from, [&](std::vector<int64_t> &indices) {
@@ -211,9 +212,7 @@ void SequenceCase::layOut() {
                         const std::vector<SpecTensor> *values) -> SpecTensor {
     int b = findAxis(signature, "batch"), q = findAxis(signature, "queries"),
         k = findAxis(signature, "keys");
-    bool isRows = k >= 0 && signature.axes.size() >= 3 &&
-                  signature.axes.back().isFeature && b >= 0 && q < 0;
-    bool isPaged = size && isRows;
+    bool isPaged = size && canBePaged(signature);
     bool isMerged = b >= 0 && !isPaged &&
                     ((q >= 0 && k < 0 && setting.packsQueries) ||
                      (k >= 0 && q < 0 && setting.packsKeys));

@@ -6,6 +6,7 @@
 // are given: each sequence is judged as if it were alone.
 
 #include "SequenceCase.h"
+#include <random>
 
 using namespace rapt::testing;
 using rapt::support::ElementType;
@@ -132,6 +133,53 @@ TEST_P(SequencesTest, PagesAndPositions) {
     setting.givesPositions = true;
     if (auto kernel = SequenceCase::create(setting))
       kernel->check(2);
+  }
+}
+
+// Random lengths, many of them 0 and 1, in every layout. RAPT_SEED and
+// RAPT_CASES choose others.
+TEST(RandomSequencesTest, AnyLengths) {
+  uint64_t seed = getSetting("RAPT_SEED", 1);
+  uint64_t cases = getSetting("RAPT_CASES", isNightly() ? 400 : 12);
+  constexpr uint64_t perKernel = 4;
+  std::unique_ptr<SequenceCase> kernel;
+  for (uint64_t n = 0; n < cases; ++n) {
+    std::mt19937_64 random(seed * 1000003 + n / perKernel);
+    SequenceSetting setting;
+    setting.spec.text = kSpecs[random() % std::size(kSpecs)];
+    constexpr ElementType types[] = {ElementType::F32, ElementType::BF16,
+                                     ElementType::F16};
+    setting.spec.type = types[random() % 3];
+    setting.spec.kvHeads = 1 + static_cast<int64_t>(random() % 2);
+    setting.spec.heads =
+        setting.spec.kvHeads * (1 + static_cast<int64_t>(random() % 3));
+    setting.spec.extents = {{"dim", 2 * (1 + random() % 20)},
+                            {"vdim", 1 + random() % 40}};
+    setting.packsQueries = random() % 2;
+    if (random() % 2)
+      setting.pageSize = 1 + static_cast<int64_t>(random() % 40);
+    else
+      setting.packsKeys = random() % 2;
+    setting.headsFirst = random() % 2;
+    setting.givesPositions = random() % 3 == 0;
+    std::mt19937_64 draw(seed * 7 + n);
+    size_t batch = 1 + draw() % 7;
+    for (size_t b = 0; b < batch; ++b) {
+      auto length = [&](uint64_t most) -> int64_t {
+        uint64_t kind = draw() % 6;
+        return static_cast<int64_t>(kind < 2 ? kind : draw() % (most + 1));
+      };
+      setting.lengths.push_back({length(150), length(300)});
+    }
+    setting.seed = seed + n;
+    if (n % perKernel == 0)
+      kernel = SequenceCase::create(setting);
+    else if (kernel)
+      kernel->resize(setting.lengths, setting.seed);
+    ASSERT_TRUE(kernel) << "case " << n;
+    kernel->check(1 + n % 3, /*isPlanned=*/n % 2);
+    if (::testing::Test::HasFatalFailure())
+      FAIL() << "RAPT_SEED=" << seed << ", case " << n;
   }
 }
 
