@@ -10,9 +10,11 @@
 #define RAPT_LIB_ANALYSIS_MASKINTERPRETER_H
 
 #include "dialects/Attn/IR/Attn.h"
+#include "lib/Analysis/KeyRanges.h"
 #include "lib/Analysis/LinearForms.h"
 #include "lib/Analysis/MaskClasses.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "llvm/ADT/DenseSet.h"
 #include "llvm/ADT/SetVector.h"
 
 namespace rapt::analysis {
@@ -36,6 +38,11 @@ public:
 
   /// Keys of the arguments row and i, which differ by the same for all pairs.
   void linkPositions(mlir::Value row, mlir::Value position);
+
+  /// The keys around `key` (i64) for which `value`, a boolean, may hold and may
+  /// not, where the key of the region is `argument`. See emitMaskKeys().
+  std::optional<MaskKeys> emitKeys(mlir::Value value, mlir::Value argument,
+                                   mlir::Value key);
 
   /// Where knowledge ends, see MaskClass.
   llvm::ArrayRef<mlir::Operation *> getUnknown() const {
@@ -139,6 +146,28 @@ private:
   Bounds absolute(Bounds a);
   template <typename Op> Bounds monotone(Bounds a, Bounds b, bool bFalls);
 
+  // Sets of keys: KeyRanges.cpp.
+  struct KeySet;
+  struct KeyTerm {
+    mlir::Value atom; ///< Null: the form does not depend on the key.
+    int64_t coefficient = 0;
+    Bounds rest;
+  };
+  bool dependsOn(mlir::Value value, mlir::Value argument);
+  bool haveResiduesCompany();
+  void compareBounds(KeySet &set);
+  std::optional<KeyTerm> splitForm(const LinearForm &form, mlir::Value key);
+  std::optional<KeySet> joinKeys(bool isAll,
+                                 llvm::ArrayRef<std::optional<KeySet>> parts);
+  std::optional<KeySet> findKeys(mlir::Value value, bool wanted,
+                                 mlir::Value key);
+  std::optional<KeySet> findKeys(const LinearForm &form, mlir::Value low,
+                                 mlir::Value high, mlir::Value key);
+  std::optional<KeySet> findKeysOfAtom(mlir::Value atom, mlir::Value low,
+                                       mlir::Value high, mlir::Value key);
+  mlir::Value emitNextKey(const KeySet &set, mlir::Value key);
+  mlir::Value emitEndOfKeys(const KeySet &set, mlir::Value key);
+
   // Reals: RealBounds.cpp.
   Bounds interpretReal(Scope *scope, mlir::Operation *op);
   Bounds interpretFloor(Scope *scope, mlir::arith::FPToSIOp op);
@@ -154,6 +183,10 @@ private:
   llvm::DenseMap<mlir::Value, Bounds> given;
   llvm::DenseMap<mlir::Value, mlir::Value> exactBooleans;
   llvm::SetVector<mlir::Operation *> unknown;
+  llvm::DenseMap<mlir::Value, bool> dependences; ///< on the key
+  unsigned keySets = 0, keyCondition = 0;
+  llvm::DenseMap<unsigned, llvm::DenseSet<unsigned>> conditionsOfAtoms;
+  llvm::DenseSet<unsigned> residueConditions;
   /// The first is the whole rectangle.
   llvm::SmallVector<std::unique_ptr<Scope>> scopes;
 };

@@ -49,6 +49,16 @@ public:
                         [&](Value operand) { return isScattered(operand); });
   }
 
+  /// Whether a value is a position, or one divided by or modulo what is the
+  /// same everywhere.
+  bool isPlain(Value value) {
+    Operation *op = value.getDefiningOp();
+    if (!op)
+      return true;
+    return isa<attn::FloorDivOp, attn::ModOp>(op) &&
+           !op->getOperand(0).getDefiningOp() && isUniform(op->getOperand(1));
+  }
+
   /// The conditions that all must hold.
   void getConjuncts(Value value, SmallVectorImpl<Value> &conjuncts) {
     if (auto both = value.getDefiningOp<arith::AndIOp>()) {
@@ -201,6 +211,7 @@ std::optional<Neighbourhood> findNeighbourhood(attn::AttendOp op) {
     if (!coordinate)
       continue;
     found.coordinates.push_back(*coordinate);
+    found.hasPlainKeys &= mask.isPlain(coordinate->key);
     isScattered |= mask.isScattered(coordinate->key);
   }
   size_t count = found.coordinates.size();

@@ -55,6 +55,9 @@ struct Neighbourhood {
     int64_t radius = 0;     ///< the largest difference
   };
   llvm::SmallVector<Coordinate, 3> coordinates;
+  /// The coordinates of the key are its position divided by, or modulo, what
+  /// does not depend on it.
+  bool hasPlainKeys = true;
 
   /// Farther apart, the keys of one row are enough for wide tiles of queries in
   /// the order of positions, and a block shares little.

@@ -352,6 +352,29 @@ Error TileEvaluator<Real>::runPlanRuns(tile::PlanRunsOp op,
             return error;
           bool any = values.getInteger(yield.getValues()[0]);
           bool all = values.getInteger(yield.getValues()[1]);
+          if (!op.getNext().empty()) {
+            // Which columns are kept, and which dropped, one after the other.
+            any = false, all = true;
+            Block &next = op.getNext().front();
+            auto said = cast<tile::YieldOp>(next.back());
+            for (int64_t column = start; column < start + length; ++column) {
+              int64_t place[] = {batch, head, row, lastRow, column};
+              for (auto [argument, index] :
+                   llvm::zip_equal(next.getArguments(), place))
+                setIndex(argument, index, values);
+              if (Error error = runBlock(next, values))
+                return error;
+              auto isAt = [&](unsigned number) {
+                return values.getInteger(said.getValues()[number]) == column;
+              };
+              if (isAt(0) == isAt(1) || isAt(2) == isAt(3))
+                return llvm::createStringError(
+                    "tile.plan_runs: column " + llvm::Twine(column) +
+                    " is both inside and outside of a set of columns");
+              any |= isAt(0);
+              all &= isAt(3);
+            }
+          }
           if (any)
             runs->push_back({start, length, all && length == columnStep});
         }

@@ -70,9 +70,11 @@ static tile::PlanAttr chooseBlockPlan(const analysis::Neighbourhood &near,
       std::min<int64_t>((target.vectorRegisters - 1) / vectors - 1, 22);
   // Along the last coordinate a block has `grain` queries and begins at a
   // multiple of it; so do the keys on both sides.
-  int64_t grain = near.getBlockExtents().back();
+  // Where the plan need not look for both ends, no key is visited in vain.
+  int64_t extent = near.getBlockExtents().back();
+  int64_t grain = near.hasPlainKeys ? 1 : extent;
   int64_t radius = std::max<int64_t>(near.coordinates.back().radius, 0);
-  int64_t keys = 2 * llvm::alignTo(radius, grain) + grain;
+  int64_t keys = 2 * llvm::alignTo(radius, grain) + extent;
   auto cpu = tile::CpuPlanAttr::get(context, rows / 2 * 2, /*depth=*/4,
                                     /*sweep=*/4);
   return tile::PlanAttr::get(context, vectors * lanes, keys, cpu, /*edge=*/0,

@@ -118,8 +118,14 @@ LogicalResult PlanRunsOp::verify() {
   // plan_runs_c1
   SmallVector<Type> arguments(6, IndexType::get(getContext()));
   Type boolean = IntegerType::get(getContext(), 1);
-  return verifyBlock(*this, getClassify(), "classify", arguments,
-                     {boolean, boolean});
+  if (failed(verifyBlock(*this, getClassify(), "classify", arguments,
+                         {boolean, boolean})))
+    return failure();
+  if (getNext().empty())
+    return success();
+  arguments.pop_back();
+  return verifyBlock(*this, getNext(), "next", arguments,
+                     SmallVector<Type>(4, IntegerType::get(getContext(), 64)));
 }
 
 LogicalResult PyramidOp::verify() {

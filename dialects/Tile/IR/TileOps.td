@@ -219,20 +219,28 @@ def Tile_PlanRunsOp : Tile_Op<"plan_runs", [
     are left out; a run shorter than `column_step` is never full. Attention has queries as
     rows and keys as columns; the transposed question has it the other way round.
 
-    A target asks about large rectangles first and splits only what is partial, so
+    Where the columns of a block are known in closed form, a second region says so. It gets (batch, head,
+    first row, last row, column), all index, and yields four i64 that are not below the column: the
+    least column of which a pair may be kept, the least of which none is, the least of which a pair
+    may be dropped, and the least of which none is; a number beyond all columns where there is no
+    such column. What a column itself is follows from its own answers alone: it may be kept if the
+    first is the column itself.
+
+    A target that has no second region asks about large rectangles first and splits only what is partial, so
     that its work follows the boundary of the mask, not its area. Batches and heads that the
     region does not use share their runs.
 
-    - (C1) the region has six arguments of type index and yields (i1, i1).
+    - (C1) the region has six arguments of type index and yields (i1, i1); the second, if it is there,
+      has five and yields (i64, i64, i64, i64).
     - (C2) `row_step` and `column_step` are positive.
   }];
   let arguments = (ins Index:$batches, Index:$heads, Index:$rows, Index:$columns,
                        I64Attr:$row_step, I64Attr:$column_step);
   let results = (outs Tile_RunTableType:$table);
-  let regions = (region SizedRegion<1>:$classify);
+  let regions = (region SizedRegion<1>:$classify, MaxSizedRegion<1>:$next);
   let assemblyFormat = [{
     `for` `(` $batches `,` $heads `)` `rows` $rows `step` $row_step
-    `columns` $columns `step` $column_step attr-dict `classify` $classify
+    `columns` $columns `step` $column_step attr-dict `classify` $classify (`next` $next^)?
   }];
   let hasVerifier = 1;
 }

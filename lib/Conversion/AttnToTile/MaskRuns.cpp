@@ -5,6 +5,7 @@
 // Which runs of keys a block of queries visits: the classes of the mask, asked
 // when a call is planned.
 
+#include "lib/Analysis/KeyRanges.h"
 #include "lib/Analysis/MaskClasses.h"
 #include "lib/Analysis/Remarks.h"
 #include "lib/Conversion/AttnToTile/KernelScope.h"
@@ -153,117 +154,154 @@ static void remarkMask(attn::AttendOp op, const analysis::MaskClass &found,
 // The table
 //===----------------------------------------------------------------------===//
 
-Value emitRunTable(KernelScope &program, attn::AttendOp op, tile::PlanAttr plan,
-                   const PairLists &lists, Pyramids &pyramids) {
-  OpBuilder &builder = program.builder;
-  auto runs = tile::PlanRunsOp::create(
-      builder, program.location, tile::RunTableType::get(builder.getContext()),
-      program.batches, program.heads, program.queryCount, lists.keyCount,
-      plan.getQueries(), plan.getGrainKeys());
-  if (lists.queries || lists.keys)
-    runs->setAttr(tile::kListedAttr, builder.getUnitAttr());
-  OpBuilder::InsertionGuard guard(builder);
-  Block *block = builder.createBlock(
-      &runs.getClassify(), {}, SmallVector<Type>(6, builder.getIndexType()),
-      SmallVector<Location>(6, program.location));
-  pyramids.putBefore(runs);
-  KernelScope scope = program;
-  scope.batch = block->getArgument(0);
-  scope.head = block->getArgument(1);
+namespace {
+/// Emits the regions of a table.
+class RunTableEmitter {
+public:
+  RunTableEmitter(KernelScope &program, attn::AttendOp op, tile::PlanAttr plan,
+                  const PairLists &lists, Pyramids &pyramids)
+      : scope(program), builder(scope.builder), op(op),
+        mask(op.getMask().front()), plan(plan), lists(lists),
+        pyramids(pyramids) {
+    unsigned next = attn::AttendOp::kPairPositions + op.getNumProducts();
+    for (Value capture : op.getCaptures())
+      places[mask.getArgument(next++)] = scope.places.at(capture);
+  }
 
-  Block &mask = op.getMask().front();
-  llvm::DenseMap<Value, analysis::Bounds> bounds;
-  auto bind = [&](unsigned argument, Value low, Value high) {
-    Value first = scope.toI64(low);
-    bounds[mask.getArgument(argument)] = {
-        first, low == high ? first : scope.toI64(high)};
-  };
-  /// Element `place` of a list for this batch and head, i64.
-  auto elementOf = [&](Value list, Value place) -> Value {
-    Value batch = scope.share(scope.batch, list, 0, scope.batches);
-    Value head = scope.share(scope.head, list, 1, scope.heads);
-    return tile::ReadOp::create(builder, scope.location, builder.getI64Type(),
-                                list, ValueRange{batch, head, place});
-  };
+  void emitClasses(Region &region);
+  void emitNext(Region &region);
+
+private:
+  Block *enter(Region &region, unsigned arguments);
+  Value elementOf(Value list, Value place);
   /// The least and largest element of a list that ascends.
-  auto endsOf = [&](Value list, Value first, Value last) -> analysis::Bounds {
+  analysis::Bounds endsOf(Value list, Value first, Value last) {
     return {elementOf(list, first), elementOf(list, last)};
-  };
-  /// Of any other. `groups` ascends, and where it stays the same the list does.
-  auto boundsOf = [&](Value list, Value first, Value last,
-                      analysis::Bounds groups) -> analysis::Bounds {
-    Type i64 = builder.getI64Type();
-    Value batch = scope.share(scope.batch, list, 0, scope.batches);
-    Value head = scope.share(scope.head, list, 1, scope.heads);
-    Value ascends;
-    if (groups.isKnown())
-      ascends = builder.createOrFold<arith::CmpIOp>(
-          scope.location, arith::CmpIPredicate::eq, groups.low, groups.high);
-    auto range = tile::BoundsOp::create(
-        builder, scope.location, i64, i64, pyramids.get(list, 2),
-        ValueRange{scope.toI64(batch), scope.toI64(head)}, scope.toI64(first),
-        scope.toI64(last), ascends);
-    return {range.getLeast(), range.getLargest()};
-  };
-  auto set = [&](unsigned argument, analysis::Bounds range) {
+  }
+  analysis::Bounds boundsOf(Value list, Value first, Value last,
+                            analysis::Bounds groups);
+  void bindRows(Value first, Value last);
+  void bindKeys(Value first, Value last);
+  analysis::MaskClass classify(std::optional<bool> isMarked,
+                               RangeReader &reader);
+  void bind(unsigned argument, analysis::Bounds range) {
     bounds[mask.getArgument(argument)] = range;
-  };
-  Value firstRow = block->getArgument(2), lastRow = block->getArgument(3);
-  Value firstKey = block->getArgument(4), lastKey = block->getArgument(5);
-  Value offset =
-      scope.toI64(scope.fold<arith::SubIOp>(scope.keyCount, scope.queryCount));
-  // Lists are sorted by these, and stable.
-  analysis::Bounds queryGroups, keyGroups;
-  if (lists.queryIds)
-    queryGroups = endsOf(lists.queryIds, firstRow, lastRow);
-  if (Value groups = lists.segments ? lists.segments : lists.keyIds)
-    keyGroups = endsOf(groups, firstKey, lastKey);
-  analysis::Bounds rows{scope.toI64(firstRow), scope.toI64(lastRow)};
-  if (lists.queries)
-    rows = boundsOf(lists.queries, firstRow, lastRow, queryGroups);
-  bind(0, scope.batch, scope.batch);
-  bind(1, scope.head, scope.head);
-  set(2, rows);
-  set(3, {scope.fold<arith::AddIOp>(rows.low, offset),
-          scope.fold<arith::AddIOp>(rows.high, offset)});
-  set(4, lists.keys
-             ? boundsOf(lists.keys, firstKey, lastKey, keyGroups)
-             : analysis::Bounds{scope.toI64(firstKey), scope.toI64(lastKey)});
-  if (lists.equal)
-    bounds[lists.equal] =
-        analysis::emitEqual(builder, scope.location, queryGroups, keyGroups);
-  for (const PairLists::Known &known : lists.known)
-    bounds[known.value] = boundsOf(known.table, firstRow, lastRow, {});
-  llvm::DenseMap<Value, TensorPlace> places;
-  unsigned next = attn::AttendOp::kPairPositions + op.getNumProducts();
-  for (Value capture : op.getCaptures())
-    places[mask.getArgument(next++)] = scope.places.at(capture);
-
-  RangeReader reader{scope, places, pyramids};
-  auto readRange = [&](Value tensor, ArrayRef<analysis::Bounds> indices) {
-    return reader.read(tensor, indices);
-  };
-  auto shape = [&](Operation *inner,
-                   llvm::function_ref<Value(Value)>) -> Value {
+  }
+  Value evaluate(Operation *inner) {
     Value value = evaluateShape(
         scope, inner, [&](Value tensor) { return places.at(tensor); });
     return value ? scope.toI64(value) : Value();
-  };
-  auto classify = [&](std::optional<bool> isMarked) {
-    llvm::DenseMap<Value, analysis::Bounds> known = bounds;
-    if (isMarked) {
-      Value marked = arith::ConstantOp::create(builder, scope.location,
-                                               builder.getBoolAttr(*isMarked));
-      known[lists.marked] = {marked, marked};
-    }
-    return analysis::emitMaskClasses(builder, scope.location, op.getMask(),
-                                     std::move(known), readRange, shape);
-  };
+  }
+
+  KernelScope scope;
+  OpBuilder &builder;
+  attn::AttendOp op;
+  Block &mask;
+  tile::PlanAttr plan;
+  const PairLists &lists;
+  Pyramids &pyramids;
+  llvm::DenseMap<Value, TensorPlace> places;
+  llvm::DenseMap<Value, analysis::Bounds> bounds;
+  /// What lists are sorted by, at both ends of a rectangle.
+  analysis::Bounds queryGroups, keyGroups;
+};
+} // namespace
+
+/// A block of a region whose first arguments are batch and head.
+Block *RunTableEmitter::enter(Region &region, unsigned arguments) {
+  Block *block = builder.createBlock(
+      &region, {}, SmallVector<Type>(arguments, builder.getIndexType()),
+      SmallVector<Location>(arguments, scope.location));
+  scope.batch = block->getArgument(0);
+  scope.head = block->getArgument(1);
+  bounds.clear();
+  for (unsigned argument : {0, 1}) {
+    Value place = scope.toI64(block->getArgument(argument));
+    bind(argument, {place, place});
+  }
+  return block;
+}
+
+/// Element `place` of a list for this batch and head, i64.
+Value RunTableEmitter::elementOf(Value list, Value place) {
+  Value batch = scope.share(scope.batch, list, 0, scope.batches);
+  Value head = scope.share(scope.head, list, 1, scope.heads);
+  return tile::ReadOp::create(builder, scope.location, builder.getI64Type(),
+                              list, ValueRange{batch, head, place});
+}
+
+/// The least and largest element of a list. `groups`, if there are any, ascend,
+/// and where they stay the same the list does.
+analysis::Bounds RunTableEmitter::boundsOf(Value list, Value first, Value last,
+                                           analysis::Bounds groups) {
+  Type i64 = builder.getI64Type();
+  Value batch = scope.share(scope.batch, list, 0, scope.batches);
+  Value head = scope.share(scope.head, list, 1, scope.heads);
+  Value ascends;
+  if (groups.isKnown())
+    ascends = builder.createOrFold<arith::CmpIOp>(
+        scope.location, arith::CmpIPredicate::eq, groups.low, groups.high);
+  auto range = tile::BoundsOp::create(
+      builder, scope.location, i64, i64, pyramids.get(list, 2),
+      ValueRange{scope.toI64(batch), scope.toI64(head)}, scope.toI64(first),
+      scope.toI64(last), ascends);
+  return {range.getLeast(), range.getLargest()};
+}
+
+void RunTableEmitter::bindRows(Value first, Value last) {
+  Value offset =
+      scope.toI64(scope.fold<arith::SubIOp>(scope.keyCount, scope.queryCount));
+  if (lists.queryIds)
+    queryGroups = endsOf(lists.queryIds, first, last);
+  analysis::Bounds rows{scope.toI64(first), scope.toI64(last)};
+  if (lists.queries)
+    rows = boundsOf(lists.queries, first, last, queryGroups);
+  bind(2, rows);
+  bind(3, {scope.fold<arith::AddIOp>(rows.low, offset),
+           scope.fold<arith::AddIOp>(rows.high, offset)});
+  for (const PairLists::Known &known : lists.known)
+    bounds[known.value] = boundsOf(known.table, first, last, {});
+}
+
+void RunTableEmitter::bindKeys(Value first, Value last) {
+  if (Value groups = lists.segments ? lists.segments : lists.keyIds)
+    keyGroups = endsOf(groups, first, last);
+  bind(4, lists.keys ? boundsOf(lists.keys, first, last, keyGroups)
+                     : analysis::Bounds{scope.toI64(first), scope.toI64(last)});
+}
+
+analysis::MaskClass RunTableEmitter::classify(std::optional<bool> isMarked,
+                                              RangeReader &reader) {
+  llvm::DenseMap<Value, analysis::Bounds> known = bounds;
+  if (isMarked) {
+    Value marked = arith::ConstantOp::create(builder, scope.location,
+                                             builder.getBoolAttr(*isMarked));
+    known[lists.marked] = {marked, marked};
+  }
+  return analysis::emitMaskClasses(
+      builder, scope.location, op.getMask(), std::move(known),
+      [&](Value tensor, ArrayRef<analysis::Bounds> indices) {
+        return reader.read(tensor, indices);
+      },
+      [&](Operation *inner, llvm::function_ref<Value(Value)>) {
+        return evaluate(inner);
+      });
+}
+
+void RunTableEmitter::emitClasses(Region &region) {
+  Block *block = enter(region, 6);
+  bindRows(block->getArgument(2), block->getArgument(3));
+  bindKeys(block->getArgument(4), block->getArgument(5));
+  RangeReader reader{scope, places, pyramids};
+  if (lists.equal)
+    bounds[lists.equal] =
+        analysis::emitEqual(builder, scope.location, queryGroups, keyGroups);
   analysis::MaskClass found;
   if (!lists.marked) {
-    found = classify(std::nullopt);
+    found = classify(std::nullopt, reader);
   } else {
-    analysis::MaskClass without = classify(false), with = classify(true);
+    analysis::MaskClass without = classify(false, reader),
+                        with = classify(true, reader);
     found = analysis::emitSegments(builder, scope.location, keyGroups, without,
                                    with);
     found.unknown = without.unknown;
@@ -275,6 +313,60 @@ Value emitRunTable(KernelScope &program, attn::AttendOp op, tile::PlanAttr plan,
                                           builder.getBoolAttr(false));
   tile::YieldOp::create(builder, scope.location,
                         ValueRange{found.any, found.all});
+}
+
+/// The second region, if keys are where they are and the mask is one that has
+/// it. Comes after the first, which has asked for the same pyramids.
+void RunTableEmitter::emitNext(Region &region) {
+  if (lists.keys)
+    return;
+  Block *block = enter(region, 5);
+  bindRows(block->getArgument(2), block->getArgument(3));
+  Value zero = arith::ConstantOp::create(builder, scope.location,
+                                         builder.getI64IntegerAttr(0));
+  Value one = arith::ConstantOp::create(builder, scope.location,
+                                        builder.getI64IntegerAttr(1));
+  Value last = scope.fold<arith::SubIOp>(scope.toI64(scope.keyCount), one);
+  bind(4, {zero, last});
+  Value key = scope.toI64(block->getArgument(4));
+  RangeReader reader{scope, places, pyramids};
+  auto keys = analysis::emitMaskKeys(
+      builder, scope.location, op.getMask(), bounds,
+      [&](Value tensor, ArrayRef<analysis::Bounds> indices) {
+        return reader.read(tensor, indices);
+      },
+      [&](Operation *inner, llvm::function_ref<Value(Value)>) {
+        return evaluate(inner);
+      },
+      key);
+  if (!keys) {
+    region.dropAllReferences();
+    region.getBlocks().clear();
+    return;
+  }
+  if (plan.isOneStep()) // all are dropped by some query, for all it matters
+    keys->dropped = {key, arith::ConstantOp::create(
+                              builder, scope.location,
+                              builder.getI64IntegerAttr(int64_t(1) << 62))};
+  tile::YieldOp::create(builder, scope.location,
+                        ValueRange{keys->kept.next, keys->kept.end,
+                                   keys->dropped.next, keys->dropped.end});
+}
+
+Value emitRunTable(KernelScope &program, attn::AttendOp op, tile::PlanAttr plan,
+                   const PairLists &lists, Pyramids &pyramids) {
+  OpBuilder &builder = program.builder;
+  auto runs = tile::PlanRunsOp::create(
+      builder, program.location, tile::RunTableType::get(builder.getContext()),
+      program.batches, program.heads, program.queryCount, lists.keyCount,
+      plan.getQueries(), plan.getGrainKeys());
+  if (lists.queries || lists.keys)
+    runs->setAttr(tile::kListedAttr, builder.getUnitAttr());
+  OpBuilder::InsertionGuard guard(builder);
+  pyramids.putBefore(runs);
+  RunTableEmitter emitter(program, op, plan, lists, pyramids);
+  emitter.emitClasses(runs.getClassify());
+  emitter.emitNext(runs.getNext());
   return runs;
 }
 

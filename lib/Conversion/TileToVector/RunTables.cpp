@@ -5,6 +5,8 @@
 // For each block of rows the search goes down a binary tree over the columns
 // and splits only what is partial, so that it takes a number of steps
 // proportional to the runs that it finds, times the logarithm of their number.
+// Where a region says in closed form which column is next, it goes from one to
+// the next.
 
 #include "lib/Conversion/TileToVector/RunTables.h"
 #include "lib/Support/WorkspaceHead.h"
@@ -15,9 +17,11 @@ using namespace mlir;
 namespace rapt::conversion {
 
 RunTable::RunTable(tile::PlanRunsOp op) {
-  Block &block = op.getClassify().front();
-  usesBatch = !block.getArgument(0).use_empty();
-  usesHead = !block.getArgument(1).use_empty();
+  for (Region *region : {&op.getClassify(), &op.getNext()})
+    for (Block &block : *region) {
+      usesBatch |= !block.getArgument(0).use_empty();
+      usesHead |= !block.getArgument(1).use_empty();
+    }
 }
 
 Value RunTable::getPlace(ScalarBuilder emit, Value batch, Value head,
@@ -35,7 +39,7 @@ namespace {
 struct Search {
   enum {
     Position,  ///< the first step that is not decided
-    Size,      ///< steps of the subtree that begins there
+    Size,      ///< steps of the subtree that begins there, or the column
     Cursor,    ///< the first free word of the runs
     RunStart,  ///< the run that is not stored yet
     RunCount,  ///< 0: there is none
@@ -51,7 +55,8 @@ public:
   RunSearch(ScalarBuilder emit, tile::PlanRunsOp op, const RunTable &table,
             ScalarLowering &lower, Value capacity)
       : emit(emit), op(op), table(table), lower(lower), capacity(capacity),
-        body(op.getClassify().front()) {}
+        body(op.getNext().empty() ? op.getClassify().front()
+                                  : op.getNext().front()) {}
 
   LogicalResult findBlock(Value batch, Value head, Value block, Value &cursor);
   void sortBlocks(Value batch, Value head);
@@ -60,6 +65,7 @@ private:
   LogicalResult lowerRegion(bool isInner);
   Value store(Value isWanted, Value cursor, ValueRange search);
   LogicalResult step(ValueRange search, Values &next);
+  LogicalResult hop(ValueRange search, Values &next);
 
   ScalarBuilder emit;
   tile::PlanRunsOp op;
@@ -163,6 +169,71 @@ LogicalResult RunSearch::step(ValueRange search, Values &next) {
   return success();
 }
 
+/// Goes from one column to the next of which a pair may be kept, and to the end
+/// of the run that begins there. The size of the search is the column.
+LogicalResult RunSearch::hop(ValueRange search, Values &next) {
+  Value one = emit.i64(1), zero = emit.i64(0);
+  Value column = search[Search::Size], runCount = search[Search::RunCount];
+  Value columns = emit.toI64(lower.values.at(op.getColumns()));
+  Value steps = emit.toI64(table.steps);
+  auto stepSize = static_cast<int64_t>(op.getColumnStep());
+  Value step = emit.i64(stepSize);
+  auto floor = [&](Value place) { return emit.floorDivide(place, step); };
+  lower.values[body.getArgument(4)] = emit.toIndex(column);
+  if (failed(lowerRegion(/*isInner=*/true)))
+    return failure();
+  auto yield = cast<tile::YieldOp>(body.back());
+  Value nextKept = lower.values.at(yield.getValues()[0]);
+  Value endKept = lower.values.at(yield.getValues()[1]);
+  Value nextDropped = lower.values.at(yield.getValues()[2]);
+  Value endDropped = lower.values.at(yield.getValues()[3]);
+
+  // A column that is not kept: the one that may be is asked next.
+  Value isKept = emit.equal(nextKept, column);
+  Values away(search);
+  away[Search::Size] = nextKept;
+  away[Search::Position] = emit.select(emit.less(nextKept, columns),
+                                       search[Search::Position], steps);
+
+  // Whole steps from here on of which nothing is dropped.
+  Value position = floor(column);
+  Value begins = emit.equal(emit.multiply(position, step), column);
+  Value whole =
+      emit.subtract(floor(emit.minimum(nextDropped, columns)), position);
+  whole = emit.select(begins, whole, zero);
+  Value isFull = emit.compare(arith::CmpIPredicate::sgt, whole, zero);
+  // Or those to the end, or to where nothing is dropped again.
+  Value end = emit.minimum(emit.minimum(endKept, endDropped), columns);
+  Value some =
+      emit.subtract(floor(emit.add(end, emit.i64(stepSize - 1))), position);
+  Value count = emit.select(isFull, whole, emit.maximum(some, one));
+  Value after = emit.add(position, count);
+
+  Value runStart = search[Search::RunStart];
+  Value isOpen = emit.compare(arith::CmpIPredicate::ne, runCount, zero);
+  Value touches =
+      emit.both(isOpen, emit.equal(emit.add(runStart, runCount), position));
+  Value joins =
+      emit.both(touches, emit.equal(search[Search::RunIsFull], isFull));
+  Value opens = emit.both(isKept, emit.negate(joins));
+  Value cursor =
+      store(emit.both(opens, isOpen), search[Search::Cursor], search);
+  Values here(search);
+  here[Search::Position] = after;
+  here[Search::Size] = emit.multiply(after, step);
+  here[Search::RunStart] = emit.select(opens, position, runStart);
+  Value grown = emit.add(runCount, count);
+  here[Search::RunCount] = emit.select(opens, count, grown);
+  here[Search::RunIsFull] =
+      emit.select(opens, isFull, search[Search::RunIsFull]);
+  here[Search::Cost] = emit.add(search[Search::Cost], count);
+  next.clear();
+  for (auto [yes, no] : llvm::zip_equal(here, away))
+    next.push_back(emit.select(isKept, yes, no));
+  next[Search::Cursor] = cursor;
+  return success();
+}
+
 LogicalResult RunSearch::findBlock(Value batch, Value head, Value block,
                                    Value &cursor) {
   Value place = table.getPlace(emit, batch, head, block);
@@ -176,8 +247,8 @@ LogicalResult RunSearch::findBlock(Value batch, Value head, Value block,
   for (auto [argument, value] : llvm::zip(body.getArguments(), arguments))
     lower.values[argument] = value;
   ofColumns.clear();
-  ofColumns.insert(body.getArgument(4));
-  ofColumns.insert(body.getArgument(5));
+  for (Value column : body.getArguments().drop_front(4))
+    ofColumns.insert(column);
   if (failed(lowerRegion(/*isInner=*/false)))
     return failure();
 
@@ -186,13 +257,14 @@ LogicalResult RunSearch::findBlock(Value batch, Value head, Value block,
                                            emit.builder.getBoolAttr(false));
   LogicalResult result = success();
   Values search = emit.loopWhile(
-      {zero, emit.ceilPowerOfTwo(steps), cursor, zero, zero, isFull, zero},
+      {zero, op.getNext().empty() ? emit.ceilPowerOfTwo(steps) : zero, cursor,
+       zero, zero, isFull, zero},
       [&](ValueRange search) {
         return emit.less(search[Search::Position], steps);
       },
       [&](ValueRange search) -> Values {
         Values next;
-        result = step(search, next);
+        result = op.getNext().empty() ? step(search, next) : hop(search, next);
         return succeeded(result) ? next : Values(search);
       });
   Value isOpen =

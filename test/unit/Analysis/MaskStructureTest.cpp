@@ -29,7 +29,8 @@ std::string describe(const std::string &mask) {
     if (analysis::findEqualClasses(op))
       found += "classes";
     if (auto near = analysis::findNeighbourhood(op))
-      found += "near" + std::to_string(near->coordinates.size());
+      found += "near" + std::to_string(near->coordinates.size()) +
+               (near->hasPlainKeys ? " plain" : "");
     if (analysis::findMarkedKeys(op))
       found += "marked";
   });
@@ -66,10 +67,10 @@ TEST(MaskStructureTest, MarkedKeys) {
 
 TEST(MaskStructureTest, Neighbourhood) {
   EXPECT_EQ(describe("abs(i / 8 - j / 8) <= 2 & abs(i % 8 - j % 8) <= 2"),
-            "near2");
+            "near2 plain");
   EXPECT_EQ(
       describe("abs(j % 8 - i % 8) < 3 & 2 >= abs(i / 8 - j / 8) & i >= j"),
-      "near2");
+      "near2 plain");
   EXPECT_EQ(
       describe("abs(i / 64 - j / 64) <= 1 & abs(i / 8 % 8 - j / 8 % 8) <= 1 "
                "& abs(min(max(i % 8, 1), 6) - j % 8) <= 1"),

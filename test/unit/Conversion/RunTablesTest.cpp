@@ -169,6 +169,124 @@ TEST_F(RunTablesTest, SameAsEveryTileOfRandomMasks) {
                << sum.full << " full\n";
 }
 
+/// A random condition that has a closed form over the keys.
+static std::string makeCondition(std::mt19937_64 &random, unsigned depth) {
+  auto below = [&](uint64_t n) { return random() % n; };
+  auto number = [&](int64_t low, int64_t high) {
+    int64_t value = low + static_cast<int64_t>(below(high - low + 1));
+    return value < 0 ? "(0 - " + std::to_string(-value) + ")"
+                     : std::to_string(value);
+  };
+  if (depth > 0 && below(4) > 0) {
+    std::string a = makeCondition(random, depth - 1);
+    std::string b = makeCondition(random, depth - 1);
+    const char *join = below(3) ? " & " : " | ";
+    return (below(6) ? "(" : "!(") + a + join + b + ")";
+  }
+  const char *compare[] = {" < ", " <= ", " > ", " >= ", " == ", " != "};
+  std::string how = compare[below(4)];
+  std::string divisor = number(1, 20);
+  switch (below(9)) {
+  case 0:
+    return "i" + how + "j";
+  case 1:
+    return "i - j" + how + number(-20, 60);
+  case 2:
+    return "j" + how + number(-3, 100);
+  case 3:
+    return std::string("i + j") + compare[below(6)] + number(0, 150);
+  case 4:
+    return "j / " + divisor + how + "i / " + divisor + " - " + number(-2, 5);
+  case 5:
+    return "abs(i / " + divisor + " - j / " + divisor + ") <= " + number(0, 3);
+  case 6:
+    return "j % " + divisor + how + number(-1, 12);
+  case 7:
+    return "min(j, " + number(0, 60) + ")" + how + "max(i - " + number(0, 40) +
+           ", " + number(0, 30) + ")";
+  default:
+    return "j < start[b] + " + number(0, 20);
+  }
+}
+
+// Masks with a closed form: the runs that it gives hold every pair that is
+// kept, their full tiles nothing else, and they know as much as the search
+// does. RAPT_SEED and RAPT_CASES as above.
+TEST_F(RunTablesTest, ClosedForms) {
+  uint64_t first = getSetting("RAPT_SEED", 1);
+  uint64_t cases = getSetting("RAPT_CASES", isNightly() ? 20000 : 60);
+  llvm::outs() << "seeds " << first << " to " << first + cases - 1 << "\n";
+  llvm::outs().flush();
+  uint64_t closed = 0;
+  VisitCounts sum, searched;
+  for (uint64_t seed = first; seed < first + cases; ++seed) {
+    std::mt19937_64 random(seed);
+    SpecSetting setting;
+    setting.text = "attention x { input start: i32[batch]  mask = " +
+                   makeCondition(random, seed % 4) + " }";
+    setting.seed = seed;
+    setting.batch = 2;
+    setting.queries = 1 + random() % 80;
+    setting.keys = 1 + random() % 64;
+    MaskTiles tiles{16, int64_t(1 + random() % 12), 0};
+    std::unique_ptr<SpecCase> spec = make(setting);
+    ASSERT_TRUE(spec) << setting.text;
+    if (SpecTensor *start = spec->find("start"))
+      for (int64_t n = 0; n < start->count(); ++n)
+        start->set(n, static_cast<double>(random() % 90));
+    showPairs(*spec);
+    SCOPED_TRACE(spec->describe() + "\n" + setting.text);
+    std::optional<RunTable> tables[2];
+    bool hasClosedForm = false;
+    for (bool isSearched : {false, true}) {
+      auto plan =
+          CompiledPlan::create(*spec, tiles, [&](tile::ProgramOp program) {
+            for (auto runs : program.getBody().getOps<tile::PlanRunsOp>()) {
+              hasClosedForm |= !runs.getNext().empty();
+              if (isSearched)
+                runs.getNext().getBlocks().clear();
+            }
+          });
+      ASSERT_TRUE(static_cast<bool>(plan)) << llvm::toString(plan.takeError());
+      if (!hasClosedForm)
+        break;
+      tables[isSearched] = planAndCheck(**plan, *spec, tiles);
+      ASSERT_FALSE(HasFailure());
+    }
+    if (!hasClosedForm)
+      continue;
+    ++closed;
+    SpecTensor kept = getKept(*spec);
+    for (bool isSearched : {false, true}) {
+      std::vector<int> found = getVisits(*tables[isSearched], 2, setting.heads);
+      SpecTensor marks = kept;
+      for (int64_t n = 0; n < marks.count(); ++n)
+        marks.set(n, kSkipped);
+      size_t n = 0;
+      const RunTable &table = *tables[isSearched];
+      for (int64_t item = 0; item < 2 * setting.heads; ++item)
+        for (int64_t block = 0; block < table.blocks; ++block)
+          for (int64_t run = 0; run < table.tiles; ++run, ++n)
+            marks.set((item * setting.queries + block * tiles.queries) *
+                              setting.keys +
+                          run,
+                      found[n]);
+      std::string error;
+      (isSearched ? searched : sum) +=
+          compareVisits(*spec, marks, kept, tiles, error);
+      ASSERT_EQ(error, "") << (isSearched ? "searched" : "closed form");
+    }
+  }
+  EXPECT_GE(closed, cases / 2);
+  llvm::outs() << closed << " closed forms, " << sum.tiles << " tiles, "
+               << sum.needless << " visited in vain, " << sum.missed
+               << " not seen as full; searched: " << searched.needless << ", "
+               << searched.missed << "\n";
+  // Both know nearly the same.
+  EXPECT_LE(sum.needless, searched.needless + sum.tiles / 200);
+  EXPECT_LE(sum.missed, searched.missed + sum.tiles / 200);
+}
+
 namespace {
 /// A mask over a tensor x of integers [heads, keys], and its meaning for a
 /// query `i` and a key `j`; {n} in the text and x(n) are its element for this

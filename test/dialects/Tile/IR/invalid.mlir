@@ -115,6 +115,23 @@ tile.program @plan_runs_c1_yield {
 
 // -----
 
+tile.program @plan_runs_c1_next {
+^bb0(%q: !tile.view<f32, 1>):
+  %n = tile.extent %q[0] : <f32, 1>
+  // expected-error @+1 {{'tile.plan_runs' op next must yield ('i64', 'i64', 'i64', 'i64'), got ('i64', 'i64')}}
+  %0 = tile.plan_runs for(%n, %n) rows %n step 4 columns %n step 4 classify {
+  ^bb0(%b: index, %h: index, %i0: index, %i1: index, %j0: index, %j1: index):
+    %t = arith.constant true
+    tile.yield %t, %t : i1, i1
+  } next {
+  ^bb0(%b: index, %h: index, %i0: index, %i1: index, %j: index):
+    %column = arith.index_cast %j : index to i64
+    tile.yield %column, %column : i64, i64
+  }
+}
+
+// -----
+
 tile.program @plan_runs_c2 {
 ^bb0(%q: !tile.view<f32, 1>):
   %n = tile.extent %q[0] : <f32, 1>

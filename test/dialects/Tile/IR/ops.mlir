@@ -157,6 +157,20 @@ tile.program @masked {
     // CHECK: tile.yield %{{.*}}, %{{.*}} : i1, i1
     tile.yield %any, %all : i1, i1
   }
+  // CHECK: tile.plan_runs for(%{{.*}}, %{{.*}}) rows %{{.*}} step 16 columns %{{.*}} step 32 classify {
+  // CHECK: } next {
+  // CHECK-NEXT: ^bb0(%{{.*}}: index, %{{.*}}: index, %{{.*}}: index, %{{.*}}: index, %{{.*}}: index):
+  %closed = tile.plan_runs for(%c1, %c1) rows %n step 16 columns %n step 32 classify {
+  ^bb0(%b: index, %h: index, %i0: index, %i1: index, %j0: index, %j1: index):
+    %all = arith.constant true
+    tile.yield %all, %all : i1, i1
+  } next {
+  ^bb0(%b: index, %h: index, %i0: index, %i1: index, %j: index):
+    %column = arith.index_cast %j : index to i64
+    %none = arith.constant 4611686018427387904 : i64
+    // CHECK: tile.yield %{{.*}}, %{{.*}}, %{{.*}}, %{{.*}} : i64, i64, i64, i64
+    tile.yield %column, %none, %none, %column : i64, i64, i64, i64
+  }
   // CHECK: %[[IDS:.*]] = tile.tabulate for(%{{.*}}, %{{.*}}) length %{{.*}} : <i64, 3> {
   %ids = tile.tabulate for(%c1, %c1) length %n : <i64, 3> {
   ^bb0(%b: index, %h: index, %place: index):

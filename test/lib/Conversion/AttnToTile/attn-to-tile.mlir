@@ -18,6 +18,15 @@
 // CHECK:           %[[ANY:.*]] = arith.cmpi sge
 // CHECK:           %[[ALL:.*]] = arith.cmpi sge
 // CHECK:           tile.yield %[[ANY]], %[[ALL]]
+// In closed form: keys up to the last query may be kept, those behind the first
+// may be dropped.
+// CHECK:         } next {
+// CHECK-NEXT:    ^bb0(%{{.*}}: index, %{{.*}}: index, %{{.*}}: index, %{{.*}}: index, %[[J:.*]]: index):
+// CHECK:           %[[KEY:.*]] = arith.index_cast %[[J]]
+// CHECK:           %[[IS_BEYOND:.*]] = arith.cmpi sgt, %[[KEY]]
+// CHECK:           arith.select %[[IS_BEYOND]], %{{.*}}, %[[KEY]]
+// CHECK:           arith.maxsi %[[KEY]]
+// CHECK:           tile.yield %{{.*}}, %{{.*}}, %{{.*}}, %{{.*}} : i64, i64, i64, i64
 // CHECK:         %[[BLOCKS:.*]] = arith.ceildivui %[[QUERIES]], %c16
 // CHECK:         tile.launch @causal_attend0 items(%[[BATCH]], %[[HEADS]], %[[BLOCKS]]) order %[[TABLE]] args(%[[BATCH]], %[[HEADS]], %[[QUERIES]], %[[KEYS]], %[[Q]], %[[K]], %[[V]], %[[OUT]], %[[LSE]], %[[TABLE]], %[[KEYS]])
 
@@ -172,6 +181,8 @@ func.func @mapped(%q: tensor<?x?x?x8xbf16> {attn.axes = ["batch", "heads", "quer
 // Sorted ids have their bounds at their ends.
 // CHECK-COUNT-2:   tile.read %[[QUERY_IDS]]
 // CHECK-COUNT-2:   tile.read %[[KEY_IDS]]
+// What tensors say of the key has no closed form.
+// CHECK-NOT:     } next {
 // CHECK:         tile.launch @documents_attend0 {{.*}} order %[[TABLE]] args({{.*}}, %[[TABLE]], %{{.*}}, %[[QUERIES]], %[[KEYS]])
 // CHECK-LABEL: tile.kernel @documents_attend0
 // CHECK:         %[[QUERY_LIST:.*]] = tile.window %{{.*}} : <i32, 3> -> <i32, 1>
