@@ -236,6 +236,31 @@ llvm::Error CallPlan::setWords(ArrayRef<int64_t> words,
 // Planning and running
 //===----------------------------------------------------------------------===//
 
+llvm::Error
+CallPlan::checkTables(ArrayRef<TableReach> reaches,
+                      ArrayRef<frontend::TensorSignature> arguments) const {
+  if (reaches.empty())
+    return llvm::Error::success();
+  for (const Part &part : parts) {
+    ReachShape shape{part.rows.queries, part.rows.keys, part.rows.number,
+                     hasPositions};
+    const int64_t *word = getWords(part);
+    if (!layout) // the lengths are those of the tensors
+      for (const frontend::TensorSignature &argument : arguments) {
+        for (auto [d, axis] : llvm::enumerate(argument.axes))
+          if (axis.name == "queries")
+            shape.queries = word[1 + d];
+          else if (axis.name == "keys")
+            shape.keys = word[1 + d];
+        word += 1 + 2 * argument.axes.size();
+      }
+    if (llvm::Error error =
+            checkReaches(reaches, arguments, getWords(part), shape))
+      return error;
+  }
+  return llvm::Error::success();
+}
+
 llvm::Error CallPlan::plan(const runtime::KernelEntries &entries,
                            int64_t launches, WorkspacePool &workspaces,
                            ItemRunner runner) {

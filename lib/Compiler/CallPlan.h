@@ -11,6 +11,7 @@
 #define RAPT_LIB_COMPILER_CALLPLAN_H
 
 #include "lib/Compiler/SequenceLayout.h"
+#include "lib/Compiler/TableReach.h"
 #include "lib/Compiler/WorkspacePool.h"
 #include "lib/Runtime/KernelEntries.h"
 #include "llvm/ADT/STLFunctionalExtras.h"
@@ -34,6 +35,11 @@ public:
                                          const Sequences &sequences,
                                          llvm::ArrayRef<int64_t> words);
 
+  /// Checks the tables that masks read in every part. `arguments` are those of
+  /// the spec.
+  llvm::Error
+  checkTables(llvm::ArrayRef<TableReach> reaches,
+              llvm::ArrayRef<frontend::TensorSignature> arguments) const;
   /// Plans every part. Fails if there is not enough memory.
   llvm::Error plan(const runtime::KernelEntries &entries, int64_t launches,
                    WorkspacePool &workspaces, ItemRunner runner);

@@ -10,6 +10,7 @@
 #include "lib/Compiler/CodedError.h"
 #include "lib/Compiler/NotLowered.h"
 #include "lib/Compiler/SequenceLayout.h"
+#include "lib/Compiler/TableReach.h"
 #include "lib/Frontend/EmitAttn.h"
 #include "lib/Frontend/Printer.h"
 #include "lib/Support/Diagnostics.h"
@@ -124,6 +125,19 @@ static Expected<LoweredModule> emit(const frontend::Spec &spec,
   return std::move(emitted);
 }
 
+constexpr StringRef kReachesAttr = "rapt.reaches";
+
+/// What calls are checked for is known only as long as masks are regions.
+static void noteReaches(mlir::ModuleOp module) {
+  std::vector<int64_t> numbers;
+  for (auto spec : module.getOps<mlir::func::FuncOp>())
+    numbers = toNumbers(findTableReaches(spec));
+  if (!numbers.empty())
+    module->setAttr(
+        kReachesAttr,
+        mlir::Builder(module.getContext()).getDenseI64ArrayAttr(numbers));
+}
+
 /// Adds the arguments of a kernel for sequences.
 static llvm::Error takeSequences(mlir::ModuleOp module,
                                  const Compilation &compilation) {
@@ -146,6 +160,7 @@ Expected<LoweredModule> lowerTo(Stage last, const Compilation &compilation) {
     if (llvm::Error error =
             expectLowerable(*lowered->module, compilation.source->file))
       return std::move(error);
+  noteReaches(*lowered->module);
   if (llvm::Error error = takeSequences(*lowered->module, compilation))
     return std::move(error);
   if (llvm::Error error = lower(*lowered->module, last, compilation.target))
@@ -223,6 +238,9 @@ Expected<GeneratedModule> generate(const Compilation &compilation) {
   generated.facts.form = form.str();
   generated.facts.plan = plan.str();
   generated.facts.remarks = readRemarks(module);
+  if (auto reaches =
+          module->getAttrOfType<mlir::DenseI64ArrayAttr>(kReachesAttr))
+    generated.facts.reaches = reaches.asArrayRef().vec();
   generated.facts.contiguous.assign(contiguous.asArrayRef().begin(),
                                     contiguous.asArrayRef().end());
 

@@ -218,6 +218,9 @@ Expected<CallPlan> Kernel::Implementation::plan(BoundCall bound,
   } else {
     plan.emplace(words);
   }
+  if (llvm::Error error =
+          plan->checkTables(toReaches(manifest.facts.reaches), call.arguments))
+    return std::move(error);
   if (llvm::Error error = plan->plan(
           code->getEntries(), manifest.facts.launches, workspaces, runner))
     return std::move(error);

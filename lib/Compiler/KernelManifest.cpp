@@ -60,6 +60,7 @@ std::string KernelManifest::print() const {
           {"results", toJson(signature.results)},
           {"contiguous", std::move(contiguous)},
           {"listed", std::move(listed)},
+          {"reaches", json::Array(facts.reaches)},
           {"target", json::Object{{"name", target.name},
                                   {"triple", target.triple},
                                   {"cpu", target.cpu},
@@ -81,7 +82,7 @@ Expected<LoweringFacts> parseLoweringFacts(StringRef manifest) {
   std::optional<StringRef> form, plan;
   std::optional<int64_t> launches, tables, stackBytes;
   const json::Array *contiguous = nullptr, *listed = nullptr,
-                    *remarks = nullptr;
+                    *remarks = nullptr, *reaches = nullptr;
   if (object) {
     form = object->getString("form");
     plan = object->getString("plan");
@@ -91,12 +92,14 @@ Expected<LoweringFacts> parseLoweringFacts(StringRef manifest) {
     contiguous = object->getArray("contiguous");
     listed = object->getArray("listed");
     remarks = object->getArray("remarks");
+    reaches = object->getArray("reaches");
   }
   if (!form || !plan || !launches || !tables || !stackBytes || !contiguous ||
-      !listed || !remarks || static_cast<int64_t>(listed->size()) != *tables)
+      !listed || !remarks || !reaches ||
+      static_cast<int64_t>(listed->size()) != *tables)
     return llvm::createStringError(
         "manifest lacks form, plan, launches, tables, stack_bytes, contiguous, "
-        "listed or remarks");
+        "listed, remarks or reaches");
   LoweringFacts facts;
   facts.form = form->str();
   facts.plan = plan->str();
@@ -115,6 +118,8 @@ Expected<LoweringFacts> parseLoweringFacts(StringRef manifest) {
                                      "kind or a text");
     facts.remarks.push_back({*parsed, text->str()});
   }
+  for (const json::Value &number : *reaches)
+    facts.reaches.push_back(number.getAsInteger().value_or(0));
   for (const json::Value &flag : *contiguous)
     facts.contiguous.push_back(flag.getAsBoolean().value_or(true));
   return facts;

@@ -34,6 +34,9 @@ struct LoweringFacts {
   /// For every argument, then every result: the last dimension must have the
   /// stride 1.
   std::vector<bool> contiguous;
+  /// Tables of masks that must reach the last token, see
+  /// lib/Compiler/TableReach.h.
+  std::vector<int64_t> reaches;
 };
 
 /// `structure` or `missed`: how manifests and modules spell a kind.

@@ -187,6 +187,65 @@ TEST_F(SequenceErrorsTest, ResultInAnArgument) {
               "'out' shares memory with 'q'");
 }
 
+// A tree of drafts behind the text so far: its table reaches the last key.
+TEST_F(SequenceErrorsTest, TablesThatAreTooShort) {
+  SequenceSetting setting;
+  setting.spec.text = "attention x { input base: i32[batch] "
+                      "input seen: bool[batch, nodes, nodes] "
+                      "mask = j < base | seen[i - base, j - base] }";
+  setting.spec.extents = {{"dim", 4}, {"vdim", 4}, {"nodes", 5}};
+  setting.lengths = {{3, 20}, {5, 9}};
+  setting.packsQueries = true;
+  setting.pageSize = 4;
+  auto call = SequenceCase::create(setting);
+  ASSERT_TRUE(call);
+  SpecTensor *base = nullptr;
+  for (SpecTensor &tensor : call->tensors)
+    if (tensor.name == "base")
+      base = &tensor;
+  ASSERT_TRUE(base);
+  base->set(0, 15);
+  base->set(1, 3);
+  expectError(*call,
+              "'seen' is too short: axis 'nodes' has extent 5, expected at "
+              "least 6 for position 8, as 'base'[1] is 3");
+  base->set(1, 4);
+  Sequences sequences = call->sequences();
+  RunOptions options;
+  options.sequences = &sequences;
+  call->run(options);
+
+  // The same without sequences; what is read at no distance from a start, and
+  // ends before it, gives false.
+  setting.spec.text += "attention y { input mark: bool[10] "
+                       "mask = i >= j & mark[j] }";
+  auto parsed = Spec::parse(setting.spec.text);
+  ASSERT_TRUE(static_cast<bool>(parsed));
+  for (const char *name : {"x", "y"}) {
+    SpecSetting alone = setting.spec;
+    alone.definition = name;
+    auto kernel = KernelCase::create(alone);
+    ASSERT_TRUE(kernel);
+    resize(*kernel, {2, 1, 1, 5, 20}, 1);
+    if (SpecTensor *bases = kernel->spec().find("base")) {
+      bases->set(0, 15);
+      bases->set(1, 14);
+      KernelCase::Results results = kernel->makeResults();
+      std::vector<NamedTensor> arguments;
+      for (SpecTensor &tensor : kernel->spec().tensors)
+        arguments.push_back({tensor.name, call->view(tensor)});
+      auto done = kernel->getKernel().run(arguments, call->view(results.out));
+      ASSERT_FALSE(static_cast<bool>(done));
+      EXPECT_NE(done.error().message.find("expected at least 6 for position "
+                                          "19, as 'base'[1] is 14"),
+                std::string::npos)
+          << done.error().message;
+      bases->set(1, 15);
+    }
+    kernel->check();
+  }
+}
+
 TEST_F(SequenceErrorsTest, KernelWithoutSequences) {
   auto kernel = KernelCase::create({.text = "attention x { mask = i >= j }"});
   ASSERT_TRUE(kernel);

@@ -14,6 +14,9 @@ SHAPE = "batch=2,heads=4,kv_heads=2,queries=83,keys=150,dim=64,vdim=48"
 # Where the extents of features are those of params, or equal.
 OTHER_SHAPES = {
     "mla": "batch=1,heads=2,queries=83,keys=150",
+    # A tree may begin at the first token.
+    "tree_bitmap": SHAPE + ",nodes=150",
+    "tree_intervals": SHAPE + ",nodes=150",
     "ttt_linear": SHAPE.replace("vdim=48", "vdim=64"),
     "ttt_mlp": SHAPE.replace("vdim=48", "vdim=64"),
 }
