@@ -76,6 +76,12 @@ struct CompileOptions {
   std::map<std::string, int64_t> extents;
   /// What calls tell of the sequences of a batch.
   SequenceForm sequences;
+  /// For calls of few queries, as in decoding: at most how many rows share the
+  /// same keys, the queries of a sequence times the heads that share a head of
+  /// keys; at most 64. Such a kernel reads keys once for all these rows, and
+  /// splits them over work items. It is right for any call. 0: the kernel is
+  /// for many rows, and run() compiles another one when a call has few.
+  int64_t fewRows = 0;
   /// `host`, or a name that `rapt targets` lists.
   std::string target = "host";
   /// Compiled kernels are kept on disk and found again before anything is
@@ -165,6 +171,13 @@ public:
   Result<void> run(const Plan &plan, const std::vector<NamedTensor> &arguments,
                    const TensorView &out, const TensorView *lse = nullptr,
                    const RunOptions &options = {}) const;
+
+  /// The kernel that run() takes for such a call: this one or, if the call has
+  /// few queries and this one was compiled for many, one that was compiled for
+  /// so few of them, now or by an earlier call. Errors: as those of compile();
+  /// InvalidArgument for tensors that do not fit.
+  Result<Kernel> selectFor(const std::vector<NamedTensor> &arguments,
+                           const Sequences *sequences = nullptr) const;
 
   /// The sizes of `out` for these arguments.
   Result<std::vector<int64_t>>

@@ -196,6 +196,7 @@ static Expected<CallArguments> bind(const CallSignature &signature,
     if (tensor.isResult)
       arguments.isEmpty |= !tensor.hasElements();
   }
+  arguments.extents = std::move(extents);
   return arguments;
 }
 

@@ -28,6 +28,7 @@ struct CallArguments {
   std::vector<int64_t> words;
   /// Whether the results have any element.
   bool isEmpty = false;
+  AxisExtents extents;
 };
 
 /// Finds the tensor of every argument. Fails on one that is missing, unknown or

@@ -14,6 +14,7 @@
 #include "lib/Frontend/EmitAttn.h"
 #include "lib/Frontend/Printer.h"
 #include "lib/Support/Diagnostics.h"
+#include "lib/Tuning/CpuPlans.h"
 #include "mlir/IR/BuiltinAttributes.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/StringExtras.h"
@@ -58,6 +59,7 @@ static std::string makeCacheKey(const Compilation &compilation,
   const SequenceForm &sequences = compilation.sequences;
   os << "sequences " << sequences.isAny() << ' ' << sequences.isPaged << ' '
      << sequences.hasPositions << '\n';
+  os << "rows " << compilation.fewRows << '\n';
   os << "type " << support::getElementTypeName(elementType) << '\n';
   for (const auto &[name, value] : spec.params)
     os << "param " << name << " = " << value << '\n';
@@ -88,6 +90,11 @@ Expected<Compilation> prepare(const Spec::Source &source,
     return makeError(ErrorCode::InvalidArgument,
                      "extents of feature axes are not given: " +
                          llvm::join(spec->missingExtents, ", "));
+  if (options.fewRows < 0 || options.fewRows > tuning::kMostFewRows)
+    return makeError(ErrorCode::InvalidArgument,
+                     "few rows are " + llvm::Twine(options.fewRows) +
+                         ", expected 0 to " +
+                         llvm::Twine(tuning::kMostFewRows));
   std::vector<frontend::TensorSignature> sequenceArguments =
       getSequenceArguments(spec->arguments, options.sequences);
   Compilation compilation{&source,
@@ -95,6 +102,7 @@ Expected<Compilation> prepare(const Spec::Source &source,
                           std::move(*target),
                           options.sequences,
                           std::move(sequenceArguments),
+                          options.fewRows,
                           ""};
   // Defined by analyze(): the type that q would have.
   compilation.cacheKey =
@@ -163,7 +171,8 @@ Expected<LoweredModule> lowerTo(Stage last, const Compilation &compilation) {
   noteReaches(*lowered->module);
   if (llvm::Error error = takeSequences(*lowered->module, compilation))
     return std::move(error);
-  if (llvm::Error error = lower(*lowered->module, last, compilation.target))
+  if (llvm::Error error = lower(*lowered->module, last, compilation.target,
+                                compilation.fewRows))
     return std::move(error);
   return lowered;
 }

@@ -23,6 +23,7 @@ struct Compilation {
   /// What the kernel takes after the arguments of the spec.
   SequenceForm sequences;
   std::vector<frontend::TensorSignature> sequenceArguments;
+  int64_t fewRows = 0; ///< see CompileOptions
   /// Everything that the code depends on, as text.
   std::string cacheKey;
 

@@ -13,9 +13,11 @@
 #include "lib/Runtime/KernelCache.h"
 #include "lib/Runtime/KernelLoader.h"
 #include "lib/Runtime/ThreadPool.h"
+#include "lib/Tuning/CpuPlans.h"
 #include "llvm/IR/LLVMContext.h"
 #include "llvm/IR/Module.h"
 #include "llvm/Support/MemoryBuffer.h"
+#include <map>
 #include <mutex>
 #include <optional>
 
@@ -25,6 +27,8 @@ using llvm::StringRef;
 namespace rapt {
 
 struct Kernel::Implementation {
+  Spec spec;
+  CompileOptions options;
   KernelManifest manifest;
   CallSignature call; ///< of what the spec reads and gives
   SequenceForm form;
@@ -32,6 +36,9 @@ struct Kernel::Implementation {
   bool isFromCache = false;
   std::vector<std::string> warnings;
   mutable WorkspacePool workspaces;
+  /// For few rows, by how many; compiled when a call first has so few.
+  mutable std::map<int64_t, Kernel> forms;
+  mutable std::mutex formsMutex;
 
   /// A call whose tensors are checked.
   struct BoundCall {
@@ -43,20 +50,34 @@ struct Kernel::Implementation {
   /// Plans it. Fails on what is wrong with the sequences.
   Expected<CallPlan> plan(BoundCall bound, const Sequences *sequences,
                           ItemRunner runner) const;
+  /// How many rows a form for such a call is for; 0: that for many.
+  int64_t chooseRows(const BoundCall &bound, const Sequences *sequences) const;
+  Result<Kernel> getForm(int64_t rows) const;
+  Expected<BoundCall> bindToPlan(const std::vector<NamedTensor> &arguments,
+                                 const Sequences *sequences) const;
 };
 
 struct Plan::Implementation {
   /// Keeps the code and the memory of the workspace.
   std::shared_ptr<const void> kernel;
-  CallPlan call;
+  /// A form for few rows that the kernel chose, and the form's plan.
+  std::optional<Kernel> form;
+  Plan planOfForm;
+  std::optional<CallPlan> call; ///< if it chose itself
   std::mutex mutex;
 
   Implementation(std::shared_ptr<const void> kernel, CallPlan call)
       : kernel(std::move(kernel)), call(std::move(call)) {}
+  Implementation(std::shared_ptr<const void> kernel, Kernel form, Plan plan)
+      : kernel(std::move(kernel)), form(std::move(form)),
+        planOfForm(std::move(plan)) {}
 };
 
 int64_t Plan::getBytes() const {
-  return implementation ? implementation->call.getBytes() : 0;
+  if (!implementation)
+    return 0;
+  return implementation->form ? implementation->planOfForm.getBytes()
+                              : implementation->call->getBytes();
 }
 
 //===----------------------------------------------------------------------===//
@@ -118,6 +139,8 @@ Result<Kernel> Kernel::compile(const Spec &spec,
                      "that does"};
 
   auto kernel = std::make_shared<Implementation>();
+  kernel->spec = spec;
+  kernel->options = options;
   kernel->manifest = makeManifest(*compilation);
   if (!compilation->spec.warnings.empty())
     kernel->warnings.push_back(compilation->spec.warnings);
@@ -167,6 +190,82 @@ Result<Kernel> Kernel::compile(const Spec &spec,
   Kernel result;
   result.implementation = std::move(kernel);
   return result;
+}
+
+//===----------------------------------------------------------------------===//
+// Forms
+//===----------------------------------------------------------------------===//
+
+/// Keys are then most of what a call reads. A few sizes of forms are enough: a
+/// form is right for any call, and rows that it leaves empty cost little.
+int64_t Kernel::Implementation::chooseRows(const BoundCall &bound,
+                                           const Sequences *sequences) const {
+  constexpr int64_t mostQueries = 64, keysForQuery = 8;
+  if (options.fewRows > 0)
+    return 0;
+  auto of = [&](StringRef axis, int64_t otherwise) {
+    return bound.arguments.extents.get(axis).value_or(otherwise);
+  };
+  int64_t queries = of("queries", 0), keys = of("keys", 0);
+  if (bound.layout && sequences) {
+    auto all = readSequences(*bound.layout, *sequences, bound.arguments.words);
+    if (!all) { // planning says what is wrong
+      llvm::consumeError(all.takeError());
+      return 0;
+    }
+    queries = keys = 0;
+    for (const SequenceRows &sequence : *all) {
+      queries = std::max(queries, sequence.queries);
+      keys = std::max(keys, sequence.keys);
+    }
+  }
+  if (queries < 1 || queries > mostQueries || keys / keysForQuery < queries)
+    return 0;
+  int64_t heads = of("heads", 1), keyHeads = of("kv_heads", heads);
+  int64_t rows = queries * (heads / std::max<int64_t>(keyHeads, 1));
+  for (int64_t few : {4, 8, 16, 32})
+    if (rows <= few)
+      return few;
+  return tuning::kMostFewRows;
+}
+
+/// The form for a number of rows, compiled by the first call that asks for it.
+Result<Kernel> Kernel::Implementation::getForm(int64_t rows) const {
+  std::lock_guard<std::mutex> lock(formsMutex);
+  auto known = forms.find(rows);
+  if (known != forms.end())
+    return known->second;
+  CompileOptions few = options;
+  few.fewRows = rows;
+  Result<Kernel> form = Kernel::compile(spec, few);
+  if (form)
+    forms.emplace(rows, *form);
+  return form;
+}
+
+/// Checks the tensors of a call without results.
+Expected<Kernel::Implementation::BoundCall>
+Kernel::Implementation::bindToPlan(const std::vector<NamedTensor> &arguments,
+                                   const Sequences *sequences) const {
+  auto layout = makeLayout(sequences);
+  if (!layout)
+    return layout.takeError();
+  Expected<CallArguments> bound =
+      bindForPlan(*layout ? (*layout)->getSignature() : call, arguments);
+  if (!bound)
+    return bound.takeError();
+  return BoundCall{std::move(*layout), std::move(*bound)};
+}
+
+Result<Kernel> Kernel::selectFor(const std::vector<NamedTensor> &arguments,
+                                 const Sequences *sequences) const {
+  auto bound = implementation->bindToPlan(arguments, sequences);
+  if (!bound)
+    return toError(bound.takeError());
+  int64_t rows = implementation->chooseRows(*bound, sequences);
+  if (rows == 0)
+    return *this;
+  return implementation->getForm(rows);
 }
 
 //===----------------------------------------------------------------------===//
@@ -242,9 +341,15 @@ Result<void> Kernel::run(const std::vector<NamedTensor> &arguments,
     return toError(bound.takeError());
   if (bound->isEmpty)
     return {};
+  Implementation::BoundCall call{std::move(*layout), std::move(*bound)};
+  if (int64_t rows = implementation->chooseRows(call, options.sequences)) {
+    Result<Kernel> form = implementation->getForm(rows);
+    if (!form)
+      return form.error();
+    return form->run(arguments, out, lse, options);
+  }
   auto runner = makeRunner(options);
-  auto plan = implementation->plan({std::move(*layout), std::move(*bound)},
-                                   options.sequences, runner);
+  auto plan = implementation->plan(std::move(call), options.sequences, runner);
   if (!plan)
     return toError(plan.takeError());
   plan->run(implementation->code->getEntries(), runner);
@@ -255,18 +360,25 @@ Result<Plan> Kernel::plan(const std::vector<NamedTensor> &arguments,
                           const RunOptions &options) const {
   if (Result<void> checked = checkThreads(options); !checked)
     return checked.error();
-  auto layout = implementation->makeLayout(options.sequences);
-  if (!layout)
-    return toError(layout.takeError());
-  Expected<CallArguments> bound = bindForPlan(
-      *layout ? (*layout)->getSignature() : implementation->call, arguments);
+  auto bound = implementation->bindToPlan(arguments, options.sequences);
   if (!bound)
     return toError(bound.takeError());
-  auto planned = implementation->plan({std::move(*layout), std::move(*bound)},
-                                      options.sequences, makeRunner(options));
+  Plan plan;
+  if (int64_t rows = implementation->chooseRows(*bound, options.sequences)) {
+    Result<Kernel> form = implementation->getForm(rows);
+    if (!form)
+      return form.error();
+    Result<Plan> planned = form->plan(arguments, options);
+    if (!planned)
+      return planned.error();
+    plan.implementation = std::make_shared<Plan::Implementation>(
+        implementation, *std::move(form), *std::move(planned));
+    return plan;
+  }
+  auto planned = implementation->plan(std::move(*bound), options.sequences,
+                                      makeRunner(options));
   if (!planned)
     return toError(planned.takeError());
-  Plan plan;
   plan.implementation = std::make_shared<Plan::Implementation>(
       implementation, std::move(*planned));
   return plan;
@@ -281,7 +393,10 @@ Result<void> Kernel::run(const Plan &plan,
   if (!plan.implementation || plan.implementation->kernel != implementation)
     return Error{ErrorCode::InvalidArgument,
                  "the plan is not one of this kernel"};
-  CallPlan &call = plan.implementation->call;
+  if (plan.implementation->form)
+    return plan.implementation->form->run(plan.implementation->planOfForm,
+                                          arguments, out, lse, options);
+  CallPlan &call = *plan.implementation->call;
   const SequenceLayout *layout = call.getLayout();
   const CallSignature &signature =
       layout ? layout->getSignature() : implementation->call;

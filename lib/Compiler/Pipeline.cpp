@@ -58,11 +58,11 @@ llvm::Error runPass(ModuleOp module, std::unique_ptr<Pass> pass) {
   return runPasses(passes, module);
 }
 
-llvm::Error lower(ModuleOp module, Stage last,
-                  const target::CpuTarget &target) {
+llvm::Error lower(ModuleOp module, Stage last, const target::CpuTarget &target,
+                  int64_t fewRows) {
   if (last == Stage::Attn)
     return llvm::Error::success();
-  if (llvm::Error error = tuning::assignPlans(module, target))
+  if (llvm::Error error = tuning::assignPlans(module, target, fewRows))
     return error;
   PassManager passes(module.getContext(), ModuleOp::getOperationName());
   passes.addPass(createAttnToTile());

@@ -36,7 +36,7 @@ llvm::Error runPass(mlir::ModuleOp module, std::unique_ptr<mlir::Pass> pass);
 /// Lowers `module`, which is at Stage::Attn, down to `last`. What passes report
 /// is in the error.
 llvm::Error lower(mlir::ModuleOp module, Stage last,
-                  const target::CpuTarget &target);
+                  const target::CpuTarget &target, int64_t fewRows = 0);
 
 /// The LLVM IR of a module at Stage::LLVM.
 llvm::Expected<std::unique_ptr<llvm::Module>>

@@ -34,6 +34,8 @@ private:
   Error runDomain(tile::DomainOp op, Environment<Real> &values);
   Error runBounds(tile::BoundsOp op, Environment<Real> &values);
   Error runRuns(tile::RunsOp op, Environment<Real> &values);
+  void runLongest(tile::LongestOp op, Environment<Real> &values);
+  Error runWithin(tile::WithinOp op, Environment<Real> &values);
   Error runForRuns(tile::ForRunsOp op, Environment<Real> &values);
 
   static std::vector<RuntimeValue<Real>> getAll(ValueRange operands,
@@ -117,6 +119,10 @@ Error TileEvaluator<Real>::run(Operation *op, Environment<Real> &values) {
           .Case(
               [&](tile::ListMarkedOp op) { return runListMarked(op, values); })
           .Case([&](tile::PlanRunsOp op) { return runPlanRuns(op, values); })
+          .Case([&](tile::LongestOp op) {
+            runLongest(op, values);
+            return Error::success();
+          })
           .Case([&](tile::DomainOp op) { return runDomain(op, values); })
           .Case([&](tile::PyramidOp op) {
             // What it would remember is looked up in the view itself.
@@ -125,6 +131,7 @@ Error TileEvaluator<Real>::run(Operation *op, Environment<Real> &values) {
           })
           .Case([&](tile::BoundsOp op) { return runBounds(op, values); })
           .Case([&](tile::RunsOp op) { return runRuns(op, values); })
+          .Case([&](tile::WithinOp op) { return runWithin(op, values); })
           .Case([&](tile::ForRunsOp op) { return runForRuns(op, values); })
           .Case([&](tile::MapOp op) { return executeMap(op, values); })
           .Default([&](Operation *op) -> Error {
@@ -453,6 +460,43 @@ Error TileEvaluator<Real>::runRuns(tile::RunsOp op, Environment<Real> &values) {
     runs->push_back({start, length, length == step});
   }
   values.set(op.getDomain(), std::shared_ptr<const std::vector<Run>>(runs));
+  return Error::success();
+}
+
+template <typename Real>
+void TileEvaluator<Real>::runLongest(tile::LongestOp op,
+                                     Environment<Real> &values) {
+  auto table =
+      std::get<std::shared_ptr<const RunTable>>(values.get(op.getTable()));
+  auto plan = op.getTable().getDefiningOp<tile::PlanRunsOp>();
+  auto step = static_cast<int64_t>(plan.getColumnStep());
+  int64_t longest = 0;
+  for (const auto &runs : table->domains) {
+    int64_t columns = 0;
+    for (const Run &run : *runs)
+      columns += (run.length + step - 1) / step * step;
+    longest = std::max(longest, columns);
+  }
+  setIndex(op.getResult(), longest, values);
+}
+
+template <typename Real>
+Error TileEvaluator<Real>::runWithin(tile::WithinOp op,
+                                     Environment<Real> &values) {
+  auto whole = std::get<std::shared_ptr<const std::vector<Run>>>(
+      values.get(op.getDomain()));
+  int64_t first = values.getInteger(op.getFirst());
+  int64_t end = values.getInteger(op.getEnd());
+  auto parts = std::make_shared<std::vector<Run>>();
+  int64_t passed = 0;
+  for (const Run &run : *whole) {
+    int64_t from = std::max<int64_t>(first - passed, 0);
+    int64_t to = std::min(end - passed, run.length);
+    if (from < to)
+      parts->push_back({run.start + from, to - from, run.isFull});
+    passed += run.length;
+  }
+  values.set(op.getResult(), std::shared_ptr<const std::vector<Run>>(parts));
   return Error::success();
 }
 

@@ -61,12 +61,13 @@ public:
   Error execute(Operation *op, bool &isKnown) {
     isKnown = true;
     return llvm::TypeSwitch<Operation *, Error>(op)
-        .Case<tile::WindowOp, tile::ListRowsOp, tile::ExtentOp, tile::LoadOp,
-              tile::StoreOp, tile::PrefetchOp, tile::PackOp, tile::GatherOp,
-              tile::ScatterOp, tile::SplatOp, tile::ConstantOp,
-              tile::PositionsOp, tile::MmaOp, tile::ReduceOp, tile::ScanOp,
-              tile::TransposeOp, tile::SliceOp, tile::ConcatOp, tile::SolveOp,
-              tile::TopOp, tile::SortOp>([&](auto known) { return run(known); })
+        .Case<tile::WindowOp, tile::ListRowsOp, tile::GroupRowsOp,
+              tile::ExtentOp, tile::LoadOp, tile::StoreOp, tile::PrefetchOp,
+              tile::PackOp, tile::GatherOp, tile::ScatterOp, tile::SplatOp,
+              tile::ConstantOp, tile::PositionsOp, tile::MmaOp, tile::ReduceOp,
+              tile::ScanOp, tile::TransposeOp, tile::SliceOp, tile::ConcatOp,
+              tile::SolveOp, tile::TopOp, tile::SortOp>(
+            [&](auto known) { return run(known); })
         .Default([&](Operation *) {
           isKnown = false;
           return Error::success();
@@ -78,6 +79,7 @@ private:
 
   Error run(tile::WindowOp op);
   Error run(tile::ListRowsOp op);
+  Error run(tile::GroupRowsOp op);
   Error run(tile::ExtentOp op);
   Error run(tile::LoadOp op);
   Error run(tile::StoreOp op);
@@ -210,6 +212,34 @@ template <typename Real> Error TileOperations<Real>::run(tile::ListRowsOp op) {
     rows->push_back(readInteger(list.asTensor(), n));
   view.memoryRows = view.sizes[0];
   view.sizes[0] = list.sizes[0];
+  view.list = std::move(rows);
+  values.set(op.getResult(), view);
+  return Error::success();
+}
+
+template <typename Real> Error TileOperations<Real>::run(tile::GroupRowsOp op) {
+  ViewValue view = values.getView(op.getSource());
+  int64_t first = values.getInteger(op.getFirst());
+  int64_t count = values.getInteger(op.getCount());
+  int64_t of = values.getInteger(op.getOf());
+  if (count < 1 || first < 0 || first + count > of)
+    return llvm::createStringError(
+        "tile.group_rows of heads " + llvm::Twine(first) + " to " +
+        llvm::Twine(first + count) + " of " + llvm::Twine(of));
+  if (view.list)
+    return llvm::createStringError("tile.group_rows of listed rows");
+  // A row of memory is where an element may lie: the list has offsets.
+  auto rows = std::make_shared<std::vector<int64_t>>();
+  for (int64_t n = 0; n < view.sizes[1] * count; ++n)
+    rows->push_back((first + n % count) * view.sizes[0] / of * view.strides[0] +
+                    n / count * view.strides[1]);
+  view.sizes.erase(view.sizes.begin());
+  view.strides.erase(view.strides.begin());
+  view.strides[0] = 1;
+  view.memoryRows = 1;
+  for (int64_t row : *rows)
+    view.memoryRows = std::max(view.memoryRows, row + 1);
+  view.sizes[0] = static_cast<int64_t>(rows->size());
   view.list = std::move(rows);
   values.set(op.getResult(), view);
   return Error::success();

@@ -29,13 +29,14 @@ llvm::Expected<CpuBudget> fits(tile::PlanAttr plan, Operation *op,
                                const target::CpuTarget &target) {
   int64_t lanes = target.getLanes32();
   int64_t queries = plan.getQueries();
-  if (!llvm::isPowerOf2_64(queries) || queries < lanes)
+  bool isColumns = plan.getCpu().getColumns();
+  if (!isColumns && (!llvm::isPowerOf2_64(queries) || queries < lanes))
     return llvm::createStringError(llvm::formatv(
         "a tile of {0} queries does not fill vectors of {1}: expected a power "
         "of two of at least {1}",
         queries, lanes));
   CpuBudget budget;
-  int64_t vectors = queries / lanes;
+  int64_t vectors = isColumns ? 1 : queries / lanes;
   // A block of accumulators, one row of the other operand, one broadcast.
   budget.registers = vectors * plan.getCpu().getRows() + vectors + 1;
   if (budget.registers > target.vectorRegisters)
@@ -81,6 +82,35 @@ static tile::PlanAttr chooseBlockPlan(const analysis::Neighbourhood &near,
                              grain, /*in_order=*/false);
 }
 
+/// Few rows cannot fill the lanes: columns do, and half of the registers are
+/// accumulators. From about 16 rows on, a product in which each row is a lane
+/// is as fast as memory. Keys are split so that there is an item for each of
+/// many cores; a part is small beside the keys of its split.
+static tile::PlanAttr chooseFewRowsPlan(Operation *op, int64_t rows,
+                                        const target::CpuTarget &target) {
+  MLIRContext *context = op->getContext();
+  constexpr int64_t keys = 128, edge = 32, mostColumnRows = 8;
+  int64_t lanes = target.getLanes32();
+  if (rows <= mostColumnRows) {
+    auto cpu = tile::CpuPlanAttr::get(context, target.vectorRegisters / 2,
+                                      /*depth=*/4, /*sweep=*/1,
+                                      /*columns=*/true);
+    return tile::PlanAttr::get(context, rows <= 4 ? 4 : mostColumnRows, keys,
+                               cpu, edge, /*grain=*/0, /*in_order=*/true,
+                               /*group=*/true, /*split=*/1024);
+  }
+  int64_t most = (target.vectorRegisters >= 32 ? 4 : 2) * lanes;
+  int64_t queries = std::clamp<int64_t>(
+      static_cast<int64_t>(llvm::PowerOf2Ceil(rows)), lanes, most);
+  int64_t vectors = queries / lanes;
+  int64_t block =
+      std::min<int64_t>((target.vectorRegisters - 1) / vectors - 1, 12);
+  auto cpu = tile::CpuPlanAttr::get(context, block / 2 * 2, /*depth=*/8,
+                                    /*sweep=*/2, /*columns=*/false);
+  return tile::PlanAttr::get(context, queries, keys, cpu, edge, /*grain=*/0,
+                             /*in_order=*/true, /*group=*/true, /*split=*/2048);
+}
+
 /// Wide tiles read keys and values less often; too wide ones leave no room for
 /// rows in the register file. Measured (benchmarks/README.md) on AVX-512: 4
 /// vectors of 6 rows, 128 keys, a depth of 8.
@@ -106,14 +136,18 @@ static tile::PlanAttr choosePlan(Operation *op,
                              /*edge=*/32, /*grain=*/0, /*in_order=*/false);
 }
 
-llvm::Error assignPlans(ModuleOp module, const target::CpuTarget &target) {
+llvm::Error assignPlans(ModuleOp module, const target::CpuTarget &target,
+                        int64_t fewRows) {
   llvm::Error error = llvm::Error::success();
   module.walk([&](Operation *op) {
     if (!isa<attn::AttendOp, attn::MapOp>(op))
       return WalkResult::advance();
     auto plan = op->getAttrOfType<tile::PlanAttr>(tile::kPlanAttr);
     if (!plan)
-      op->setAttr(tile::kPlanAttr, plan = choosePlan(op, target));
+      op->setAttr(tile::kPlanAttr,
+                  plan = fewRows > 0 && isa<attn::AttendOp>(op)
+                             ? chooseFewRowsPlan(op, fewRows, target)
+                             : choosePlan(op, target));
     auto budget = fits(plan, op, target);
     if (budget)
       return WalkResult::advance();

@@ -27,9 +27,15 @@ struct CpuBudget {
 llvm::Expected<CpuBudget> fits(tile::PlanAttr plan, mlir::Operation *op,
                                const target::CpuTarget &target);
 
-/// Attaches a plan to every attn.attend and attn.map that has none. Fails if
-/// one that is there does not fit.
-llvm::Error assignPlans(mlir::ModuleOp module, const target::CpuTarget &target);
+/// Plans for calls of few queries: an item has at most this many rows.
+constexpr int64_t kMostFewRows = 64;
+
+/// Attaches a plan to every attn.attend and attn.map that has none. `fewRows`
+/// says how many rows share the same keys, the queries of a sequence times the
+/// heads that share a head of keys; 0: many. Fails if a plan that is there does
+/// not fit.
+llvm::Error assignPlans(mlir::ModuleOp module, const target::CpuTarget &target,
+                        int64_t fewRows = 0);
 
 } // namespace rapt::tuning
 

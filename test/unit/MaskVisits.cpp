@@ -26,6 +26,8 @@ static void keepOnlyVisits(tile::KernelOp kernel, int64_t queriesPerTile,
   for (auto store : body.getOps<tile::StoreOp>())
     if (mlir::cast<tile::TileType>(store.getTile().getType()).getRank() == 2)
       out = store.getView();
+  // A window of an argument.
+  out.getDefiningOp()->moveBefore(runs);
   mlir::Location location = kernel.getLoc();
   mlir::OpBuilder builder(runs);
   builder.setInsertionPointAfter(runs);

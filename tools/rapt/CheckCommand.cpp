@@ -322,7 +322,7 @@ const Command &getCheckCommand() {
   static const std::vector<OptionRow> options = [] {
     std::vector<OptionRow> rows = getTensorOptionRows();
     for (const OptionRow &row : getSpecOptionRows())
-      if (row.flag != "--target")
+      if (row.flag != "--target" && row.flag != "--few-rows")
         rows.push_back(row);
     rows.insert(rows.end(),
                 {{"--states", "in|out|both|none",

@@ -125,18 +125,24 @@ Expected<Kernel> compileKernel(const RunRequest &request, RunReport &report) {
   for (const std::string &warning : kernel->getWarnings())
     warn(warning);
   report.isFromCache = kernel->isFromCache();
-  report.form = kernel->getForm();
-  report.plan = kernel->getPlan();
   return *std::move(kernel);
 }
 
 /// Times the kernel between measurements of the peak. There is no `lse` of
 /// branches that are added up.
-llvm::Error runKernel(const Kernel &kernel, const RunRequest &request,
+llvm::Error runKernel(const Kernel &compiled, const RunRequest &request,
                       const std::vector<NamedTensor> &arguments,
                       const TensorView &out,
                       const std::optional<TensorView> &lse,
                       const Sequences *sequences, RunReport &report) {
+  auto begin = std::chrono::steady_clock::now();
+  Result<Kernel> kernel = compiled.selectFor(arguments, sequences);
+  report.compileMilliseconds += getMilliseconds(begin);
+  if (!kernel)
+    return makeError(kernel.error().code, kernel.error().message);
+  report.isFromCache &= kernel->isFromCache();
+  report.form = kernel->getForm();
+  report.plan = kernel->getPlan();
   RunOptions options;
   options.threads = request.threads;
   options.sequences = sequences;
@@ -150,7 +156,7 @@ llvm::Error runKernel(const Kernel &kernel, const RunRequest &request,
   for (int64_t round = 0; round <= request.repeats; ++round) {
     meter->measure(pool);
     auto begin = std::chrono::steady_clock::now();
-    auto done = kernel.run(arguments, out, lse ? &*lse : nullptr, options);
+    auto done = kernel->run(arguments, out, lse ? &*lse : nullptr, options);
     double time = getMilliseconds(begin);
     if (!done)
       return makeError(done.error().code, done.error().message);

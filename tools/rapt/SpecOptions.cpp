@@ -29,6 +29,9 @@ std::vector<OptionRow> getSpecOptionRows() {
       {"--dtype", "f32|bf16|f16", "Type of q and of what has none; f32"},
       {"--definition", "NAME", "Which definition of the file"},
       {"--target", "NAME", "What 'rapt targets' lists; host"},
+      {"--few-rows", "N",
+       "A kernel for calls of at most N queries times heads per head of\n"
+       "keys, 1 to 64, as in decoding; 0: for many"},
   };
 }
 
@@ -76,6 +79,10 @@ Expected<RequestedSpec> loadSpec(const CommandLine &line) {
     options.definition = name->str();
   if (auto name = line.get("--target"))
     options.target = name->str();
+  auto rows = line.getInteger("--few-rows", 0, 0);
+  if (!rows)
+    return rows.takeError();
+  options.fewRows = *rows;
   // Before the file is read: a wrong option is the nearer mistake.
   auto target = target::findTarget(options.target);
   if (!target)

@@ -78,7 +78,8 @@ LogicalResult TileType::verify(function_ref<InFlightDiagnostic()> emitError,
 
 LogicalResult PlanAttr::verify(function_ref<InFlightDiagnostic()> emitError,
                                int64_t queries, int64_t keys, CpuPlanAttr cpu,
-                               int64_t edge, int64_t grain, bool inOrder) {
+                               int64_t edge, int64_t grain, bool inOrder,
+                               bool group, int64_t split) {
   if (queries <= 0 || keys <= 0)
     return emitError() << "tile sizes must be positive, got queries = "
                        << queries << " and keys = " << keys;
@@ -89,6 +90,9 @@ LogicalResult PlanAttr::verify(function_ref<InFlightDiagnostic()> emitError,
   if (grain < 0 || (grain > 0 && step % grain != 0))
     return emitError() << "grain must divide the edge, got grain = " << grain
                        << " and edge = " << step;
+  if (split < 0 || split % keys != 0)
+    return emitError() << "split must be a multiple of keys, got split = "
+                       << split << " and keys = " << keys;
   if (cpu.getRows() <= 0 || cpu.getDepth() <= 0 || cpu.getSweep() <= 0)
     return emitError() << "register blocks must be positive, got " << cpu;
   return success();

@@ -193,6 +193,19 @@ LogicalResult ListRowsOp::verify() {
   return success();
 }
 
+LogicalResult GroupRowsOp::verify() {
+  ViewType source = getSource().getType();
+  // group_rows_c1
+  if (source.getRank() < 2)
+    return emitOpError() << "source must have heads and rows, got " << source;
+  auto expected = ViewType::get(getContext(), source.getElementType(),
+                                source.getRank() - 1, RowMap::Grouped);
+  if (getResult().getType() != expected)
+    return emitOpError() << "result must be " << expected << ", got "
+                         << getResult().getType();
+  return success();
+}
+
 LogicalResult BoundsOp::verify() {
   // bounds_c1
   auto pyramid = getPyramid().getDefiningOp<PyramidOp>();
@@ -231,6 +244,13 @@ LogicalResult RunsOp::verify() {
   // runs_c1
   if (getStep() <= 0)
     return emitOpError() << "step must be positive, got " << getStep();
+  return success();
+}
+
+LogicalResult WithinOp::verify() {
+  // within_c1
+  if (!isa_and_nonnull<RunsOp, DomainOp>(getDomain().getDefiningOp()))
+    return emitOpError() << "needs a domain made by tile.runs or tile.domain";
   return success();
 }
 

@@ -49,7 +49,8 @@ class Tile_Enum<string name, string summary, list<I32EnumAttrCase> cases>
 
 def Tile_RowMap : Tile_Enum<"RowMap", "where the rows of a view lie", [
     I32EnumAttrCase<"Dense", 0, "dense">, I32EnumAttrCase<"Strided", 1, "strided">,
-    I32EnumAttrCase<"Paged", 2, "paged">, I32EnumAttrCase<"Listed", 3, "listed">]>;
+    I32EnumAttrCase<"Paged", 2, "paged">, I32EnumAttrCase<"Listed", 3, "listed">,
+    I32EnumAttrCase<"Grouped", 4, "grouped">]>;
 
 def Tile_Combiner : Tile_Enum<"Combiner", "an associative combination", [
     I32EnumAttrCase<"Add", 0, "add">, I32EnumAttrCase<"Max", 1, "max">,
@@ -66,9 +67,16 @@ def Tile_CpuPlanAttr : AttrDef<Tile_Dialect, "CpuPlan"> {
     `rows` rows of a product are accumulated in registers at a time (each row is one
     tile extent of lanes wide), the contraction is unrolled by `depth`, and loops
     without a product take `sweep` rows at a time.
+
+    With `columns` the columns of tiles run along the lanes, not the rows of the work item: for items
+    of a few rows, which would leave most lanes empty. Then `rows` vectors are accumulated at a time.
   }];
-  let parameters = (ins "int64_t":$rows, "int64_t":$depth, "int64_t":$sweep);
+  let parameters = (ins "int64_t":$rows, "int64_t":$depth, "int64_t":$sweep,
+                        DefaultValuedParameter<"bool", "false">:$columns);
   let assemblyFormat = "`<` struct(params) `>`";
+  let builders = [AttrBuilder<(ins "int64_t":$rows, "int64_t":$depth, "int64_t":$sweep), [{
+    return $_get($_ctxt, rows, depth, sweep, /*columns=*/false);
+  }]>];
 }
 
 def Tile_PlanAttr : AttrDef<Tile_Dialect, "Plan"> {
@@ -81,12 +89,22 @@ def Tile_PlanAttr : AttrDef<Tile_Dialect, "Plan"> {
     and end at multiples of `grain` (0: of `edge`). With `in_order`
     queries and keys are taken in the order of their positions even where a mask has its pairs
     closer together in another one. `cpu` is passed through to the CPU lowering.
+
+    For few queries: with `group` the rows of an item are the queries of all heads that share their
+    keys, and with `split` each item takes that many keys, so that there are items enough; what they
+    find is merged after them (0: an item takes all keys).
   }];
   let parameters = (ins "int64_t":$queries, "int64_t":$keys, "CpuPlanAttr":$cpu,
                         DefaultValuedParameter<"int64_t", "0">:$edge,
                         DefaultValuedParameter<"int64_t", "0">:$grain,
-                        DefaultValuedParameter<"bool", "false">:$in_order);
+                        DefaultValuedParameter<"bool", "false">:$in_order,
+                        DefaultValuedParameter<"bool", "false">:$group,
+                        DefaultValuedParameter<"int64_t", "0">:$split);
   let assemblyFormat = "`<` struct(params) `>`";
+  let builders = [AttrBuilder<(ins "int64_t":$queries, "int64_t":$keys, "CpuPlanAttr":$cpu,
+                                   "int64_t":$edge, "int64_t":$grain, "bool":$in_order), [{
+    return $_get($_ctxt, queries, keys, cpu, edge, grain, in_order, /*group=*/false, /*split=*/0);
+  }]>];
   let genVerifyDecl = 1;
   let extraClassDeclaration = [{
     /// Keys that are visited at a time where not all pairs are kept.
@@ -245,6 +263,17 @@ def Tile_PlanRunsOp : Tile_Op<"plan_runs", [
   let hasVerifier = 1;
 }
 
+def Tile_LongestOp : Tile_Op<"longest", [HasParent<"ProgramOp">, MemoryEffects<[MemRead]>]> {
+  let summary = "The most columns that any block of rows has to visit";
+  let description = [{
+    A last run counts as `column_step` columns even where it is shorter. A workspace whose extents
+    depend on it has memory for the case that all columns are visited.
+  }];
+  let arguments = (ins Tile_RunTableType:$table);
+  let results = (outs Index:$result);
+  let assemblyFormat = "$table attr-dict";
+}
+
 def Tile_PyramidOp : Tile_Op<"pyramid", [HasParent<"ProgramOp">, MemoryEffects<[MemRead]>]> {
   let summary = "The least and largest elements of a view of integers along one dimension";
   let description = [{
@@ -379,6 +408,21 @@ def Tile_DomainOp : Tile_Op<"domain", [Pure]> {
   let assemblyFormat = "$table `[` $batch `,` $head `,` $block `]` attr-dict";
 }
 
+def Tile_WithinOp : Tile_Op<"within", [Pure]> {
+  let summary = "A part of the columns that a domain has";
+  let description = [{
+    Columns `[first, end)` of those that the runs of the domain have together, counted from the first
+    run on; each part is of the class that its run has. So all parts of one size are equally much work,
+    however few columns a mask leaves.
+
+    - (C1) the domain is one that `tile.runs` or `tile.domain` makes.
+  }];
+  let arguments = (ins Tile_DomainType:$domain, Index:$first, Index:$end);
+  let results = (outs Tile_DomainType:$result);
+  let assemblyFormat = "$domain `from` $first `to` $end attr-dict";
+  let hasVerifier = 1;
+}
+
 def Tile_ForRunsOp : Tile_Op<"for_runs", [RecursiveMemoryEffects]> {
   let summary = "A loop over the runs of a domain, in ascending order";
   let description = [{
@@ -433,6 +477,22 @@ def Tile_ListRowsOp : Tile_Op<"list_rows", [Pure]> {
   let arguments = (ins Tile_ViewType:$source, Tile_ViewType:$list);
   let results = (outs Tile_ViewType:$result);
   let assemblyFormat = "$source `by` $list attr-dict `:` type($source) `,` type($list) `->` type($result)";
+  let hasVerifier = 1;
+}
+
+def Tile_GroupRowsOp : Tile_Op<"group_rows", [Pure]> {
+  let summary = "The rows of several heads as one sequence, those at one position side by side";
+  let description = [{
+    The first two dimensions of the source are heads and positions. With E heads in the source, row
+    r of the result is position `r / count` of head `(first + r % count) * E / of`; there are `count`
+    times as many rows as positions. So the queries of all heads that share their keys make one tile.
+
+    - (C1) the result is the source's type with one dimension less and `rows = grouped`; the source
+      has at least two dimensions.
+  }];
+  let arguments = (ins Tile_ViewType:$source, Index:$first, Index:$count, Index:$of);
+  let results = (outs Tile_ViewType:$result);
+  let assemblyFormat = "$source `heads` $first `count` $count `of` $of attr-dict `:` type($source) `->` type($result)";
   let hasVerifier = 1;
 }
 

@@ -10,6 +10,10 @@
 // exp(score - m) = 2^(x c - m c) where x is the score without that factor, one
 // multiply-add and one exp2. m c is rounded in the same way wherever it is
 // used, so that the rounding cancels between weights and sum.
+//
+// For few queries the rows of an item are the queries of all heads that share
+// their keys, so that keys are read once, and the keys are split over items; a
+// second kernel merges what these find.
 
 #include "lib/Conversion/AttnToTile/KernelScope.h"
 #include "mlir/Dialect/Math/IR/Math.h"
@@ -29,21 +33,24 @@ constexpr double kLn2 = 0.6931471805599453;
 class AttendKernel {
 public:
   AttendKernel(KernelScope &scope, attn::AttendOp op, tile::PlanAttr plan,
-               const PairLists &lists)
-      : scope(scope), builder(scope.builder), op(op), lists(lists),
-        tq(plan.getQueries()), fullKeys(plan.getKeys()),
-        edgeKeys(plan.getEdgeKeys()), tk(fullKeys),
+               const PairLists &lists, Value itemHead,
+               const AttendResults &results)
+      : scope(scope), builder(scope.builder), op(op), plan(plan), lists(lists),
+        itemHead(itemHead), results(results), tq(plan.getQueries()),
+        fullKeys(plan.getKeys()), edgeKeys(plan.getEdgeKeys()), tk(fullKeys),
         width(cast<RankedTensorType>(op.getValues().getType()).getDimSize(3)),
         isOneStep(plan.isOneStep()),
         isSoftmax(op.getReduction() == attn::Reduction::Softmax),
         isRatio(op.getReduction() == attn::Reduction::Ratio) {}
 
-  LogicalResult emit(Value table, Value out, Value lse);
+  LogicalResult emit(Value table);
+  LogicalResult emitMerge();
 
 private:
+  void findRows();
   void loadQueries();
   void chooseScale();
-  LogicalResult getInitial(SmallVectorImpl<Value> &carried);
+  LogicalResult getInitial(SmallVectorImpl<Value> &carried, bool hasSink);
   LogicalResult emitStep(Block *body, bool isFull);
   LogicalResult emitWeights(Value start, Value end, ArrayRef<Value> dots,
                             bool isFull, Value &score, Value &factor,
@@ -51,11 +58,20 @@ private:
   Value accumulate(Value weights, Value start, Value count, Value accumulator);
   void emitSoftmaxStep(Value start, Value count, Value score, Value factor,
                        ValueRange carried, SmallVectorImpl<Value> &next);
-  void finish(ValueRange carried, Value out, Value lse);
+  Value maximumOf(Value a, Value b);
+  Value shiftOf(Value maximum);
+  Value scaleBetween(Value maximum, Value shift);
+  void storeParts(ValueRange carried);
+  SmallVector<Value> loadParts(Value split);
+  Value partRows(Value part);
+  void finish(ValueRange carried);
 
-  /// A copier for one of the regions of the operation.
+  /// A copier for one of the regions of the operation. `head` is that of the
+  /// row; null: that of the item.
   RegionCopier copierFor(Region &region, Operation *above, Value row, Value i,
-                         Value j, ValueRange dots);
+                         Value j, Value head, ValueRange dots);
+  Value rowsOfQueries(Value tensor);
+  Value rowsOfResult(Value whole);
   Value load(Value view, Value first, int64_t rows, int64_t columns,
              bool isInside);
   Value loadList(Value list, Value first, int64_t count, bool isInside);
@@ -70,7 +86,10 @@ private:
   KernelScope &scope;
   OpBuilder &builder;
   attn::AttendOp op;
+  tile::PlanAttr plan;
   PairLists lists;
+  Value itemHead;
+  const AttendResults &results;
   int64_t tq, fullKeys, edgeKeys;
   int64_t tk; ///< keys of the step that is being emitted
   int64_t width;
@@ -79,8 +98,10 @@ private:
   double scoreFactor = 1;
   Value unscaledScore;
 
+  Value rowBlock, split; ///< of the item
   Value first, firstPosition;
   Value rowTile, positionTile;
+  Value headTile; ///< of grouped heads
   SmallVector<Value> queryTiles, keyViews;
   Value valueView;
   Value queryList, keyList, segmentList; ///< of this item; may be null
@@ -101,33 +122,95 @@ Value AttendKernel::load(Value view, Value first, int64_t rows, int64_t columns,
       builder.getDenseBoolArrayAttr({isInside, true}));
 }
 
-void AttendKernel::loadQueries() {
-  first = scope.fold<arith::MulIOp>(scope.block, scope.index(tq));
+/// Which queries the rows of the item are.
+void AttendKernel::findRows() {
+  first = scope.fold<arith::MulIOp>(rowBlock, scope.index(tq));
   Value offset = scope.fold<arith::SubIOp>(scope.keyCount, scope.queryCount);
   firstPosition = scope.fold<arith::AddIOp>(first, offset);
-  if (lists.queries) {
+  auto mapIntegers = [&](Value tile,
+                         llvm::function_ref<Value(Value)> body) -> Value {
+    return scope
+        .map({perQuery(tile)}, {tq}, builder.getI32Type(),
+             [&](tile::MapOp, ValueRange e) -> SmallVector<Value> {
+               return {body(e[0])};
+             })
+        .getResult(0);
+  };
+  auto shifted = [&](Value rows) {
+    Value shift = scope.toI32(offset);
+    return mapIntegers(rows, [&](Value row) -> Value {
+      return arith::AddIOp::create(builder, scope.location, row, shift);
+    });
+  };
+  if (scope.group) {
+    Value number = scope.positions(first, tq);
+    Value group = scope.toI32(scope.group), head = scope.toI32(scope.head);
+    auto divide = [&](Value row) {
+      return scope.fold<arith::FloorDivSIOp>(row, group);
+    };
+    rowTile = mapIntegers(number, divide);
+    headTile = mapIntegers(number, [&](Value row) -> Value {
+      Value others = scope.fold<arith::MulIOp>(divide(row), group);
+      return scope.fold<arith::AddIOp>(head,
+                                       scope.fold<arith::SubIOp>(row, others));
+    });
+    positionTile = shifted(rowTile);
+  } else if (lists.queries) {
     queryList = getListOfItem(scope, lists.queries);
     rowTile = loadList(queryList, first, tq, /*isInside=*/false);
-    Value shift = scope.toI32(offset);
-    positionTile =
-        scope
-            .map({perQuery(rowTile)}, {tq}, builder.getI32Type(),
-                 [&](tile::MapOp, ValueRange e) -> SmallVector<Value> {
-                   return {arith::AddIOp::create(builder, scope.location, e[0],
-                                                 shift)};
-                 })
-            .getResult(0);
+    positionTile = shifted(rowTile);
   } else {
     rowTile = scope.positions(first, tq);
     positionTile = scope.positions(firstPosition, tq);
   }
+}
+
+/// The queries of all heads of the item, or of its one head.
+Value AttendKernel::rowsOfQueries(Value tensor) {
+  if (!scope.group)
+    return scope.rowsOfItem(tensor, queryList);
+  const TensorPlace &place = scope.places.at(tensor);
+  auto type = cast<tile::ViewType>(place.view.getType());
+  Value batch = scope.share(scope.batch, place.view, 0, scope.batches);
+  Value heads = tile::WindowOp::create(
+      builder, scope.location,
+      tile::ViewType::get(type.getElementType(), type.getRank() - 1),
+      place.view, batch);
+  return tile::GroupRowsOp::create(
+      builder, scope.location,
+      tile::ViewType::get(builder.getContext(), type.getElementType(),
+                          type.getRank() - 2, tile::RowMap::Grouped),
+      heads, scope.head, scope.group, scope.heads);
+}
+
+Value AttendKernel::rowsOfResult(Value whole) {
+  auto type = cast<tile::ViewType>(whole.getType());
+  if (scope.group) {
+    Value heads = tile::WindowOp::create(
+        builder, scope.location,
+        tile::ViewType::get(type.getElementType(), type.getRank() - 1), whole,
+        scope.batch);
+    return tile::GroupRowsOp::create(
+        builder, scope.location,
+        tile::ViewType::get(builder.getContext(), type.getElementType(),
+                            type.getRank() - 2, tile::RowMap::Grouped),
+        heads, scope.head, scope.group, scope.heads);
+  }
+  Value rows = tile::WindowOp::create(
+      builder, scope.location,
+      tile::ViewType::get(type.getElementType(), type.getRank() - 2), whole,
+      ValueRange{scope.batch, scope.head});
+  return scope.listed(rows, queryList);
+}
+
+void AttendKernel::loadQueries() {
   if (lists.keys)
     keyList = getListOfItem(scope, lists.keys);
   if (lists.segments)
     segmentList = getListOfItem(scope, lists.segments);
   for (auto [n, query, key] : llvm::enumerate(op.getQueries(), op.getKeys())) {
     int64_t dim = cast<RankedTensorType>(query.getType()).getDimSize(3);
-    Value rows = scope.rowsOfItem(query, queryList);
+    Value rows = rowsOfQueries(query);
     if (queryList)
       prefetch(rows, /*isForStore=*/false);
     queryTiles.push_back(load(rows, first, tq, dim, /*isInside=*/false));
@@ -182,7 +265,7 @@ void AttendKernel::chooseScale() {
 }
 
 RegionCopier AttendKernel::copierFor(Region &region, Operation *above,
-                                     Value row, Value i, Value j,
+                                     Value row, Value i, Value j, Value head,
                                      ValueRange dots) {
   RegionCopier copier(scope, above);
   Block &block = region.front();
@@ -191,8 +274,11 @@ RegionCopier AttendKernel::copierFor(Region &region, Operation *above,
     if (above)
       builder.setInsertionPoint(above);
     copier.bind(block.getArgument(0), scope.toI32(scope.batch));
-    copier.bind(block.getArgument(1), scope.toI32(scope.head));
+    if (!head)
+      copier.bind(block.getArgument(1), scope.toI32(scope.head));
   }
+  if (head)
+    copier.bindRowHead(block.getArgument(1), head);
   copier.bind(block.getArgument(2), row);
   copier.bind(block.getArgument(3), i);
   unsigned next = attn::AttendOp::kSinkPositions;
@@ -207,20 +293,25 @@ RegionCopier AttendKernel::copierFor(Region &region, Operation *above,
   return copier;
 }
 
-LogicalResult AttendKernel::getInitial(SmallVectorImpl<Value> &carried) {
+LogicalResult AttendKernel::getInitial(SmallVectorImpl<Value> &carried,
+                                       bool hasSink) {
   Value zero = scope.real(0);
-  if (isSoftmax && op.getSink().empty()) {
+  if (isSoftmax && (!hasSink || op.getSink().empty())) {
     carried.push_back(scope.splat(scope.real(-kInfinity), {tq}));
     carried.push_back(scope.splat(zero, {tq}));
   } else if (isSoftmax) {
     // A sink is one more key, of value 0, that comes before all others.
     bool isFine = true;
     Type f32 = builder.getF32Type();
+    SmallVector<MapOperand> operands{perQuery(rowTile), perQuery(positionTile)};
+    if (headTile)
+      operands.push_back(perQuery(headTile));
     auto map = scope.map(
-        {perQuery(rowTile), perQuery(positionTile)}, {tq}, {f32, f32},
+        operands, {tq}, {f32, f32},
         [&](tile::MapOp map, ValueRange elements) -> SmallVector<Value> {
-          RegionCopier copier = copierFor(op.getSink(), map, elements[0],
-                                          elements[1], nullptr, {});
+          RegionCopier copier =
+              copierFor(op.getSink(), map, elements[0], elements[1], nullptr,
+                        headTile ? elements[2] : Value(), {});
           Block &block = op.getSink().front();
           isFine = succeeded(copier.copy(block));
           Value sink =
@@ -267,6 +358,8 @@ LogicalResult AttendKernel::emitWeights(Value start, Value end,
     operands.push_back(perPair(dot));
   operands.push_back({place, {1}});
   operands.push_back({segment, {1}});
+  if (headTile)
+    operands.push_back(perQuery(headTile));
   bool hasFactor = !op.getFactor().empty();
   bool isCounted = isRatio && !isFull;
   SmallVector<Type> types(1 + hasFactor + isCounted, builder.getF32Type());
@@ -274,6 +367,9 @@ LogicalResult AttendKernel::emitWeights(Value start, Value end,
   auto map = scope.map(
       operands, {tq, tk}, types,
       [&](tile::MapOp map, ValueRange elements) -> SmallVector<Value> {
+        Value ownHead = headTile ? elements.back() : Value();
+        if (headTile)
+          elements = elements.drop_back();
         Value ownPlace = elements[elements.size() - 2];
         Value ownSegment = elements.back();
         auto copyRegion = [&](Region &region, Value yielded,
@@ -281,7 +377,7 @@ LogicalResult AttendKernel::emitWeights(Value start, Value end,
                                   std::nullopt) -> Value {
           RegionCopier copier =
               copierFor(region, map, elements[0], elements[1], elements[2],
-                        elements.drop_front(3).drop_back(2));
+                        ownHead, elements.drop_front(3).drop_back(2));
           if (isMarked)
             copier.bind(lists.marked, arith::ConstantOp::create(
                                           builder, scope.location,
@@ -384,6 +480,30 @@ Value AttendKernel::powerOfTwo(Value exponent) {
   return power;
 }
 
+Value AttendKernel::maximumOf(Value a, Value b) {
+  return scope.mapReal(
+      {perQuery(a), perQuery(b)}, {tq}, [&](ValueRange e) -> Value {
+        return arith::MaximumFOp::create(builder, scope.location, e[0], e[1]);
+      });
+}
+
+/// What is added to exponents: the maximum, in the units of exp2, negated.
+Value AttendKernel::shiftOf(Value maximum) {
+  return scope.mapReal({perQuery(maximum)}, {tq}, [&](ValueRange e) -> Value {
+    return arith::NegFOp::create(builder, scope.location, scaled(safe(e[0])));
+  });
+}
+
+/// 2^(m c - mNext c) with both products rounded on their own.
+Value AttendKernel::scaleBetween(Value maximum, Value shift) {
+  return scope.mapReal(
+      {perQuery(maximum), perQuery(shift)}, {tq}, [&](ValueRange e) -> Value {
+        Value difference =
+            arith::AddFOp::create(builder, scope.location, scaled(e[0]), e[1]);
+        return powerOfTwo(difference);
+      });
+}
+
 void AttendKernel::emitSoftmaxStep(Value start, Value count, Value score,
                                    Value factor, ValueRange carried,
                                    SmallVectorImpl<Value> &next) {
@@ -392,15 +512,8 @@ void AttendKernel::emitSoftmaxStep(Value start, Value count, Value score,
   Value largest =
       tile::ReduceOp::create(builder, scope.location, perQueryType,
                              tile::Combiner::Max, score, /*dimension=*/1);
-  Value mNext = scope.mapReal(
-      {perQuery(m), perQuery(largest)}, {tq}, [&](ValueRange e) -> Value {
-        return arith::MaximumFOp::create(builder, scope.location, e[0], e[1]);
-      });
-  Value shift =
-      scope.mapReal({perQuery(mNext)}, {tq}, [&](ValueRange e) -> Value {
-        return arith::NegFOp::create(builder, scope.location,
-                                     scaled(safe(e[0])));
-      });
+  Value mNext = maximumOf(m, largest);
+  Value shift = shiftOf(mNext);
   Value p = scope.mapReal(
       {perPair(score), perQuery(shift)}, {tq, tk}, [&](ValueRange e) -> Value {
         Value exponent =
@@ -410,13 +523,7 @@ void AttendKernel::emitSoftmaxStep(Value start, Value count, Value score,
       });
   Value sum = tile::ReduceOp::create(builder, scope.location, perQueryType,
                                      tile::Combiner::Add, p, /*dimension=*/1);
-  // 2^(m c - mNext c) with both products rounded on their own.
-  Value alpha = scope.mapReal(
-      {perQuery(m), perQuery(shift)}, {tq}, [&](ValueRange e) -> Value {
-        Value difference =
-            arith::AddFOp::create(builder, scope.location, scaled(e[0]), e[1]);
-        return powerOfTwo(difference);
-      });
+  Value alpha = scaleBetween(m, shift);
   Value lNext = scope.mapReal({perQuery(l), perQuery(alpha), perQuery(sum)},
                               {tq}, [&](ValueRange e) -> Value {
                                 return math::FmaOp::create(
@@ -492,7 +599,41 @@ LogicalResult AttendKernel::emitStep(Block *body, bool isFull) {
 // After the loop
 //===----------------------------------------------------------------------===//
 
-void AttendKernel::finish(ValueRange carried, Value out, Value lse) {
+/// The rows of this item's block, or of any, in a view of parts.
+Value AttendKernel::partRows(Value part) {
+  auto type = cast<tile::ViewType>(part.getType());
+  return tile::WindowOp::create(
+      builder, scope.location,
+      tile::ViewType::get(type.getElementType(), type.getRank() - 2), part,
+      ValueRange{scope.batch, itemHead});
+}
+
+void AttendKernel::storeParts(ValueRange carried) {
+  Value row = scope.fold<arith::MulIOp>(scope.block, scope.index(tq));
+  for (auto [tile, part] : llvm::zip_equal(carried, results.parts)) {
+    SmallVector<Value> offsets(cast<tile::TileType>(tile.getType()).getRank(),
+                               scope.index(0));
+    offsets[0] = row;
+    tile::StoreOp::create(builder, scope.location, tile::StoreMode::Set, tile,
+                          partRows(part), offsets);
+  }
+}
+
+SmallVector<Value> AttendKernel::loadParts(Value split) {
+  Value item = scope.fold<arith::AddIOp>(
+      scope.fold<arith::MulIOp>(rowBlock, results.splits), split);
+  Value row = scope.fold<arith::MulIOp>(item, scope.index(tq));
+  SmallVector<Value> tiles;
+  for (Value part : results.parts) {
+    Value rows = partRows(part);
+    bool isMatrix = cast<tile::ViewType>(rows.getType()).getRank() == 2;
+    tiles.push_back(isMatrix ? load(rows, row, tq, width, /*isInside=*/true)
+                             : loadList(rows, row, tq, /*isInside=*/true));
+  }
+  return tiles;
+}
+
+void AttendKernel::finish(ValueRange carried) {
   Value result = carried.back();
   if (isSoftmax || isRatio) {
     // A row without a pair gives 0. For softmax it has the sum 0, for a ratio a
@@ -520,7 +661,7 @@ void AttendKernel::finish(ValueRange carried, Value out, Value lse) {
                            });
   }
   tile::StoreOp::create(builder, scope.location, tile::StoreMode::Set, result,
-                        scope.listed(out, queryList),
+                        rowsOfResult(results.out),
                         ValueRange{first, scope.index(0)});
   Value logSum;
   if (isSoftmax)
@@ -541,25 +682,38 @@ void AttendKernel::finish(ValueRange carried, Value out, Value lse) {
   else
     logSum = scope.splat(scope.real(0), {tq});
   tile::StoreOp::create(builder, scope.location, tile::StoreMode::Set, logSum,
-                        scope.listed(lse, queryList), ValueRange{first});
+                        rowsOfResult(results.lse), ValueRange{first});
 }
 
-LogicalResult AttendKernel::emit(Value table, Value out, Value lse) {
+LogicalResult AttendKernel::emit(Value table) {
   chooseScale();
+  rowBlock = scope.block;
+  if (results.splits) {
+    rowBlock = scope.fold<arith::DivUIOp>(scope.block, results.splits);
+    split = scope.fold<arith::SubIOp>(
+        scope.block, scope.fold<arith::MulIOp>(rowBlock, results.splits));
+  }
+  findRows();
   loadQueries();
-  if (queryList)
-    prefetch(scope.listed(out, queryList), /*isForStore=*/true);
+  if (queryList && !split)
+    prefetch(rowsOfResult(results.out), /*isForStore=*/true);
   SmallVector<Value> initial;
-  if (failed(getInitial(initial)))
+  if (failed(getInitial(initial, /*hasSink=*/!split)))
     return failure();
   auto domain = tile::DomainType::get(builder.getContext());
   Value runs =
       table ? tile::DomainOp::create(builder, scope.location, domain, table,
-                                     scope.batch, scope.head, scope.block)
+                                     scope.batch, itemHead, rowBlock)
                   .getResult()
             : tile::RunsOp::create(builder, scope.location, domain,
                                    scope.keyCount, edgeKeys)
                   .getResult();
+  if (split) {
+    Value keys = scope.index(plan.getSplit());
+    Value from = scope.fold<arith::MulIOp>(split, keys);
+    runs = tile::WithinOp::create(builder, scope.location, domain, runs, from,
+                                  scope.fold<arith::AddIOp>(from, keys));
+  }
   SmallVector<Type> types(ValueRange(initial).getTypes());
   auto loop = tile::ForRunsOp::create(builder, scope.location, types, runs,
                                       fullKeys, edgeKeys, initial);
@@ -577,14 +731,104 @@ LogicalResult AttendKernel::emit(Value table, Value out, Value lse) {
     else if (failed(emitStep(block, isFull)))
       return failure();
   }
-  finish(loop.getResults(), out, lse);
+  if (split)
+    storeParts(loop.getResults());
+  else
+    finish(loop.getResults());
   return success();
 }
 
+/// Parts are merged in the order of their keys, whoever computed them.
+LogicalResult AttendKernel::emitMerge() {
+  chooseScale();
+  rowBlock = scope.block;
+  findRows();
+  SmallVector<Value> initial;
+  if (failed(getInitial(initial, /*hasSink=*/true)))
+    return failure();
+  SmallVector<Type> types(ValueRange(initial).getTypes());
+  auto loop =
+      tile::ForOp::create(builder, scope.location, types, scope.index(0),
+                          results.splits, scope.index(1), initial);
+  {
+    OpBuilder::InsertionGuard guard(builder);
+    SmallVector<Type> arguments{builder.getIndexType()};
+    llvm::append_range(arguments, types);
+    Block *block = builder.createBlock(
+        &loop.getBody(), {}, arguments,
+        SmallVector<Location>(arguments.size(), scope.location));
+    SmallVector<Value> parts = loadParts(block->getArgument(0));
+    ValueRange carried = block->getArguments().drop_front();
+    SmallVector<Value> next;
+    auto scaleOf = [&](Value tile, Value scale) {
+      return scope.mapReal({perPair(tile), perQuery(scale)}, {tq, width},
+                           [&](ValueRange e) -> Value {
+                             return arith::MulFOp::create(
+                                 builder, scope.location, e[0], e[1]);
+                           });
+    };
+    auto sumOf = [&](Value a, Value b) {
+      SmallVector<int64_t, 2> dims{0};
+      SmallVector<int64_t> shape{tq};
+      if (cast<tile::TileType>(a.getType()).getRank() == 2) {
+        dims.push_back(1);
+        shape.push_back(width);
+      }
+      return scope.mapReal(
+          {{a, dims}, {b, dims}}, shape, [&](ValueRange e) -> Value {
+            return arith::AddFOp::create(builder, scope.location, e[0], e[1]);
+          });
+    };
+    if (isSoftmax) {
+      Value m = maximumOf(carried[0], parts[0]), shift = shiftOf(m);
+      Value old = scaleBetween(carried[0], shift);
+      Value own = scaleBetween(parts[0], shift);
+      Value l = scope.mapReal({perQuery(carried[1]), perQuery(old),
+                               perQuery(parts[1]), perQuery(own)},
+                              {tq}, [&](ValueRange e) -> Value {
+                                Value first = arith::MulFOp::create(
+                                    builder, scope.location, e[0], e[1]);
+                                return math::FmaOp::create(
+                                    builder, scope.location, e[2], e[3], first);
+                              });
+      next = {m, l, sumOf(scaleOf(carried[2], old), scaleOf(parts[2], own))};
+    } else {
+      for (auto [a, b] : llvm::zip_equal(carried, parts))
+        next.push_back(sumOf(a, b));
+    }
+    tile::YieldOp::create(builder, scope.location, next);
+  }
+  finish(loop.getResults());
+  return success();
+}
+
+SmallVector<SmallVector<int64_t, 1>> getCarriedShapes(attn::AttendOp op) {
+  int64_t width =
+      cast<RankedTensorType>(op.getValues().getType()).getDimSize(3);
+  if (op.getReduction() == attn::Reduction::Sum)
+    return {{width}};
+  return {{}, {}, {width}};
+}
+
+bool canGroupHeads(attn::AttendOp op) {
+  if (op.getMask().empty())
+    return true;
+  return op.getMask().getArgument(1).use_empty();
+}
+
 LogicalResult emitAttendKernel(KernelScope &scope, attn::AttendOp op,
-                               tile::PlanAttr plan, Value table,
-                               const PairLists &lists, Value out, Value lse) {
-  return AttendKernel(scope, op, plan, lists).emit(table, out, lse);
+                               tile::PlanAttr plan, Value table, Value itemHead,
+                               const PairLists &lists,
+                               const AttendResults &results) {
+  return AttendKernel(scope, op, plan, lists, itemHead, results).emit(table);
+}
+
+LogicalResult emitMergeKernel(KernelScope &scope, attn::AttendOp op,
+                              tile::PlanAttr plan, Value itemHead,
+                              Value queries, const AttendResults &results) {
+  PairLists lists;
+  lists.queries = queries;
+  return AttendKernel(scope, op, plan, lists, itemHead, results).emitMerge();
 }
 
 } // namespace rapt::conversion

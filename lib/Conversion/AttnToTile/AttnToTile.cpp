@@ -41,15 +41,22 @@ private:
   /// text; empty if in that of their positions.
   llvm::StringRef order;
 
-  /// Creates a kernel and its launch. `rows` many rows are cut into blocks of
-  /// `step`; `operands` are the tensors that the kernel reads, `results` the
-  /// views it writes. `table` is the order of the items, if there is one.
-  /// `emit` gets the results of the item and then what is `extra`.
+  /// The items of a launch. `table` is their order, if there is one.
+  struct Items {
+    Value batch, heads, blocks, table;
+  };
+  /// Creates a kernel and its launch. `shape` has the batch, heads, queries and
+  /// keys of the operation, `operands` are the tensors that the kernel reads.
+  /// `emit` gets what the kernel is given besides, values or views: `extra`.
   LogicalResult
-  launch(Operation *op, llvm::StringRef suffix, tile::PlanAttr plan, Value rows,
-         Value batch, Value heads, Value queries, Value keys, Value table,
-         ValueRange operands, ValueRange results, ValueRange extra,
+  launch(Operation *op, llvm::StringRef suffix, tile::PlanAttr plan,
+         const Items &items, ArrayRef<Value> shape, ValueRange operands,
+         ValueRange extra,
          llvm::function_ref<LogicalResult(KernelScope &, ValueRange)> emit);
+  Value blocksOf(Value rows, tile::PlanAttr plan) {
+    return scope.fold<arith::CeilDivUIOp>(rows, scope.index(plan.getQueries()));
+  }
+  Value itemHeads(attn::AttendOp op);
 
   func::FuncOp spec;
   OpBuilder builder;
@@ -157,7 +164,9 @@ Value ProgramBuilder::placeOf(Value result) {
 
 /// The algorithm of a kernel, as text for the user.
 static std::string describe(Operation *op, tile::PlanAttr plan,
-                            llvm::StringRef order) {
+                            llvm::StringRef order, llvm::StringRef suffix) {
+  if (suffix == "merge")
+    return "merge of the splits";
   if (auto map = dyn_cast<attn::MapOp>(op))
     return ("map of rows of " + attn::stringifySide(map.getSide())).str();
   auto attend = cast<attn::AttendOp>(op);
@@ -168,12 +177,12 @@ static std::string describe(Operation *op, tile::PlanAttr plan,
 }
 
 LogicalResult ProgramBuilder::launch(
-    Operation *op, llvm::StringRef suffix, tile::PlanAttr plan, Value rows,
-    Value batch, Value heads, Value queries, Value keys, Value table,
-    ValueRange operands, ValueRange results, ValueRange extra,
+    Operation *op, llvm::StringRef suffix, tile::PlanAttr plan,
+    const Items &items, ArrayRef<Value> shape, ValueRange operands,
+    ValueRange extra,
     llvm::function_ref<LogicalResult(KernelScope &, ValueRange)> emit) {
   // Every view once, and the shape.
-  SmallVector<Value> arguments{batch, heads, queries, keys};
+  SmallVector<Value> arguments(shape);
   llvm::DenseMap<Value, unsigned> numbers;
   auto pass = [&](Value view) {
     auto [entry, isNew] = numbers.try_emplace(view, arguments.size());
@@ -187,18 +196,15 @@ LogicalResult ProgramBuilder::launch(
     if (place.rows)
       pass(place.rows);
   }
-  for (Value view : results)
-    pass(view);
   size_t firstExtra = arguments.size();
   llvm::append_range(arguments, extra);
 
   std::string name =
       (spec.getName() + "_" + suffix + std::to_string(kernels++)).str();
-  auto launched =
-      scope.fold<arith::CeilDivUIOp>(rows, scope.index(plan.getQueries()));
   OpBuilder::InsertionGuard guard(builder);
-  auto launch = tile::LaunchOp::create(builder, op->getLoc(), name, batch,
-                                       heads, launched, table, arguments);
+  auto launch =
+      tile::LaunchOp::create(builder, op->getLoc(), name, items.batch,
+                             items.heads, items.blocks, items.table, arguments);
 
   builder.setInsertionPointAfter(program);
   if (kernels > 1) // in the order of the launches
@@ -208,7 +214,7 @@ LogicalResult ProgramBuilder::launch(
   auto kernel =
       tile::KernelOp::create(builder, op->getLoc(), name, plan.getCpu());
   kernel->setAttr(tile::kFormAttr,
-                  builder.getStringAttr(describe(op, plan, order)));
+                  builder.getStringAttr(describe(op, plan, order, suffix)));
   SmallVector<Type> types(3, builder.getIndexType());
   llvm::append_range(types, launch.getArgs().getTypes());
   Block *block =
@@ -230,18 +236,10 @@ LogicalResult ProgramBuilder::launch(
       place.rows = argument(numbers.at(place.rows));
     inside.places[operand] = place;
   }
-  SmallVector<Value> written;
-  for (Value view : results) {
-    Value whole = argument(numbers.at(view));
-    auto type = cast<tile::ViewType>(whole.getType());
-    written.push_back(tile::WindowOp::create(
-        builder, op->getLoc(),
-        tile::ViewType::get(type.getElementType(), type.getRank() - 2), whole,
-        ValueRange{inside.batch, inside.head}));
-  }
+  SmallVector<Value> given;
   for (size_t n = 0; n < extra.size(); ++n)
-    written.push_back(argument(firstExtra + n));
-  if (failed(emit(inside, written)))
+    given.push_back(argument(firstExtra + n));
+  if (failed(emit(inside, given)))
     return failure();
   tile::ReturnOp::create(builder, op->getLoc());
   return success();
@@ -252,6 +250,21 @@ static tile::PlanAttr getPlan(Operation *op) {
   if (!plan)
     op->emitOpError() << "has no tile.plan";
   return plan;
+}
+
+/// The heads that differ in their keys or values: each shares them with as many
+/// heads of queries as there are.
+Value ProgramBuilder::itemHeads(attn::AttendOp op) {
+  Value most = scope.index(1);
+  SmallVector<Value> streams(op.getKeys());
+  streams.push_back(op.getValues());
+  for (Value stream : streams) {
+    const TensorPlace &place = places.at(stream);
+    if (place.dims[1] >= 0)
+      most = scope.fold<arith::MaxUIOp>(
+          most, scope.extent(place.view, place.dims[1]));
+  }
+  return most;
 }
 
 LogicalResult ProgramBuilder::buildAttend(attn::AttendOp op) {
@@ -266,19 +279,34 @@ LogicalResult ProgramBuilder::buildAttend(attn::AttendOp op) {
   Value batch = extents.at(op.getBatch()), heads = extents.at(op.getHeads());
   Value queries = extents.at(op.getQueryCount());
   Value keys = extents.at(op.getKeyCount());
+  SmallVector<Value> shape{batch, heads, queries, keys};
+  Items items{batch, heads, Value(), Value()};
+  Value rows = queries, group;
+  bool isGrouped = plan.getGroup() && conversion::canGroupHeads(op) &&
+                   llvm::all_of(op.getQueries(), [&](Value query) {
+                     return places.at(query).isWhole();
+                   });
+  if (isGrouped) {
+    items.heads = itemHeads(op);
+    // At least 1, so that nothing divides by 0 in a call without heads.
+    group = scope.fold<arith::MaxUIOp>(
+        scope.fold<arith::DivUIOp>(heads, items.heads), scope.index(1));
+    rows = scope.fold<arith::MulIOp>(queries, group);
+  }
   Value table;
   conversion::PairLists lists;
   // What the kernel needs to know of them, in this order.
-  SmallVector<Value> extra;
+  SmallVector<Value> extra{out, lse};
   if (!op.getMask().empty()) {
     KernelScope whole(builder, op->getLoc());
     whole.batches = batch;
-    whole.heads = heads;
+    whole.heads = items.heads;
     whole.queryCount = queries;
     whole.keyCount = keys;
+    whole.group = group;
     whole.places = places;
     lists.keyCount = keys;
-    if (!plan.getInOrder()) {
+    if (!plan.getInOrder() && !isGrouped) {
       FailureOr<conversion::PairLists> found =
           conversion::emitPairLists(whole, op);
       if (failed(found))
@@ -286,23 +314,87 @@ LogicalResult ProgramBuilder::buildAttend(attn::AttendOp op) {
       lists = *found;
     }
     table = conversion::emitRunTable(whole, op, plan, lists, pyramids);
-    extra = {table, lists.keyCount};
+    llvm::append_range(extra, ValueRange{table, lists.keyCount});
     lists.forEachList([&](Value list) { extra.push_back(list); });
   }
   order = conversion::describeOrder(lists);
-  if (failed(launch(op, "attend", plan, queries, batch, heads, queries, keys,
-                    table, operands, {out, lse}, extra,
-                    [&](KernelScope &inside, ValueRange values) {
-                      conversion::PairLists own = lists;
-                      unsigned next = 3;
-                      own.keyCount = table ? values[next++] : inside.keyCount;
-                      own.forEachList(
-                          [&](Value &list) { list = values[next++]; });
-                      return conversion::emitAttendKernel(
-                          inside, op, plan, table ? values[2] : Value(), own,
-                          values[0], values[1]);
-                    })))
+  Value blocks = blocksOf(rows, plan), splits;
+  items.blocks = blocks;
+  items.table = table;
+  SmallVector<Value> parts;
+  if (plan.getSplit() > 0) {
+    Value most = table ? tile::LongestOp::create(builder, scope.location,
+                                                 builder.getIndexType(), table)
+                             .getResult()
+                       : keys;
+    splits = scope.fold<arith::MaxUIOp>(
+        scope.fold<arith::CeilDivUIOp>(most, scope.index(plan.getSplit())),
+        scope.index(1));
+    items.blocks = scope.fold<arith::MulIOp>(blocks, splits);
+    items.table = nullptr;
+    Value partRows =
+        scope.fold<arith::MulIOp>(items.blocks, scope.index(plan.getQueries()));
+    for (ArrayRef<int64_t> row : conversion::getCarriedShapes(op)) {
+      SmallVector<Value> sizes{batch, items.heads, partRows};
+      for (int64_t extent : row)
+        sizes.push_back(scope.index(extent));
+      auto type = tile::ViewType::get(builder.getF32Type(), sizes.size());
+      parts.push_back(
+          tile::WorkspaceOp::create(builder, scope.location, type, sizes));
+    }
+    extra.push_back(splits);
+    llvm::append_range(extra, parts);
+  }
+  if (group)
+    extra.push_back(group);
+  auto enterGroup = [&](KernelScope &inside, ValueRange values) {
+    Value item = inside.head;
+    if (group) {
+      inside.group = values.back();
+      inside.head = inside.fold<arith::MulIOp>(item, inside.group);
+    }
+    return item;
+  };
+  if (failed(launch(
+          op, "attend", plan, items, shape, operands, extra,
+          [&](KernelScope &inside, ValueRange values) {
+            Value item = enterGroup(inside, values);
+            conversion::AttendResults results{values[0], values[1], {}, {}};
+            conversion::PairLists own = lists;
+            unsigned next = table ? 3 : 2;
+            own.keyCount = table ? values[next++] : inside.keyCount;
+            own.forEachList([&](Value &list) { list = values[next++]; });
+            if (splits) {
+              results.splits = values[next++];
+              for (size_t n = 0; n < parts.size(); ++n)
+                results.parts.push_back(values[next++]);
+            }
+            return conversion::emitAttendKernel(inside, op, plan,
+                                                table ? values[2] : Value(),
+                                                item, own, results);
+          })))
     return failure();
+  if (splits) {
+    SmallVector<Value> merged{out, lse, splits};
+    llvm::append_range(merged, parts);
+    if (lists.queries)
+      merged.push_back(lists.queries);
+    if (group)
+      merged.push_back(group);
+    items.blocks = blocks;
+    auto emitMerge = [&](KernelScope &inside, ValueRange values) {
+      Value item = enterGroup(inside, values);
+      ValueRange own = values.slice(3, parts.size());
+      conversion::AttendResults results{values[0], values[1], values[2],
+                                        SmallVector<Value>(own)};
+      Value order = lists.queries ? values[3 + parts.size()] : Value();
+      return conversion::emitMergeKernel(inside, op, plan, item, order,
+                                         results);
+    };
+    if (failed(launch(op, "merge", plan, items, shape, op.getCaptures(), merged,
+                      emitMerge)))
+      return failure();
+  }
   places[op.getResult()] = {out, {0, 1, 2, 3}};
   places[op.getLse()] = {lse, {0, 1, 2}};
   return success();
@@ -315,15 +407,21 @@ LogicalResult ProgramBuilder::buildMap(attn::MapOp op) {
   Value out = placeOf(op.getResult());
   SmallVector<Value> operands(op.getRows());
   llvm::append_range(operands, op.getCaptures());
+  Value batch = extents.at(op.getBatch()), heads = extents.at(op.getHeads());
   Value queries = extents.at(op.getQueryCount());
   Value keys = extents.at(op.getKeyCount());
   Value rows = op.getSide() == attn::Side::Queries ? queries : keys;
   order = "";
   if (failed(launch(
-          op, "map", plan, rows, extents.at(op.getBatch()),
-          extents.at(op.getHeads()), queries, keys, Value(), operands, out,
-          ValueRange(), [&](KernelScope &inside, ValueRange results) {
-            return conversion::emitMapKernel(inside, op, plan, results[0]);
+          op, "map", plan, {batch, heads, blocksOf(rows, plan), Value()},
+          {batch, heads, queries, keys}, operands, out,
+          [&](KernelScope &inside, ValueRange values) {
+            auto type = cast<tile::ViewType>(values[0].getType());
+            Value window = tile::WindowOp::create(
+                builder, op->getLoc(),
+                tile::ViewType::get(type.getElementType(), type.getRank() - 2),
+                values[0], ValueRange{inside.batch, inside.head});
+            return conversion::emitMapKernel(inside, op, plan, window);
           })))
     return failure();
   places[op.getResult()] = {out, {0, 1, 2, 3}};

@@ -28,6 +28,9 @@ Value KernelScope::toI64(Value value) {
 }
 
 Value KernelScope::extent(Value view, int64_t dimension) {
+  // Known before there is memory for it.
+  if (auto workspace = view.getDefiningOp<tile::WorkspaceOp>())
+    return workspace.getExtents()[dimension];
   return tile::ExtentOp::create(builder, location, builder.getIndexType(), view,
                                 dimension);
 }
@@ -260,6 +263,21 @@ LogicalResult RegionCopier::copy(Operation *op) {
     scope.location = outer;
     return success();
   };
+  if (auto share = dyn_cast<attn::ShareOp>(op); share && rowHead) {
+    const TensorPlace &place = tensors.at(share.getTensor());
+    int64_t dimension = place.dims[share.getDimension()];
+    Value extent, heads;
+    {
+      OpBuilder::InsertionGuard guard(builder);
+      if (above)
+        builder.setInsertionPoint(above);
+      extent = scope.toI32(dimension < 0 ? scope.index(1)
+                                         : scope.extent(place.view, dimension));
+      heads = scope.toI32(scope.heads);
+    }
+    return done(scope.fold<arith::FloorDivSIOp>(
+        scope.fold<arith::MulIOp>(rowHead, extent), heads));
+  }
   {
     OpBuilder::InsertionGuard guard(builder);
     if (above)

@@ -51,6 +51,8 @@ public:
   /// The work item, and the extents of the operation's shape; type index.
   mlir::Value batch, head, block;
   mlir::Value batches, heads, queryCount, keyCount;
+  /// How many heads share an item, of which `head` is the first; null: one.
+  mlir::Value group;
   /// The operation's tensors.
   llvm::DenseMap<mlir::Value, TensorPlace> places;
 
@@ -111,6 +113,12 @@ public:
   void bind(mlir::Value value, mlir::Value scalar) {
     mapping.map(value, scalar);
   }
+  /// The head of a region that is copied, where it differs from row to row:
+  /// i32.
+  void bindRowHead(mlir::Value value, mlir::Value scalar) {
+    bind(value, scalar);
+    rowHead = scalar;
+  }
   /// A captured tensor of the region.
   void bindTensor(mlir::Value argument, TensorPlace place) {
     tensors[argument] = std::move(place);
@@ -129,6 +137,7 @@ private:
   KernelScope &scope;
   mlir::Operation *above;
   mlir::IRMapping mapping;
+  mlir::Value rowHead;
   llvm::DenseMap<mlir::Value, TensorPlace> tensors;
 };
 
@@ -210,13 +219,40 @@ tile::PlanRunsOp emitTransposedRuns(mlir::OpBuilder &builder,
                                     tile::PlanRunsOp op, int64_t rowStep,
                                     int64_t columnStep);
 
-/// Emits the body of the kernel of an attend. `out` and `lse` are the views of
-/// the results; the block of queries is the last index of the item. `table`
-/// has the runs of keys; null: all of them. `lists` are the kernel's own.
+/// What the kernels of an attend write: `out` and `lse` are whole views of the
+/// results. Where keys are split over items, each writes its part of what the
+/// loop over keys carries to `parts`, views [batch, heads, rows] or [batch,
+/// heads, rows, features] with one block of rows for each item.
+struct AttendResults {
+  mlir::Value out, lse;
+  mlir::Value splits; ///< how many; index; null: keys are not split
+  llvm::SmallVector<mlir::Value> parts;
+};
+
+/// The shapes of a row of what the loop over keys of an attend carries.
+llvm::SmallVector<llvm::SmallVector<int64_t, 1>>
+getCarriedShapes(attn::AttendOp op);
+
+/// Whether the queries of all heads that share their keys can be the rows of
+/// one item: a mask that tells heads apart has other runs for each.
+bool canGroupHeads(attn::AttendOp op);
+
+/// Emits the body of the kernel of an attend; the last index of the item is the
+/// block of queries, times the splits and with the number of the split. `table`
+/// has the runs of keys; null: all of them. `itemHead` is the item's index
+/// there. `lists` are the kernel's own.
 mlir::LogicalResult emitAttendKernel(KernelScope &scope, attn::AttendOp op,
                                      tile::PlanAttr plan, mlir::Value table,
-                                     const PairLists &lists, mlir::Value out,
-                                     mlir::Value lse);
+                                     mlir::Value itemHead,
+                                     const PairLists &lists,
+                                     const AttendResults &results);
+
+/// Emits the body of the kernel that merges the splits of a block of queries.
+/// `queries` is the list of these, if they are not in order.
+mlir::LogicalResult emitMergeKernel(KernelScope &scope, attn::AttendOp op,
+                                    tile::PlanAttr plan, mlir::Value itemHead,
+                                    mlir::Value queries,
+                                    const AttendResults &results);
 
 /// Emits the body of the kernel of a map, whose rows are written to `out`.
 mlir::LogicalResult emitMapKernel(KernelScope &scope, attn::MapOp op,

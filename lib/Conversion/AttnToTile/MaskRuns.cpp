@@ -253,7 +253,12 @@ void RunTableEmitter::bindRows(Value first, Value last) {
       scope.toI64(scope.fold<arith::SubIOp>(scope.keyCount, scope.queryCount));
   if (lists.queryIds)
     queryGroups = endsOf(lists.queryIds, first, last);
-  analysis::Bounds rows{scope.toI64(first), scope.toI64(last)};
+  // The rows of a group are the queries of its heads, side by side.
+  auto positionOf = [&](Value row) {
+    return scope.toI64(
+        scope.group ? scope.fold<arith::DivUIOp>(row, scope.group) : row);
+  };
+  analysis::Bounds rows{positionOf(first), positionOf(last)};
   if (lists.queries)
     rows = boundsOf(lists.queries, first, last, queryGroups);
   bind(2, rows);
@@ -358,8 +363,11 @@ Value emitRunTable(KernelScope &program, attn::AttendOp op, tile::PlanAttr plan,
   OpBuilder &builder = program.builder;
   auto runs = tile::PlanRunsOp::create(
       builder, program.location, tile::RunTableType::get(builder.getContext()),
-      program.batches, program.heads, program.queryCount, lists.keyCount,
-      plan.getQueries(), plan.getGrainKeys());
+      program.batches, program.heads,
+      program.group
+          ? program.fold<arith::MulIOp>(program.queryCount, program.group)
+          : program.queryCount,
+      lists.keyCount, plan.getQueries(), plan.getGrainKeys());
   if (lists.queries || lists.keys)
     runs->setAttr(tile::kListedAttr, builder.getUnitAttr());
   OpBuilder::InsertionGuard guard(builder);

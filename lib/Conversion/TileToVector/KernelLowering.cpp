@@ -17,7 +17,7 @@ KernelLowering::KernelLowering(OpBuilder &builder, tile::KernelOp kernel,
                                LaneAnalysis lanes, int64_t lanes32,
                                Block *entry)
     : builder(builder), kernel(kernel), lanes(std::move(lanes)),
-      width(this->lanes.getLanes()), lanes32(lanes32), entry(entry),
+      width(this->lanes.getRows()), lanes32(lanes32), entry(entry),
       location(kernel.getLoc()) {}
 
 LogicalResult KernelLowering::lower() {
@@ -38,12 +38,39 @@ bool KernelLowering::isRows(Value tile) const {
          lanes.getLaneDim(tile);
 }
 
+bool KernelLowering::isScalars(Value tile) const {
+  return lanes.isColumns() && isa<tile::TileType>(tile.getType()) &&
+         typeOf(tile).getRank() == 1 && !lanes.getLaneDim(tile);
+}
+
 bool KernelLowering::isUniform(Value tile) const {
   return isa<tile::TileType>(tile.getType()) && !lanes.getLaneDim(tile);
 }
 
 int64_t KernelLowering::rowCount(Value tile) const {
+  if (isScalars(tile))
+    return typeOf(tile).getShape()[0];
   return typeOf(tile).getShape()[1 - *lanes.getLaneDim(tile)];
+}
+
+/// Columns are padded: LLVM splits vectors of other lengths badly.
+int64_t KernelLowering::lanesOf(Value tile) const {
+  int64_t extent = typeOf(tile).getShape()[*lanes.getLaneDim(tile)];
+  if (!lanes.isColumns())
+    return extent;
+  return std::max(lanes32, static_cast<int64_t>(llvm::PowerOf2Ceil(extent)));
+}
+
+/// Of rows, or of scalars.
+SmallVector<int64_t, 2> KernelLowering::memoryShape(Value tile) const {
+  if (isScalars(tile))
+    return {rowCount(tile)};
+  return {rowCount(tile), lanesOf(tile)};
+}
+
+void KernelLowering::setWidth(Value tile) {
+  if (isa<tile::TileType>(tile.getType()) && lanes.getLaneDim(tile))
+    width = lanesOf(tile);
 }
 
 VectorType KernelLowering::vectorOf(Type element) const {
@@ -138,22 +165,38 @@ LogicalResult KernelLowering::lowerOperation(Operation *op) {
     return op->emitError() << what << " has no lowering to vectors yet";
   };
   // What stands in a loop over rows of its own, or of the open group.
-  if (auto map = dyn_cast<tile::MapOp>(op); map && isRows(map.getResult(0)))
+  if (auto map = dyn_cast<tile::MapOp>(op);
+      map && (isRows(map.getResult(0)) || isScalars(map.getResult(0))))
     return addToGroup(op, rowCount(map.getResult(0)));
   if (auto mma = dyn_cast<tile::MmaOp>(op)) {
+    if (lanes.isColumns()) {
+      if (failed(flush()) || failed(lowerColumnProduct(mma)))
+        return failure();
+      lowered.insert(op);
+      return success();
+    }
     if (!isRows(mma.getResult()))
       return notLowered("a product without a dimension along the lanes");
     return addToGroup(op, rowCount(mma.getResult()));
   }
   if (auto reduce = dyn_cast<tile::ReduceOp>(op)) {
-    if (!isRows(reduce.getSource()) ||
-        lanes.getLaneDim(reduce.getSource()) == reduce.getDimension())
-      return notLowered("a reduction across lanes");
+    bool isAcross =
+        isRows(reduce.getSource()) &&
+        lanes.getLaneDim(reduce.getSource()) == reduce.getDimension();
+    bool isLowered =
+        lanes.isColumns()
+            ? isAcross && reduce.getKind() != tile::Combiner::Argmax
+            : isRows(reduce.getSource()) && !isAcross;
+    if (!isLowered)
+      return notLowered(isAcross ? "a reduction across lanes"
+                                 : "a reduction of this tile");
     return addToGroup(op, rowCount(reduce.getSource()));
   }
 
   if (needsFlush(op) && failed(flush()))
     return failure();
+  for (Value result : op->getResults())
+    setWidth(result);
   LogicalResult result =
       llvm::TypeSwitch<Operation *, LogicalResult>(op)
           .Case([&](tile::MapOp op) {
@@ -202,6 +245,14 @@ LogicalResult KernelLowering::lowerOperation(Operation *op) {
           })
           .Case([&](tile::ListRowsOp op) {
             lowerListRows(op);
+            return success();
+          })
+          .Case([&](tile::GroupRowsOp op) {
+            lowerGroupRows(op);
+            return success();
+          })
+          .Case([&](tile::WithinOp op) {
+            ranges[op] = {scalars.at(op.getFirst()), scalars.at(op.getEnd())};
             return success();
           })
           .Case([&](tile::ExtentOp op) {
@@ -286,7 +337,7 @@ LogicalResult KernelLowering::lowerConcat(tile::ConcatOp op) {
       lanes.getLaneDim(op.getResult()) == op.getDimension())
     return op.emitError() << "tiles joined along the lanes, or without lanes, "
                              "have no lowering to vectors yet";
-  Value buffer = allocate({rowCount(op.getResult()), width},
+  Value buffer = allocate(memoryShape(op.getResult()),
                           typeOf(op.getResult()).getElementType());
   int64_t offset = 0;
   for (Value source : op.getSources()) {
@@ -336,7 +387,8 @@ LogicalResult KernelLowering::addToGroup(Operation *op, int64_t rows) {
     if (!def || !group.contains(def))
       continue;
     auto mma = dyn_cast<tile::MmaOp>(op);
-    bool isSameRow = isRows(operand) && rowCount(operand) == rows &&
+    bool isSameRow = (isRows(operand) || isScalars(operand)) &&
+                     rowCount(operand) == rows &&
                      !(mma && operand != mma.getAccumulator());
     isOpen &= isSameRow;
   }
@@ -377,13 +429,12 @@ bool KernelLowering::isLastUse(Value tile) const {
 /// Memory for a result of the group: that of an operand which is not needed any
 /// more and is read only at the row that is written, else new.
 Value KernelLowering::chooseBuffer(Value result) {
-  int64_t rows = rowCount(result);
-  auto type = MemRefType::get({rows, width},
+  auto type = MemRefType::get(memoryShape(result),
                               memoryType(typeOf(result).getElementType()));
   for (Operation *op : group.ops)
     for (Value operand : op->getOperands()) {
       auto buffer = buffers.find(operand);
-      if (buffer == buffers.end() || !isRows(operand) ||
+      if (buffer == buffers.end() || !(isRows(operand) || isScalars(operand)) ||
           buffer->second.getType() != type || !isLastUse(operand) ||
           llvm::is_contained(takenBuffers, buffer->second))
         continue;
@@ -396,7 +447,7 @@ Value KernelLowering::chooseBuffer(Value result) {
       takenBuffers.push_back(buffer->second);
       return buffer->second;
     }
-  return allocate({rows, width}, typeOf(result).getElementType());
+  return allocate(memoryShape(result), typeOf(result).getElementType());
 }
 
 LogicalResult KernelLowering::flush() {
@@ -410,7 +461,9 @@ LogicalResult KernelLowering::flush() {
   for (Operation *op : group.ops) {
     location = op->getLoc();
     hasProduct |= isa<tile::MmaOp>(op);
-    if (auto reduce = dyn_cast<tile::ReduceOp>(op)) {
+    setWidth(op->getResult(0));
+    auto reduce = dyn_cast<tile::ReduceOp>(op);
+    if (reduce && !lanes.isColumns()) {
       Partial start = startReduction(reduce);
       reductions.push_back(reduce);
       inits.push_back(start.value);
@@ -505,19 +558,26 @@ KernelLowering::emitRows(Value base, int64_t count,
     for (int64_t slot = 0; slot < count; ++slot) {
       Row row{base, slot, slot};
       if (auto reduce = dyn_cast<tile::ReduceOp>(op)) {
+        setWidth(reduce.getSource());
         FailureOr<Value> value = rowAt(reduce.getSource(), row);
         if (failed(value))
           return failure();
-        reduceRow(reduce, row, *value, partials[reduce]);
+        if (lanes.isColumns())
+          registers[{reduce.getResult(), slot}] = reduceLanes(reduce, *value);
+        else
+          reduceRow(reduce, row, *value, partials[reduce]);
         continue;
       }
+      setWidth(op->getResult(0));
       if (failed(emitMapRow(cast<tile::MapOp>(op), row)))
         return failure();
     }
   }
   for (auto [result, buffer] : pending)
-    for (int64_t slot = 0; slot < count; ++slot)
+    for (int64_t slot = 0; slot < count; ++slot) {
+      setWidth(result);
       storeRow(registers.at({result, slot}), buffer, add(base, slot));
+    }
   return success();
 }
 

@@ -14,6 +14,10 @@
 /// over blocks of rows in which values stay in registers; only what is used
 /// outside it is stored. For softmax attention that makes three loops: scores
 /// and their maximum, weights and their sum, and the weighted sum.
+///
+/// Where columns run along the lanes (`#tile.cpu<columns>`) every tile has its
+/// own number of lanes, a tile with one element for each row is *scalars*, and
+/// products stand in loops of their own (ColumnProducts.cpp).
 
 #ifndef RAPT_LIB_CONVERSION_TILETOVECTOR_KERNELLOWERING_H
 #define RAPT_LIB_CONVERSION_TILETOVECTOR_KERNELLOWERING_H
@@ -77,10 +81,15 @@ private:
   static tile::TileType typeOf(Value tile) {
     return llvm::cast<tile::TileType>(tile.getType());
   }
-  bool isVector(Value tile) const; ///< rank 1, along the lanes
-  bool isRows(Value tile) const;   ///< rank 2, one dimension along the lanes
+  bool isVector(Value tile) const;  ///< rank 1, along the lanes
+  bool isRows(Value tile) const;    ///< rank 2, one dimension along the lanes
+  bool isScalars(Value tile) const; ///< rank 1, where columns are the lanes
   bool isUniform(Value tile) const;
   int64_t rowCount(Value tile) const;
+  int64_t lanesOf(Value tile) const;
+  llvm::SmallVector<int64_t, 2> memoryShape(Value tile) const;
+  /// The operations that follow are on vectors as wide as those of `tile`.
+  void setWidth(Value tile);
   mlir::VectorType vectorOf(Type element) const;
   Type memoryType(Type element) const;
 
@@ -124,6 +133,28 @@ private:
 
   // Products and reductions (ProductLowering.cpp).
   LogicalResult emitProduct(tile::MmaOp op, Value base, int64_t count);
+  Value reduceLanes(tile::ReduceOp op, Value row);
+  Value combine(tile::Combiner kind, Value a, Value b);
+
+  // Products where columns are the lanes (ColumnProducts.cpp).
+  /// Rows of an operand of a product where they lie.
+  struct Stream {
+    Value view, memory, firstRow, rows, firstColumn, columns;
+    Type element;
+    bool isInside = false; ///< along the rows
+    bool isWide = false;   ///< along the columns
+  };
+  bool isStream(Value tile) const;
+  LogicalResult lowerColumnProduct(tile::MmaOp op);
+  LogicalResult emitDots(tile::MmaOp op, const Stream &keys, Value result);
+  LogicalResult emitWeightedRows(tile::MmaOp op, const Stream &rows,
+                                 Value result);
+  Stream streamOf(Value tile);
+  Value rowOfStream(const Stream &stream, Value row);
+  Value loadStream(const Stream &stream, Value row, int64_t column,
+                   int64_t extent);
+  void prefetch(const Stream &stream, Value row, int64_t extent);
+  Value sumEach(llvm::SmallVectorImpl<Value> &block);
   Partial startReduction(tile::ReduceOp op);
   void reduceRow(tile::ReduceOp op, const Row &row, Value value,
                  Partial &partial);
@@ -143,6 +174,7 @@ private:
   LogicalResult lowerStore(tile::StoreOp op);
   LogicalResult lowerWindow(tile::WindowOp op);
   void lowerListRows(tile::ListRowsOp op);
+  void lowerGroupRows(tile::GroupRowsOp op);
   Value rowExtentOf(Value view);
   Value findRow(Value view, Value row);
   Value countInMemory(Value view, Value row, Value inside);
@@ -189,7 +221,7 @@ private:
   mlir::OpBuilder &builder;
   tile::KernelOp kernel;
   LaneAnalysis lanes;
-  int64_t width; ///< lanes of the kernel
+  int64_t width; ///< lanes of the vectors that are being emitted
   int64_t lanes32;
   mlir::Block *entry;
   mlir::Location location;
@@ -198,11 +230,23 @@ private:
   struct Domain {
     Value first, end, runs;
   };
+  /// Keys outside are not visited.
+  struct KeyRange {
+    Value first, end;
+  };
+  llvm::DenseMap<Value, KeyRange> ranges; ///< of domains that are parts
 
   llvm::DenseMap<Value, Value> scalars; ///< scalars, views, vectors
   llvm::DenseMap<Value, RunTable> tables;
   llvm::DenseMap<Value, Domain> domains;
-  llvm::DenseMap<Value, Value> lists;   ///< of views whose rows are listed
+  llvm::DenseMap<Value, Value> lists; ///< of views whose rows are listed
+  /// Views of the rows of several heads, see tile.group_rows, and the steps in
+  /// memory from one head and one position to the next. A row of memory is one
+  /// element there.
+  struct GroupedRows {
+    Value first, count, of, heads, headStep, rowStep;
+  };
+  llvm::DenseMap<Value, GroupedRows> groupedRows;
   llvm::DenseMap<Value, Value> buffers; ///< tiles in memory
   llvm::DenseSet<Operation *> lowered;  ///< of the blocks being lowered
   Group group;

@@ -134,12 +134,15 @@ FailureOr<LaneAnalysis> LaneAnalysis::compute(tile::KernelOp kernel) {
     if (!best || sizes[leader] > sizes[*best])
       best = leader;
   }
+  result.columns = kernel.getPlan() && kernel.getPlan()->getColumns();
   for (unsigned n = 0; best && n < all.dimensions.size(); ++n) {
-    if (all.classes.getLeaderValue(n) != *best)
-      continue;
+    bool isRow = all.classes.getLeaderValue(n) == *best;
     auto [value, dim] = all.dimensions[n];
     auto type = cast<tile::TileType>(value.getType());
-    result.lanes = type.getShape()[dim];
+    if (isRow)
+      result.rows = type.getShape()[dim];
+    if (result.columns ? isRow || dim + 1 != type.getRank() : !isRow)
+      continue;
     auto [entry, isNew] = result.laneDims.try_emplace(value, dim);
     if (!isNew && entry->second != dim)
       return kernel.emitError()

@@ -19,7 +19,8 @@ namespace rapt::conversion {
 /// Dimensions that must be the same index (of a map and its operands, of a
 /// product and its operands, of a carried tile and its next value, ...) form a
 /// class. That of the first dimension of what the kernel stores, the rows of
-/// its work item, is laid along the lanes.
+/// its work item, is laid along the lanes; in a plan with `columns` the last
+/// dimension of every other tile is.
 class LaneAnalysis {
 public:
   /// Fails, with an error, if a tile would have two dimensions along the lanes.
@@ -27,12 +28,15 @@ public:
 
   /// The dimension of a tile along the lanes, if it has one.
   std::optional<unsigned> getLaneDim(mlir::Value tile) const;
-  /// The extent of the class.
-  int64_t getLanes() const { return lanes; }
+  /// Whether the columns of tiles are along the lanes.
+  bool isColumns() const { return columns; }
+  /// The extent of the class of rows.
+  int64_t getRows() const { return rows; }
 
 private:
   llvm::DenseMap<mlir::Value, unsigned> laneDims;
-  int64_t lanes = 1;
+  bool columns = false;
+  int64_t rows = 1;
 };
 
 } // namespace rapt::conversion

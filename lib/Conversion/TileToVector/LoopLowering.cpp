@@ -17,9 +17,8 @@ LogicalResult KernelLowering::beginLoop(ValueRange inits,
                                         SmallVectorImpl<Carried> &slots) {
   for (Value init : inits) {
     Carried slot;
-    if (isRows(init)) {
-      slot.buffer =
-          allocate({rowCount(init), width}, typeOf(init).getElementType());
+    if (isRows(init) || isScalars(init)) {
+      slot.buffer = allocate(memoryShape(init), typeOf(init).getElementType());
       if (failed(fillRows(init, slot.buffer, 0)))
         return failure();
     } else if (isUniform(init)) {
@@ -71,9 +70,9 @@ LogicalResult KernelLowering::lowerLoopBody(Block &body, unsigned first,
                      llvm::any_of(slots, [&](const Carried &other) {
                        return other.buffer == found->second;
                      });
-    Value target = isCarried ? allocate({rowCount(value), width},
-                                        typeOf(value).getElementType())
-                             : slot.buffer;
+    Value target =
+        isCarried ? allocate(memoryShape(value), typeOf(value).getElementType())
+                  : slot.buffer;
     if (failed(fillRows(value, target, 0)))
       return failure();
     if (isCarried)
@@ -135,8 +134,14 @@ LogicalResult KernelLowering::lowerDomain(tile::DomainOp op) {
 }
 
 LogicalResult KernelLowering::lowerForRuns(tile::ForRunsOp op) {
-  auto runs = op.getDomain().getDefiningOp<tile::RunsOp>();
-  auto listed = op.getDomain().getDefiningOp<tile::DomainOp>();
+  Value source = op.getDomain();
+  std::optional<KeyRange> range;
+  if (auto within = source.getDefiningOp<tile::WithinOp>()) {
+    range = ranges.at(within);
+    source = within.getDomain();
+  }
+  auto runs = source.getDefiningOp<tile::RunsOp>();
+  auto listed = source.getDefiningOp<tile::DomainOp>();
   if (!runs && !listed)
     return op.emitError() << "a domain that is not made in the same kernel has "
                              "no lowering to vectors yet";
@@ -176,10 +181,17 @@ LogicalResult KernelLowering::lowerForRuns(tile::ForRunsOp op) {
 
   Registers values = getRegisters(slots), done;
   if (runs) {
-    done = emitRun(index(0), scalars.at(runs.getExtent()), nullptr, values);
+    Value from = range ? range->first : index(0);
+    Value to = scalars.at(runs.getExtent());
+    if (range)
+      to = emit.maximum(emit.minimum(to, range->end), from);
+    done = emitRun(from, to, nullptr, values);
   } else {
-    const Domain &domain = domains.at(op.getDomain());
+    const Domain &domain = domains.at(source);
     const RunTable &table = tables.at(listed.getTable());
+    // How many keys the runs so far have, if only a part is visited.
+    if (range)
+      values.push_back(index(0));
     done = emit.loop(
         domain.first, domain.end, index(1), values,
         [&](Value place, ValueRange inside) -> Registers {
@@ -193,8 +205,22 @@ LogicalResult KernelLowering::lowerForRuns(tile::ForRunsOp op) {
           Value from = emit.multiply(first, table.columnStep);
           Value length = emit.multiply(count, table.columnStep);
           Value to = emit.minimum(emit.add(from, length), table.columns);
-          return emitRun(from, to, isFull, inside);
+          if (!range)
+            return emitRun(from, to, isFull, inside);
+          Value passed = inside.back();
+          Value next = emit.add(passed, emit.subtract(to, from));
+          Value start =
+              emit.add(from, emit.maximum(emit.subtract(range->first, passed),
+                                          index(0)));
+          to = emit.minimum(to,
+                            emit.add(from, emit.subtract(range->end, passed)));
+          Registers carried = emitRun(start, emit.maximum(to, start), isFull,
+                                      inside.drop_back());
+          carried.push_back(next);
+          return carried;
         });
+    if (range)
+      done.pop_back();
   }
   if (failed(result))
     return failure();

@@ -186,6 +186,45 @@ void KernelLowering::lowerListRows(tile::ListRowsOp op) {
   lists[op] = scalars.lookup(op.getList());
 }
 
+/// Where a row begins is not linear in its number: the view that is kept has a
+/// row for every element of memory, and the row is looked up there.
+void KernelLowering::lowerGroupRows(tile::GroupRowsOp op) {
+  Value source = scalars.at(op.getSource());
+  auto metadata =
+      memref::ExtractStridedMetadataOp::create(builder, location, source);
+  auto multiply = [&](Value a, Value b) -> Value {
+    return builder.createOrFold<arith::MulIOp>(location, a, b);
+  };
+  ValueRange sizes = metadata.getSizes(), strides = metadata.getStrides();
+  Value count = scalars.at(op.getCount());
+  Value rows = multiply(sizes[1], count);
+  SmallVector<OpFoldResult> shape{rows}, steps{builder.getIndexAttr(1)};
+  auto old = cast<MemRefType>(source.getType());
+  SmallVector<int64_t> extents(old.getRank() - 1, ShapedType::kDynamic);
+  SmallVector<int64_t> known{1};
+  auto layout = cast<StridedLayoutAttr>(old.getLayout());
+  for (int64_t d = 2; d < old.getRank(); ++d) {
+    shape.push_back(sizes[d]);
+    known.push_back(layout.getStrides()[d]);
+    steps.push_back(known.back() == ShapedType::kDynamic
+                        ? OpFoldResult(strides[d])
+                        : OpFoldResult(builder.getIndexAttr(known.back())));
+  }
+  auto type =
+      MemRefType::get(extents, old.getElementType(),
+                      StridedLayoutAttr::get(builder.getContext(),
+                                             ShapedType::kDynamic, known));
+  scalars[op] = memref::ReinterpretCastOp::create(
+      builder, location, type, metadata.getBaseBuffer(),
+      OpFoldResult(metadata.getOffset()), shape, steps);
+  groupedRows[op] = {scalars.at(op.getFirst()),
+                     count,
+                     scalars.at(op.getOf()),
+                     sizes[0],
+                     strides[0],
+                     strides[1]};
+}
+
 /// The number of rows of a view.
 Value KernelLowering::rowExtentOf(Value view) {
   Value list = lists.lookup(view);
@@ -195,6 +234,21 @@ Value KernelLowering::rowExtentOf(Value view) {
 
 /// The row of memory that row `row` of a view is; for one outside some row.
 Value KernelLowering::findRow(Value view, Value row) {
+  if (auto grouped = groupedRows.find(view); grouped != groupedRows.end()) {
+    const GroupedRows &rows = grouped->second;
+    auto multiply = [&](Value a, Value b) -> Value {
+      return arith::MulIOp::create(builder, location, a, b);
+    };
+    Value head = arith::AddIOp::create(
+        builder, location, rows.first,
+        arith::RemUIOp::create(builder, location, row, rows.count));
+    head = arith::DivUIOp::create(builder, location, multiply(head, rows.heads),
+                                  rows.of);
+    Value position = arith::DivUIOp::create(builder, location, row, rows.count);
+    return arith::AddIOp::create(builder, location,
+                                 multiply(head, rows.headStep),
+                                 multiply(position, rows.rowStep));
+  }
   Value list = lists.lookup(view);
   if (!list)
     return row;
@@ -255,19 +309,19 @@ LogicalResult KernelLowering::lowerLoad(tile::LoadOp op) {
     return op.emitError() << "a tile of rank " << tile.getRank()
                           << " has no lowering to vectors yet";
   bool isListed = lists.contains(op.getView());
-  if (isListed &&
-      (tile.getRank() != 2 ||
-       (isRows(op.getResult()) && lanes.getLaneDim(op.getResult()) != 0u)))
-    return op.emitError()
-           << "listed rows have no lowering to vectors yet but "
-              "as a matrix without lanes or with rows along them";
+  if ((isListed || groupedRows.contains(op.getView())) && tile.getRank() != 2)
+    return op.emitError() << "listed rows have no lowering to vectors yet but "
+                             "as a matrix";
+  if (lanes.isColumns() && isStream(op.getResult()))
+    return success(); // its product reads it where it lies
   if (isVector(op.getResult())) {
     Value memory = scalars.at(op.getView());
     Value first = scalars.at(op.getOffsets()[0]);
     Value extent = builder.createOrFold<memref::DimOp>(location, memory, 0);
-    Value mask = op.isInBounds(0)
+    int64_t count = tile.getShape()[0];
+    Value mask = op.isInBounds(0) && count == width
                      ? Value()
-                     : maskOf(countInside(first, width, extent), width);
+                     : maskOf(countInside(first, count, extent), width);
     scalars[op] = loadPart(memory, first, mask, width, tile.getElementType());
     return success();
   }
@@ -278,7 +332,7 @@ LogicalResult KernelLowering::lowerLoad(tile::LoadOp op) {
   bool isDirect = view.getElementType() == tile.getElementType() &&
                   !tile.getElementType().isInteger(1);
   unsigned last = tile.getRank() - 1;
-  if (!isDirect || !op.isInBounds(last))
+  if (!isDirect || !op.isInBounds(last) || groupedRows.contains(op.getView()))
     return copyElements(op);
   if (tile.getRank() == 1)
     return success();
@@ -489,9 +543,9 @@ LogicalResult KernelLowering::loadRows(tile::LoadOp op) {
   Value memory = scalars.at(op.getView());
   Value firstRow = scalars.at(op.getOffsets()[0]);
   Value column = scalars.at(op.getOffsets()[1]);
-  Value rowExtent = builder.createOrFold<memref::DimOp>(location, memory, 0);
+  Value rowExtent = rowExtentOf(op.getView());
   Value columnExtent = builder.createOrFold<memref::DimOp>(location, memory, 1);
-  Value inside = countInside(column, width, columnExtent);
+  Value inside = countInside(column, tile.getShape()[1], columnExtent);
   Value buffer = allocate({count, width}, tile.getElementType());
   auto loop =
       scf::ForOp::create(builder, location, index(0), index(count), index(1));
@@ -499,8 +553,10 @@ LogicalResult KernelLowering::loadRows(tile::LoadOp op) {
   builder.setInsertionPointToStart(loop.getBody());
   Value row = builder.createOrFold<arith::AddIOp>(location, firstRow,
                                                   loop.getInductionVar());
-  Value read = countInRow(row, rowExtent, inside);
-  Value value = loadPart(memory, {row, column}, maskOf(read, width), width,
+  Value place = findRow(op.getView(), row);
+  Value read =
+      countInMemory(op.getView(), place, countInRow(row, rowExtent, inside));
+  Value value = loadPart(memory, {place, column}, maskOf(read, width), width,
                          tile.getElementType());
   storeRow(value, buffer, loop.getInductionVar());
   buffers[op] = buffer;
@@ -587,10 +643,12 @@ LogicalResult KernelLowering::lowerStore(tile::StoreOp op) {
   Value tile = op.getTile();
   if (op.getMode() != tile::StoreMode::Set)
     return op.emitError() << "adding to memory has no lowering to vectors yet";
+  setWidth(tile);
   if (isUniform(tile))
     return storeElements(op);
   Value memory = scalars.at(op.getView());
-  if (isVector(tile) && lists.contains(op.getView())) {
+  if (isVector(tile) &&
+      (lists.contains(op.getView()) || groupedRows.contains(op.getView()))) {
     storeListed(op);
     return success();
   }
@@ -605,9 +663,6 @@ LogicalResult KernelLowering::lowerStore(tile::StoreOp op) {
     return failure();
   if (lanes.getLaneDim(tile) == 0u)
     return storeTransposed(op);
-  if (lists.contains(op.getView()))
-    return op.emitError() << "storing columns along the lanes to listed rows "
-                             "has no lowering to vectors yet";
   return storeRows(op);
 }
 
@@ -624,10 +679,10 @@ void KernelLowering::storeListed(tile::StoreOp op) {
   Value lane = loop.getInductionVar();
   Value row = builder.createOrFold<arith::AddIOp>(location, first, lane);
   Value place = findRow(op.getView(), row);
-  Value extent = builder.createOrFold<memref::DimOp>(location, memory, 0);
-  Value isBelow = arith::CmpIOp::create(
-      builder, location, arith::CmpIPredicate::ult, place, extent);
-  auto branch = scf::IfOp::create(builder, location, isBelow);
+  Value isKnown = arith::CmpIOp::create(
+      builder, location, arith::CmpIPredicate::ne,
+      countInMemory(op.getView(), place, index(1)), index(0));
+  auto branch = scf::IfOp::create(builder, location, isKnown);
   builder.setInsertionPointToStart(branch.thenBlock());
   Value element = vector::ExtractOp::create(builder, location, vector, lane);
   memref::StoreOp::create(builder, location, element, memory, place);
@@ -640,7 +695,9 @@ LogicalResult KernelLowering::storeElements(tile::StoreOp op) {
   SmallVector<Value> from, to;
   for (auto [d, offset] : llvm::enumerate(op.getOffsets())) {
     Value first = scalars.at(offset);
-    Value extent = builder.createOrFold<memref::DimOp>(location, memory, d);
+    Value extent =
+        d == 0 ? rowExtentOf(op.getView())
+               : builder.createOrFold<memref::DimOp>(location, memory, d);
     Value inside =
         countInside(first, op.getTile().getType().getShape()[d], extent);
     auto loop =
@@ -649,6 +706,16 @@ LogicalResult KernelLowering::storeElements(tile::StoreOp op) {
     from.push_back(loop.getInductionVar());
     to.push_back(builder.createOrFold<arith::AddIOp>(location, first,
                                                      loop.getInductionVar()));
+    if (d > 0)
+      continue;
+    to.back() = findRow(op.getView(), to.back());
+    if (!lists.contains(op.getView()))
+      continue;
+    Value isKnown = arith::CmpIOp::create(
+        builder, location, arith::CmpIPredicate::ne,
+        countInMemory(op.getView(), to.back(), index(1)), index(0));
+    auto branch = scf::IfOp::create(builder, location, isKnown);
+    builder.setInsertionPointToStart(branch.thenBlock());
   }
   FailureOr<Value> element = elementAt(op.getTile(), from);
   if (failed(element))
@@ -712,9 +779,10 @@ LogicalResult KernelLowering::storeRows(tile::StoreOp op) {
   Value memory = scalars.at(op.getView());
   Value firstRow = scalars.at(op.getOffsets()[0]);
   Value column = scalars.at(op.getOffsets()[1]);
-  Value rowExtent = builder.createOrFold<memref::DimOp>(location, memory, 0);
+  Value rowExtent = rowExtentOf(op.getView());
   Value columnExtent = builder.createOrFold<memref::DimOp>(location, memory, 1);
-  Value inside = countInside(column, width, columnExtent);
+  Value inside =
+      countInside(column, op.getTile().getType().getShape()[1], columnExtent);
   auto loop =
       scf::ForOp::create(builder, location, index(0), index(count), index(1));
   OpBuilder::InsertionGuard guard(builder);
@@ -725,8 +793,10 @@ LogicalResult KernelLowering::storeRows(tile::StoreOp op) {
     return failure();
   Value row = builder.createOrFold<arith::AddIOp>(location, firstRow,
                                                   loop.getInductionVar());
-  Value written = countInRow(row, rowExtent, inside);
-  storePart(broadcast(*value), memory, {row, column}, maskOf(written, width));
+  Value place = findRow(op.getView(), row);
+  Value written =
+      countInMemory(op.getView(), place, countInRow(row, rowExtent, inside));
+  storePart(broadcast(*value), memory, {place, column}, maskOf(written, width));
   return success();
 }
 

@@ -133,50 +133,58 @@ KernelLowering::Partial KernelLowering::startReduction(tile::ReduceOp op) {
   llvm_unreachable("every combiner has a start");
 }
 
+/// Two elements, or two vectors of them, of a reduction that is no argmax.
+Value KernelLowering::combine(tile::Combiner kind, Value a, Value b) {
+  bool isFloat = isa<FloatType>(getElementTypeOrSelf(a.getType()));
+  // A compare and a select: one instruction, where maximumf is several. What
+  // a NaN does to a maximum does not matter where it also reaches the sum.
+  auto choose = [&](arith::CmpFPredicate real,
+                    arith::CmpIPredicate integer) -> Value {
+    Value first =
+        isFloat
+            ? Value(arith::CmpFOp::create(builder, location, real, a, b))
+            : Value(arith::CmpIOp::create(builder, location, integer, a, b));
+    return arith::SelectOp::create(builder, location, first, a, b);
+  };
+  switch (kind) {
+  case tile::Combiner::Add:
+    return isFloat ? Value(arith::AddFOp::create(builder, location, a, b))
+                   : Value(arith::AddIOp::create(builder, location, a, b));
+  case tile::Combiner::Mul:
+    return isFloat ? Value(arith::MulFOp::create(builder, location, a, b))
+                   : Value(arith::MulIOp::create(builder, location, a, b));
+  case tile::Combiner::Max:
+    return choose(arith::CmpFPredicate::OGT, arith::CmpIPredicate::sgt);
+  case tile::Combiner::Min:
+    return choose(arith::CmpFPredicate::OLT, arith::CmpIPredicate::slt);
+  case tile::Combiner::Argmax:
+    break;
+  }
+  llvm_unreachable("an argmax has two values");
+}
+
 void KernelLowering::reduceRow(tile::ReduceOp op, const Row &row, Value value,
                                Partial &partial) {
   value = broadcast(value);
+  if (op.getKind() != tile::Combiner::Argmax) {
+    partial.value = combine(op.getKind(), partial.value, value);
+    return;
+  }
+  // Only a larger one replaces an earlier one.
   bool isFloat = isa<FloatType>(typeOf(op.getSource()).getElementType());
-  // A compare and a select: one instruction, where maximumf is several. What
-  // a NaN does to a maximum does not matter where it also reaches the sum.
-  auto isBeyond = [&](Value a, Value b, bool isMore) -> Value {
-    if (isFloat)
-      return arith::CmpFOp::create(
-          builder, location,
-          isMore ? arith::CmpFPredicate::OGT : arith::CmpFPredicate::OLT, a, b);
-    return arith::CmpIOp::create(
-        builder, location,
-        isMore ? arith::CmpIPredicate::sgt : arith::CmpIPredicate::slt, a, b);
-  };
-  auto select = [&](Value condition, Value a, Value b) -> Value {
-    return arith::SelectOp::create(builder, location, condition, a, b);
-  };
-  Value &old = partial.value;
-  switch (op.getKind()) {
-  case tile::Combiner::Add:
-    old = isFloat ? Value(arith::AddFOp::create(builder, location, old, value))
-                  : Value(arith::AddIOp::create(builder, location, old, value));
-    return;
-  case tile::Combiner::Mul:
-    old = isFloat ? Value(arith::MulFOp::create(builder, location, old, value))
-                  : Value(arith::MulIOp::create(builder, location, old, value));
-    return;
-  case tile::Combiner::Max:
-    old = select(isBeyond(old, value, true), old, value);
-    return;
-  case tile::Combiner::Min:
-    old = select(isBeyond(old, value, false), old, value);
-    return;
-  case tile::Combiner::Argmax: {
-    // Only a larger one replaces an earlier one.
-    Value isLarger = isBeyond(value, old, true);
-    Value number = arith::IndexCastOp::create(
-        builder, location, builder.getI32Type(), indexOf(row));
-    partial.index = select(isLarger, broadcast(number), partial.index);
-    old = select(isLarger, value, old);
-    return;
-  }
-  }
+  Value isLarger = isFloat
+                       ? Value(arith::CmpFOp::create(builder, location,
+                                                     arith::CmpFPredicate::OGT,
+                                                     value, partial.value))
+                       : Value(arith::CmpIOp::create(builder, location,
+                                                     arith::CmpIPredicate::sgt,
+                                                     value, partial.value));
+  Value number = arith::IndexCastOp::create(builder, location,
+                                            builder.getI32Type(), indexOf(row));
+  partial.index = arith::SelectOp::create(builder, location, isLarger,
+                                          broadcast(number), partial.index);
+  partial.value = arith::SelectOp::create(builder, location, isLarger, value,
+                                          partial.value);
 }
 
 } // namespace rapt::conversion

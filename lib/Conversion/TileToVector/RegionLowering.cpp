@@ -59,12 +59,13 @@ LogicalResult KernelLowering::hoist(tile::MapOp op) {
 LogicalResult KernelLowering::emitMapRow(tile::MapOp op, const Row &row) {
   llvm::DenseMap<Value, Value> values = hoisted[op];
   Block &body = op.getBody().front();
-  unsigned rowDim = 1 - *lanes.getLaneDim(op.getResult(0));
+  bool isOne = isScalars(op.getResult(0));
+  unsigned rowDim = isOne ? 0 : 1 - *lanes.getLaneDim(op.getResult(0));
   for (auto [n, operand] : llvm::enumerate(op.getOperands())) {
     if (isVector(operand))
       continue;
     FailureOr<Value> value = failure();
-    if (isRows(operand)) {
+    if (isRows(operand) || isScalars(operand)) {
       value = rowAt(operand, row);
     } else {
       SmallVector<int64_t> dims = op.getOperandDims(n);
@@ -122,6 +123,21 @@ KernelLowering::lowerRegionOperation(Operation *op,
   Type element = op->getResult(0).getType();
   bool isVector = llvm::any_of(
       operands, [](Value value) { return isa<VectorType>(value.getType()); });
+  // There are functions of vectors only.
+  bool isFunction =
+      isa<math::MathDialect>(op->getDialect()) && !isa<math::FmaOp>(op);
+  if (isFunction && !isVector && element.isF32()) {
+    auto all = VectorType::get({lanes32}, element);
+    for (Value &operand : operands)
+      operand = vector::BroadcastOp::create(builder, location, all, operand);
+    OperationState state(op->getLoc(), op->getName());
+    state.addOperands(operands);
+    state.addTypes(all);
+    state.addAttributes(op->getAttrs());
+    values[op->getResult(0)] = vector::ExtractOp::create(
+        builder, location, builder.create(state)->getResult(0), 0);
+    return success();
+  }
   OperationState state(op->getLoc(), op->getName());
   state.addOperands(operands);
   state.addTypes(isVector ? Type(vectorOf(element)) : element);

@@ -33,6 +33,20 @@ Value RunTable::getPlace(ScalarBuilder emit, Value batch, Value head,
   return emit.add(emit.multiply(group, blocks), block);
 }
 
+/// The first of each group in the order has the most.
+Value RunTable::getLongest(ScalarBuilder emit) const {
+  Value groups = emit.multiply(batches, heads);
+  Value most =
+      emit.loop(emit.index(0), groups, emit.i64(0),
+                [&](Value group, ValueRange found) -> ScalarBuilder::Values {
+                  Value first = emit.multiply(group, blocks);
+                  Value block = emit.toIndex(emit.load(order, first));
+                  Value cost = emit.load(costs, emit.add(first, block));
+                  return {emit.maximum(found[0], cost)};
+                })[0];
+  return emit.multiply(emit.toIndex(most), columnStep);
+}
+
 namespace {
 
 /// The state of the search along one block of rows, i64 but for `isFull`.

@@ -30,6 +30,8 @@ struct RunTable {
   /// Place of a block in `offsets`, `costs` and `order`; type index.
   mlir::Value getPlace(ScalarBuilder emit, mlir::Value batch, mlir::Value head,
                        mlir::Value block) const;
+  /// The most columns that a block has, once runs are found; type index.
+  mlir::Value getLongest(ScalarBuilder emit) const;
 };
 
 /// Emits the search for the runs of a table. `cursor` (i64) is the first free

@@ -22,7 +22,15 @@ Value KernelLowering::loadRow(Value buffer, Value row, Type element) {
   return value;
 }
 
+/// A row of a tile in memory: a vector, or one of its scalars.
 void KernelLowering::storeRow(Value vector, Value buffer, Value row) {
+  if (cast<MemRefType>(buffer.getType()).getRank() == 1) {
+    if (vector.getType().isInteger(1))
+      vector = arith::ExtUIOp::create(builder, location, builder.getI8Type(),
+                                      vector);
+    memref::StoreOp::create(builder, location, vector, buffer, row);
+    return;
+  }
   vector = broadcast(vector);
   Type element = getElementTypeOrSelf(vector.getType());
   if (element.isInteger(1))
@@ -59,6 +67,8 @@ FailureOr<Value> KernelLowering::rowAt(Value tile, const Row &row) {
     return scalars.at(tile);
   if (auto known = registers.find({tile, row.slot}); known != registers.end())
     return known->second;
+  if (isScalars(tile))
+    return elementAt(tile, indexOf(row));
   int64_t offset = 0;
   if (Value buffer = resolveRows(tile, offset))
     return loadRow(buffer, add(indexOf(row), offset),
@@ -158,8 +168,7 @@ LogicalResult KernelLowering::ensureRows(Value tile) {
     return failure();
   if (resolveRows(tile, offset)) // the group has stored them
     return success();
-  Value buffer =
-      allocate({rowCount(tile), width}, typeOf(tile).getElementType());
+  Value buffer = allocate(memoryShape(tile), typeOf(tile).getElementType());
   if (failed(fillRows(tile, buffer, 0)))
     return failure();
   buffers[tile] = buffer;
@@ -208,6 +217,7 @@ LogicalResult KernelLowering::fillRows(Value tile, Value buffer,
                                  index(rowCount(tile)), index(1));
   OpBuilder::InsertionGuard guard(builder);
   builder.setInsertionPointToStart(loop.getBody());
+  setWidth(tile);
   FailureOr<Value> row = rowAt(tile, {loop.getInductionVar(), 0, /*slot=*/-1});
   if (failed(row))
     return failure();

@@ -118,7 +118,9 @@ void ProgramLowering::findContiguous() {
       else if (auto listed = dyn_cast<tile::ListRowsOp>(op)) {
         origin[listed] = origin.lookup(listed.getSource());
         contiguous.insert(origin.lookup(listed.getList()));
-      } else if (auto load = dyn_cast<tile::LoadOp>(op))
+      } else if (auto grouped = dyn_cast<tile::GroupRowsOp>(op))
+        origin[grouped] = origin.lookup(grouped.getSource());
+      else if (auto load = dyn_cast<tile::LoadOp>(op))
         contiguous.insert(origin[load.getView()]);
       else if (auto store = dyn_cast<tile::StoreOp>(op))
         contiguous.insert(origin[store.getView()]);
@@ -393,6 +395,12 @@ LogicalResult ProgramLowering::copyProgram(Value args, Value memory,
         return failure();
       continue;
     }
+    if (auto longest = dyn_cast<tile::LongestOp>(op)) {
+      const RunTable &table = tables.at(longest.getTable());
+      values[longest] = memory ? table.getLongest(emit())
+                               : emit().multiply(table.steps, table.columnStep);
+      continue;
+    }
     if (auto extent = dyn_cast<tile::ExtentOp>(op)) {
       values[extent] = builder.createOrFold<memref::DimOp>(
           location, values.at(extent.getView()), extent.getDimension());
@@ -484,8 +492,8 @@ LogicalResult ProgramLowering::emitLaunch(tile::LaunchOp launch,
   FailureOr<LaneAnalysis> lanes = LaneAnalysis::compute(kernel);
   if (failed(lanes))
     return failure();
-  int64_t width = lanes->getLanes();
-  if (!llvm::isPowerOf2_64(width) || width < lanes32)
+  int64_t width = lanes->getRows();
+  if (!lanes->isColumns() && (!llvm::isPowerOf2_64(width) || width < lanes32))
     return kernel.emitError()
            << "has " << width << " lanes, expected a power of two of at least "
            << lanes32;
@@ -582,9 +590,13 @@ LogicalResult ProgramLowering::lower() {
     else
       form << kernel.getSymName();
     tile::CpuPlanAttr cpu = *kernel.getPlan();
-    os << LaneAnalysis::compute(kernel)->getLanes()
-       << " rows along the lanes, blocks of " << cpu.getRows()
-       << " rows in registers, depth " << cpu.getDepth();
+    int64_t rows = LaneAnalysis::compute(kernel)->getRows();
+    if (cpu.getColumns())
+      os << "columns along the lanes for " << rows << " rows, blocks of "
+         << cpu.getRows() << " vectors in registers, depth " << cpu.getDepth();
+    else
+      os << rows << " rows along the lanes, blocks of " << cpu.getRows()
+         << " rows in registers, depth " << cpu.getDepth();
   }
   if (failed(emitWorkspace()) || failed(emitPlan()) || failed(emitRun()))
     return failure();

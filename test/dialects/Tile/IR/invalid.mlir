@@ -623,3 +623,32 @@ func.func private @plan_edge() attributes {p = #tile.plan<queries = 16, keys = 3
 
 // expected-error @+1 {{grain must divide the edge, got grain = 3 and edge = 8}}
 func.func private @plan_grain() attributes {p = #tile.plan<queries = 16, keys = 32, cpu = <rows = 4, depth = 4, sweep = 4>, edge = 8, grain = 3>}
+
+// -----
+
+// expected-error @+1 {{split must be a multiple of keys, got split = 40 and keys = 32}}
+func.func private @plan_split() attributes {p = #tile.plan<queries = 16, keys = 32, cpu = <rows = 4, depth = 4, sweep = 4>, split = 40>}
+
+// -----
+
+func.func @group_rows_c1(%x: !tile.view<f32, 1>, %n: index) {
+  // expected-error @+1 {{'tile.group_rows' op source must have heads and rows, got '!tile.view<f32, 1>'}}
+  %0 = tile.group_rows %x heads %n count %n of %n : <f32, 1> -> <f32, 0, rows = grouped>
+  return
+}
+
+// -----
+
+func.func @group_rows_c1_result(%x: !tile.view<f32, 3>, %n: index) {
+  // expected-error @+1 {{'tile.group_rows' op result must be '!tile.view<f32, 2, rows = grouped>', got '!tile.view<f32, 2>'}}
+  %0 = tile.group_rows %x heads %n count %n of %n : <f32, 3> -> <f32, 2>
+  return
+}
+
+// -----
+
+func.func @within_c1(%domain: !tile.domain, %n: index) {
+  // expected-error @+1 {{'tile.within' op needs a domain made by tile.runs or tile.domain}}
+  %0 = tile.within %domain from %n to %n
+  return
+}

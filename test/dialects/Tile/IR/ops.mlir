@@ -202,3 +202,28 @@ tile.kernel @listed {
   %paged = tile.list_rows %rows by %list : <f32, 2>, <i32, 1> -> <f32, 2, rows = paged>
   tile.return
 }
+
+// CHECK-LABEL: tile.program @split {
+tile.program @split {
+^bb0(%x: !tile.view<f32, 4>):
+  %n = tile.extent %x[2] : <f32, 4>
+  %table = tile.plan_runs for(%n, %n) rows %n step 4 columns %n step 16 classify {
+  ^bb0(%b: index, %h: index, %i0: index, %i1: index, %j0: index, %j1: index):
+    %any = arith.cmpi sge, %i1, %j0 : index
+    %all = arith.cmpi sge, %i0, %j1 : index
+    tile.yield %any, %all : i1, i1
+  }
+  // CHECK: tile.longest %{{.*}}
+  %most = tile.longest %table
+}
+
+// CHECK-LABEL: tile.kernel @group plan <rows = 16, depth = 4, sweep = 1, columns = true> {
+tile.kernel @group plan <rows = 16, depth = 4, sweep = 1, columns = true> {
+^bb0(%x: index, %y: index, %z: index, %heads: !tile.view<f32, 3>, %table: !tile.run_table):
+  // CHECK: tile.group_rows %{{.*}} heads %{{.*}} count %{{.*}} of %{{.*}} : <f32, 3> -> <f32, 2, rows = grouped>
+  %rows = tile.group_rows %heads heads %x count %y of %z : <f32, 3> -> <f32, 2, rows = grouped>
+  %runs = tile.domain %table[%x, %y, %z]
+  // CHECK: tile.within %{{.*}} from %{{.*}} to %{{.*}}
+  %part = tile.within %runs from %x to %y
+  tile.return
+}

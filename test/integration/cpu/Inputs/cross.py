@@ -6,9 +6,10 @@
 that the compiler writes, runs that under an emulator, and compares its results
 with those of a kernel for this machine, which is checked by the Reference.
 
-usage: cross.py TARGET CC EMULATOR EXAMPLES FOLDER NAME:DTYPE...
+usage: cross.py TARGET CC EMULATOR EXAMPLES FOLDER NAME:DTYPE[:ROWS]...
 
-CC and EMULATOR may have arguments; NAME may be `*` for every example.
+CC and EMULATOR may have arguments; NAME may be `*` for every example; ROWS is the
+value of --few-rows.
 """
 
 import json
@@ -101,7 +102,7 @@ def worstOf(found, expected):
     return (np.abs(found - expected) / size).max(initial=0)
 
 
-def check(target, cc, emulator, spec, dtype, folder):
+def check(target, cc, emulator, spec, dtype, rows, folder):
     name = spec.stem
     folder.mkdir(parents=True, exist_ok=True)
     run = lambda command: subprocess.run(command, cwd=folder, check=True)
@@ -116,6 +117,7 @@ def check(target, cc, emulator, spec, dtype, folder):
     command = ["rapt", "compile", spec, *options, f"--target={target}"]
     if listed:
         command += [f"--shape={listed}"]
+    command += [f"--few-rows={rows}"]
     run(command + ["--emit=obj", "-o", f"{name}.o"])
     manifest = json.loads((folder / f"{name}.json").read_text())
 
@@ -142,7 +144,8 @@ def check(target, cc, emulator, spec, dtype, folder):
         found = toReal(found, tensor["dtype"])
         expected = toReal(expected.view(NUMPY[tensor["dtype"]]), tensor["dtype"])
         worst = worstOf(found, expected)
-        print(f"{name} {dtype} {label}: {worst:.2e}")
+        form = f" {rows} rows" if rows else ""
+        print(f"{name} {dtype}{form} {label}: {worst:.2e}")
         if not worst <= TOLERANCE[tensor["dtype"]]:
             return f"{name} {dtype}: {label} differs by {worst}"
     return None
@@ -159,17 +162,17 @@ def main():
     target, cc, emulator, examples, folder, *requests = sys.argv[1:]
     failures = []
     for request in requests:
-        pattern, dtype = request.split(":")
+        pattern, dtype, *rows = request.split(":")
+        rows = int(rows[0]) if rows else 0
         specs = sorted(pathlib.Path(examples).glob(pattern + ".attn"))
         if pattern == "*":  # those that kernels are tested with
             specs = [spec for spec in specs if spec.stem in getCompiled()]
         if not specs:
             failures.append(f"there is no example {pattern}")
         for spec in specs:
-            place = pathlib.Path(folder) / f"{spec.stem}-{dtype}"
-            failure = check(
-                target, shlex.split(cc), shlex.split(emulator), spec, dtype, place
-            )
+            place = pathlib.Path(folder) / f"{spec.stem}-{dtype}-{rows}"
+            commands = shlex.split(cc), shlex.split(emulator)
+            failure = check(target, *commands, spec, dtype, rows, place)
             failures += [failure] if failure else []
     sys.exit("\n".join(failures) or 0)
 
