@@ -6,6 +6,7 @@
 #include "dialects/Attn/Transforms/Passes.h"
 #include "lib/Analysis/Remarks.h"
 #include "lib/Codegen/Codegen.h"
+#include "lib/Codegen/GpuCode.h"
 #include "lib/Compiler/BuildId.h"
 #include "lib/Compiler/CodedError.h"
 #include "lib/Compiler/NotLowered.h"
@@ -60,6 +61,9 @@ static std::string makeCacheKey(const Compilation &compilation,
   os << "sequences " << sequences.isAny() << ' ' << sequences.isPaged << ' '
      << sequences.hasPositions << '\n';
   os << "rows " << compilation.fewRows << '\n';
+  if (compilation.gpu)
+    os << "gpu " << compilation.gpu->name << ' ' << compilation.gpu->features
+       << '\n';
   os << "type " << support::getElementTypeName(elementType) << '\n';
   for (const auto &[name, value] : spec.params)
     os << "param " << name << " = " << value << '\n';
@@ -80,7 +84,9 @@ static std::string makeCacheKey(const Compilation &compilation,
 Expected<Compilation> prepare(const Spec::Source &source,
                               const CompileOptions &options,
                               StateRequest states) {
-  Expected<target::CpuTarget> target = target::findTarget(options.target);
+  const target::GpuTarget *gpu = target::findGpu(options.target);
+  Expected<target::CpuTarget> target =
+      gpu ? target::getHostTarget() : target::findTarget(options.target);
   if (!target)
     return withCode(ErrorCode::InvalidArgument, target.takeError());
   Expected<frontend::Spec> spec = analyze(source, options, states);
@@ -103,6 +109,7 @@ Expected<Compilation> prepare(const Spec::Source &source,
                           options.sequences,
                           std::move(sequenceArguments),
                           options.fewRows,
+                          gpu,
                           ""};
   // Defined by analyze(): the type that q would have.
   compilation.cacheKey =
@@ -113,9 +120,13 @@ Expected<Compilation> prepare(const Spec::Source &source,
 
 KernelManifest makeManifest(const Compilation &compilation) {
   const frontend::Spec &spec = compilation.spec;
-  return {spec.name,          printDefinition(*compilation.source, spec.name),
-          spec.params,        makeSignature(spec),
-          compilation.target, {}};
+  return {spec.name,
+          printDefinition(*compilation.source, spec.name),
+          spec.params,
+          makeSignature(spec),
+          compilation.target,
+          compilation.gpu ? compilation.gpu->name : "",
+          {}};
 }
 
 //===----------------------------------------------------------------------===//
@@ -171,8 +182,23 @@ Expected<LoweredModule> lowerTo(Stage last, const Compilation &compilation) {
   noteReaches(*lowered->module);
   if (llvm::Error error = takeSequences(*lowered->module, compilation))
     return std::move(error);
+  if (compilation.gpu && last == Stage::Tile) {
+    if (llvm::Error error = lowerToTiles(*lowered->module, *compilation.gpu))
+      return std::move(error);
+    return lowered;
+  }
   if (llvm::Error error = lower(*lowered->module, last, compilation.target,
                                 compilation.fewRows))
+    return std::move(error);
+  return lowered;
+}
+
+Expected<LoweredModule> lowerKernelsTo(DeviceStage last,
+                                       const Compilation &compilation) {
+  Expected<LoweredModule> lowered = lowerTo(Stage::Tile, compilation);
+  if (!lowered)
+    return lowered.takeError();
+  if (llvm::Error error = lowerKernels(*lowered->module, last))
     return std::move(error);
   return lowered;
 }
@@ -220,12 +246,11 @@ static int64_t estimateStack(const llvm::Module &module) {
   return llvm::alignTo(bytes, page);
 }
 
-Expected<GeneratedModule> generate(const Compilation &compilation) {
-  Expected<LoweredModule> lowered = lowerTo(Stage::LLVM, compilation);
-  if (!lowered)
-    return lowered.takeError();
+/// The host's code from a module at Stage::LLVM.
+static Expected<GeneratedModule> generateHost(mlir::ModuleOp lowered,
+                                              const Compilation &compilation) {
   GeneratedModule generated;
-  mlir::Operation *module = *lowered->module;
+  mlir::Operation *module = lowered;
   auto launches = module->getAttrOfType<mlir::IntegerAttr>("rapt.launches");
   auto tables = module->getAttrOfType<mlir::IntegerAttr>("rapt.tables");
   auto form = module->getAttrOfType<mlir::StringAttr>("rapt.form");
@@ -255,7 +280,7 @@ Expected<GeneratedModule> generate(const Compilation &compilation) {
 
   generated.context = std::make_unique<llvm::LLVMContext>();
   Expected<std::unique_ptr<llvm::Module>> translated =
-      translateToLLVM(*lowered->module, *generated.context);
+      translateToLLVM(lowered, *generated.context);
   if (!translated)
     return translated.takeError();
   generated.module = std::move(*translated);
@@ -264,6 +289,50 @@ Expected<GeneratedModule> generate(const Compilation &compilation) {
     return std::move(error);
   generated.facts.stackBytes = estimateStack(*generated.module);
   return std::move(generated);
+}
+
+Expected<GeneratedModule> generate(const Compilation &compilation) {
+  Expected<LoweredModule> lowered = lowerTo(Stage::LLVM, compilation);
+  if (!lowered)
+    return lowered.takeError();
+  return generateHost(*lowered->module, compilation);
+}
+
+Expected<GeneratedGpuCode> generateForGpu(const Compilation &compilation) {
+  Expected<LoweredModule> tiles = lowerTo(Stage::Tile, compilation);
+  if (!tiles)
+    return tiles.takeError();
+  mlir::OwningOpRef<mlir::ModuleOp> kernels(tiles->module->clone());
+  if (llvm::Error error = lowerHostPart(*tiles->module, compilation.target))
+    return std::move(error);
+  Expected<GeneratedModule> host = generateHost(*tiles->module, compilation);
+  if (!host)
+    return host.takeError();
+  if (llvm::Error error = lowerKernels(*kernels, DeviceStage::NVVM))
+    return std::move(error);
+  auto threads =
+      (*kernels)->getAttrOfType<mlir::DenseI64ArrayAttr>("rapt.threads");
+  auto shared =
+      (*kernels)->getAttrOfType<mlir::DenseI64ArrayAttr>("rapt.shared");
+  auto launches = static_cast<size_t>(host->facts.launches);
+  if (!threads || !shared || threads.asArrayRef().size() != launches ||
+      shared.asArrayRef().size() != launches)
+    return makeError(ErrorCode::Internal,
+                     "the lowered kernels do not say their threads and their "
+                     "shared memory");
+  for (size_t n = 0; n < launches; ++n)
+    host->facts.kernels.push_back(
+        {compilation.spec.name + "_launch" + std::to_string(n),
+         threads.asArrayRef()[n], shared.asArrayRef()[n]});
+  llvm::LLVMContext context;
+  Expected<std::unique_ptr<llvm::Module>> translated =
+      translateToLLVM(*kernels, context);
+  if (!translated)
+    return translated.takeError();
+  Expected<std::string> ptx = codegen::emitPtx(**translated, *compilation.gpu);
+  if (!ptx)
+    return ptx.takeError();
+  return GeneratedGpuCode{std::move(*host), std::move(*ptx)};
 }
 
 } // namespace rapt

@@ -19,11 +19,13 @@ namespace rapt {
 struct Compilation {
   const Spec::Source *source = nullptr; ///< Not owned.
   frontend::Spec spec;
+  /// For a GPU, the machine that plans calls: this one.
   target::CpuTarget target;
   /// What the kernel takes after the arguments of the spec.
   SequenceForm sequences;
   std::vector<frontend::TensorSignature> sequenceArguments;
   int64_t fewRows = 0; ///< see CompileOptions
+  const target::GpuTarget *gpu = nullptr; ///< Null: the target is a CPU.
   /// Everything that the code depends on, as text.
   std::string cacheKey;
 
@@ -66,7 +68,20 @@ struct GeneratedModule {
   LoweringFacts facts;
 };
 
+/// For a GPU, the part of the host, whose facts name the kernels.
 llvm::Expected<GeneratedModule> generate(const Compilation &compilation);
+
+/// A GPU's kernels down to a step of their road.
+llvm::Expected<LoweredModule> lowerKernelsTo(DeviceStage last,
+                                             const Compilation &compilation);
+
+/// Code for a GPU and what the host does for it.
+struct GeneratedGpuCode {
+  GeneratedModule host;
+  std::string ptx;
+};
+
+llvm::Expected<GeneratedGpuCode> generateForGpu(const Compilation &compilation);
 
 } // namespace rapt
 

@@ -132,6 +132,9 @@ Result<Kernel> Kernel::compile(const Spec &spec,
   Expected<Compilation> compilation = prepare(spec.getSource(), options);
   if (!compilation)
     return toError(compilation.takeError());
+  if (compilation->gpu)
+    return Error{ErrorCode::NotSupported, "target '" + compilation->gpu->name +
+                                              "' compiles ahead of time only"};
   if (!target::runsOnHost(compilation->target))
     return Error{ErrorCode::InvalidArgument,
                  "target '" + compilation->target.name +

@@ -37,6 +37,34 @@ static json::Array toJson(llvm::ArrayRef<Remark> remarks) {
   return array;
 }
 
+static json::Array toJson(llvm::ArrayRef<DeviceKernel> kernels) {
+  json::Array array;
+  for (const DeviceKernel &kernel : kernels)
+    array.push_back(json::Object{{"name", kernel.name},
+                                 {"threads", kernel.threads},
+                                 {"shared_bytes", kernel.sharedBytes}});
+  return array;
+}
+
+/// Reads the kernels of a manifest for a GPU.
+static llvm::Error parseKernels(const json::Object &gpu,
+                                std::vector<DeviceKernel> &kernels) {
+  const json::Array *array = gpu.getArray("kernels");
+  if (!array)
+    return llvm::createStringError("manifest lacks the kernels of its GPU");
+  for (const json::Value &entry : *array) {
+    const json::Object *kernel = entry.getAsObject();
+    auto name = kernel ? kernel->getString("name") : std::nullopt;
+    auto threads = kernel ? kernel->getInteger("threads") : std::nullopt;
+    auto shared = kernel ? kernel->getInteger("shared_bytes") : std::nullopt;
+    if (!name || !threads || !shared)
+      return llvm::createStringError(
+          "manifest has a kernel without name, threads or shared_bytes");
+    kernels.push_back({name->str(), *threads, *shared});
+  }
+  return llvm::Error::success();
+}
+
 std::string KernelManifest::print() const {
   json::Object values;
   for (const auto &[name, value] : params)
@@ -47,31 +75,33 @@ std::string KernelManifest::print() const {
   json::Array listed;
   for (bool flag : facts.listed)
     listed.push_back(flag);
-  return rapt::print(
-      json::Object{
-          {"version", getVersion()},
-          {"symbol", symbol},
-          {"entries", json::Object{{"workspace", symbol + "_workspace"},
-                                   {"plan", symbol + "_plan"},
-                                   {"run", symbol + "_run"}}},
-          {"spec", source},
-          {"params", std::move(values)},
-          {"arguments", toJson(signature.arguments)},
-          {"results", toJson(signature.results)},
-          {"contiguous", std::move(contiguous)},
-          {"listed", std::move(listed)},
-          {"reaches", json::Array(facts.reaches)},
-          {"target", json::Object{{"name", target.name},
-                                  {"triple", target.triple},
-                                  {"cpu", target.cpu},
-                                  {"features", target.features}}},
-          {"form", facts.form},
-          {"plan", facts.plan},
-          {"remarks", toJson(facts.remarks)},
-          {"launches", facts.launches},
-          {"tables", facts.tables},
-          {"stack_bytes", facts.stackBytes}},
-      /*isIndented=*/true);
+  std::string last = gpu.empty() ? "run" : "launch";
+  json::Object object{
+      {"version", getVersion()},
+      {"symbol", symbol},
+      {"entries", json::Object{{"workspace", symbol + "_workspace"},
+                               {"plan", symbol + "_plan"},
+                               {last, symbol + "_" + last}}},
+      {"spec", source},
+      {"params", std::move(values)},
+      {"arguments", toJson(signature.arguments)},
+      {"results", toJson(signature.results)},
+      {"contiguous", std::move(contiguous)},
+      {"listed", std::move(listed)},
+      {"target", json::Object{{"name", target.name},
+                              {"triple", target.triple},
+                              {"cpu", target.cpu},
+                              {"features", target.features}}},
+      {"form", facts.form},
+      {"plan", facts.plan},
+      {"remarks", toJson(facts.remarks)},
+      {"launches", facts.launches},
+      {"tables", facts.tables},
+      {"stack_bytes", facts.stackBytes}};
+  if (!gpu.empty())
+    object["gpu"] =
+        json::Object{{"name", gpu}, {"kernels", toJson(facts.kernels)}};
+  return rapt::print(std::move(object), /*isIndented=*/true);
 }
 
 Expected<LoweringFacts> parseLoweringFacts(StringRef manifest) {
@@ -122,6 +152,9 @@ Expected<LoweringFacts> parseLoweringFacts(StringRef manifest) {
     facts.reaches.push_back(number.getAsInteger().value_or(0));
   for (const json::Value &flag : *contiguous)
     facts.contiguous.push_back(flag.getAsBoolean().value_or(true));
+  if (const json::Object *gpu = object->getObject("gpu"))
+    if (llvm::Error error = parseKernels(*gpu, facts.kernels))
+      return std::move(error);
   return facts;
 }
 

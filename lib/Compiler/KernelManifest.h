@@ -18,6 +18,13 @@
 
 namespace rapt {
 
+/// A kernel on a GPU, the code of one launch.
+struct DeviceKernel {
+  std::string name;
+  int64_t threads = 0;     ///< of one block
+  int64_t sharedBytes = 0; ///< of dynamic shared memory of one block
+};
+
 /// What is known only after lowering, and so kept in the cache.
 struct LoweringFacts {
   /// The algorithm of each launch, and what was chosen for it, as text.
@@ -37,6 +44,8 @@ struct LoweringFacts {
   /// Tables of masks that must reach the last token, see
   /// lib/Compiler/TableReach.h.
   std::vector<int64_t> reaches;
+  /// One for each launch; empty if the target is a CPU.
+  std::vector<DeviceKernel> kernels;
 };
 
 /// `structure` or `missed`: how manifests and modules spell a kind.
@@ -50,6 +59,7 @@ struct KernelManifest {
   std::map<std::string, std::string> params;
   Signature signature;
   target::CpuTarget target;
+  std::string gpu; ///< Name of the GPU's kind; empty if the target is a CPU.
   LoweringFacts facts;
 
   /// Indented JSON.

@@ -4,14 +4,20 @@
 
 #include "lib/Compiler/Pipeline.h"
 #include "dialects/Attn/IR/Attn.h"
+#include "dialects/Nv/IR/Nv.h"
 #include "dialects/Tile/IR/Tile.h"
 #include "lib/Compiler/LowerToLLVM.h"
 #include "lib/Conversion/AttnToTile/AttnToTile.h"
+#include "lib/Conversion/NvToNVVM/NvToNVVM.h"
+#include "lib/Conversion/TileToNv/TileToNv.h"
 #include "lib/Conversion/TileToVector/TileToVector.h"
 #include "lib/Tuning/CpuPlans.h"
+#include "lib/Tuning/GpuPlans.h"
+#include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 #include "mlir/Pass/PassManager.h"
 #include "mlir/Target/LLVMIR/Dialect/Builtin/BuiltinToLLVMIRTranslation.h"
 #include "mlir/Target/LLVMIR/Dialect/LLVMIR/LLVMToLLVMIRTranslation.h"
+#include "mlir/Target/LLVMIR/Dialect/NVVM/NVVMToLLVMIRTranslation.h"
 #include "mlir/Target/LLVMIR/Export.h"
 #include "mlir/Transforms/Passes.h"
 #include "llvm/IR/Module.h"
@@ -22,22 +28,27 @@ namespace rapt {
 
 std::unique_ptr<MLIRContext> createContext() {
   DialectRegistry registry;
-  registry.insert<attn::AttnDialect, tile::TileDialect>();
+  registry.insert<attn::AttnDialect, nv::NvDialect, NVVM::NVVMDialect,
+                  tile::TileDialect>();
   registerLoweringDialects(registry);
   registerBuiltinDialectTranslation(registry);
   registerLLVMDialectTranslation(registry);
+  registerNVVMDialectTranslation(registry);
   auto context =
       std::make_unique<MLIRContext>(registry, MLIRContext::Threading::DISABLED);
   context->loadAllAvailableDialects();
   return context;
 }
 
-/// Runs passes; what they report is the error.
-static llvm::Error runPasses(PassManager &passes, ModuleOp module) {
+/// Runs the passes that `add` adds. What they report is in the error.
+static llvm::Error runPasses(ModuleOp module,
+                             llvm::function_ref<void(PassManager &)> add) {
+  PassManager passes(module.getContext(), ModuleOp::getOperationName());
 #ifdef NDEBUG
   // Half of the time of small modules.
   passes.enableVerifier(false);
 #endif
+  add(passes);
   std::string reports;
   ScopedDiagnosticHandler handler(
       module.getContext(), [&](Diagnostic &diagnostic) {
@@ -53,9 +64,21 @@ static llvm::Error runPasses(PassManager &passes, ModuleOp module) {
 }
 
 llvm::Error runPass(ModuleOp module, std::unique_ptr<Pass> pass) {
-  PassManager passes(module.getContext(), ModuleOp::getOperationName());
-  passes.addPass(std::move(pass));
-  return runPasses(passes, module);
+  return runPasses(
+      module, [&](PassManager &passes) { passes.addPass(std::move(pass)); });
+}
+
+static void addTilePasses(PassManager &passes) {
+  passes.addPass(createAttnToTile());
+  passes.addPass(createCSEPass());
+  passes.addPass(createCanonicalizerPass());
+}
+
+static void addLLVMPasses(PassManager &passes) {
+  passes.addPass(createCanonicalizerPass());
+  passes.addPass(createCSEPass());
+  passes.addPass(createLowerToLLVM());
+  passes.addPass(createCSEPass());
 }
 
 llvm::Error lower(ModuleOp module, Stage last, const target::CpuTarget &target,
@@ -64,20 +87,41 @@ llvm::Error lower(ModuleOp module, Stage last, const target::CpuTarget &target,
     return llvm::Error::success();
   if (llvm::Error error = tuning::assignPlans(module, target, fewRows))
     return error;
-  PassManager passes(module.getContext(), ModuleOp::getOperationName());
-  passes.addPass(createAttnToTile());
-  passes.addPass(createCSEPass());
-  passes.addPass(createCanonicalizerPass());
-  if (last >= Stage::Vector) {
+  return runPasses(module, [&](PassManager &passes) {
+    addTilePasses(passes);
+    if (last == Stage::Tile)
+      return;
     passes.addPass(createTileToVector(target.getLanes32()));
+    if (last == Stage::LLVM)
+      return addLLVMPasses(passes);
     passes.addPass(createCanonicalizerPass());
     passes.addPass(createCSEPass());
-  }
-  if (last >= Stage::LLVM) {
-    passes.addPass(createLowerToLLVM());
+  });
+}
+
+llvm::Error lowerToTiles(ModuleOp module, const target::GpuTarget &target) {
+  if (llvm::Error error = tuning::assignPlans(module, target))
+    return error;
+  return runPasses(module, addTilePasses);
+}
+
+llvm::Error lowerKernels(ModuleOp module, DeviceStage last) {
+  return runPasses(module, [&](PassManager &passes) {
+    passes.addPass(createTileToNv());
     passes.addPass(createCSEPass());
-  }
-  return runPasses(passes, module);
+    passes.addPass(createCanonicalizerPass());
+    if (last == DeviceStage::Nv)
+      return;
+    passes.addPass(createNvToNVVM());
+    passes.addPass(createCSEPass());
+  });
+}
+
+llvm::Error lowerHostPart(ModuleOp module, const target::CpuTarget &target) {
+  return runPasses(module, [&](PassManager &passes) {
+    passes.addPass(createTileToVectorForDevice(target.getLanes32()));
+    addLLVMPasses(passes);
+  });
 }
 
 llvm::Expected<std::unique_ptr<llvm::Module>>

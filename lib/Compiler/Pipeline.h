@@ -9,6 +9,7 @@
 #ifndef RAPT_LIB_COMPILER_PIPELINE_H
 #define RAPT_LIB_COMPILER_PIPELINE_H
 
+#include "lib/Target/GpuTarget.h"
 #include "lib/Target/Target.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/Pass/Pass.h"
@@ -38,7 +39,21 @@ llvm::Error runPass(mlir::ModuleOp module, std::unique_ptr<mlir::Pass> pass);
 llvm::Error lower(mlir::ModuleOp module, Stage last,
                   const target::CpuTarget &target, int64_t fewRows = 0);
 
-/// The LLVM IR of a module at Stage::LLVM.
+/// A step of the road to an NVIDIA GPU, behind Stage::Tile.
+enum class DeviceStage { Nv, NVVM };
+
+/// Lowers a module from Stage::Attn to Stage::Tile, with plans for a GPU.
+llvm::Error lowerToTiles(mlir::ModuleOp module,
+                         const target::GpuTarget &target);
+
+/// Lowers the kernels of such a module down to `last`.
+llvm::Error lowerKernels(mlir::ModuleOp module, DeviceStage last);
+
+/// Lowers what the host does for the kernels of such a module to Stage::LLVM.
+llvm::Error lowerHostPart(mlir::ModuleOp module,
+                          const target::CpuTarget &target);
+
+/// The LLVM IR of a module at Stage::LLVM or DeviceStage::NVVM.
 llvm::Expected<std::unique_ptr<llvm::Module>>
 translateToLLVM(mlir::ModuleOp module, llvm::LLVMContext &context);
 

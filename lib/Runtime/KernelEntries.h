@@ -4,7 +4,8 @@
 
 /// \file
 /// The contract between generated code and what runs it: three entries, the
-/// same for code compiled in this process and ahead of time.
+/// same for code compiled in this process and ahead of time. Code for a GPU has
+/// NAME_launch in the place of NAME_run.
 ///
 /// `args` is a flat array of 64 bit words. For every argument and then every
 /// result, in the order of the manifest: the address, the sizes, the strides in
@@ -36,10 +37,20 @@ using PlanEntry = int64_t (*)(const int64_t *args, void *workspace,
 using RunEntry = void (*)(const int64_t *args, void *workspace, int64_t launch,
                           int64_t first, int64_t last);
 
+/// Says how a kernel of a GPU is launched: writes the words that it gets
+/// (lib/Support/LaunchWords.h) and returns how many bytes these are. `args` has
+/// addresses of the GPU's memory, `workspace` is a planned one in the host's
+/// memory, of which the GPU has a copy at `deviceWorkspace`.
+/// Symbol: NAME_launch.
+using LaunchEntry = int64_t (*)(const int64_t *args, const void *workspace,
+                                int64_t deviceWorkspace, int64_t launch,
+                                int64_t *words);
+
 struct KernelEntries {
   WorkspaceEntry workspace = nullptr;
   PlanEntry plan = nullptr;
-  RunEntry run = nullptr;
+  RunEntry run = nullptr;       ///< of a kernel for a CPU
+  LaunchEntry launch = nullptr; ///< of a kernel for a GPU
 };
 
 } // namespace rapt::runtime

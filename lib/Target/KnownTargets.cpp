@@ -3,6 +3,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 
 #include "lib/Support/Diagnostics.h"
+#include "lib/Target/GpuTarget.h"
 #include "lib/Target/Target.h"
 #include "llvm/ADT/SmallVector.h"
 #include "llvm/ADT/StringExtras.h"
@@ -76,6 +77,8 @@ llvm::Expected<CpuTarget> findTarget(llvm::StringRef name) {
       return target;
     names.push_back(target.name);
   }
+  for (const GpuTarget &gpu : getKnownGpus())
+    names.push_back(gpu.name);
   return llvm::createStringError("unknown target '" + name + "', expected " +
                                  llvm::join(names, ", ") +
                                  support::didYouMean(name, names));

@@ -29,6 +29,8 @@ llvm::Expected<CpuBudget> fits(tile::PlanAttr plan, Operation *op,
                                const target::CpuTarget &target) {
   int64_t lanes = target.getLanes32();
   int64_t queries = plan.getQueries();
+  if (!plan.getCpu())
+    return llvm::createStringError("the plan says nothing for a CPU");
   bool isColumns = plan.getCpu().getColumns();
   if (!isColumns && (!llvm::isPowerOf2_64(queries) || queries < lanes))
     return llvm::createStringError(llvm::formatv(

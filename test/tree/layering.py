@@ -18,6 +18,7 @@ ALLOWED = {
     "lib/Target": ["lib/Support"],
     "dialects/Attn/IR": ["lib/Support"],
     "dialects/Tile/IR": ["lib/Support", "lib/Target"],
+    "dialects/Nv/IR": ["dialects/Tile/IR", "lib/Support", "lib/Target"],
     "dialects/Attn/Transforms": ["dialects/Attn/IR", "lib/Analysis", "lib/Support"],
     "dialects/Tile/Transforms": ["dialects/Tile/IR", "lib/Analysis", "lib/Support"],
     "lib/Frontend": ["dialects/Attn/IR", "lib/Support"],
@@ -34,6 +35,19 @@ ALLOWED = {
     "lib/Conversion/TileToVector": [
         "dialects/Tile",
         "lib/Analysis",
+        "lib/Target",
+        "lib/Support",
+    ],
+    "lib/Conversion/TileToNv": [
+        "dialects/Tile",
+        "dialects/Nv",
+        "lib/Analysis",
+        "lib/Target",
+        "lib/Support",
+    ],
+    "lib/Conversion/NvToNVVM": [
+        "dialects/Nv",
+        "dialects/Tile/IR",
         "lib/Target",
         "lib/Support",
     ],

@@ -7,6 +7,8 @@
 #include "dialects/Attn/Transforms/Passes.h"
 #include "lib/Compiler/LowerToLLVM.h"
 #include "lib/Conversion/AttnToTile/AttnToTile.h"
+#include "lib/Conversion/NvToNVVM/NvToNVVM.h"
+#include "lib/Conversion/TileToNv/TileToNv.h"
 #include "lib/Conversion/TileToVector/TileToVector.h"
 #include "mlir/Tools/mlir-opt/MlirOptMain.h"
 #include "mlir/Transforms/Passes.h"
@@ -19,6 +21,8 @@ int main(int argc, char **argv) {
   mlir::registerTransformsPasses();
   rapt::attn::registerAttnPasses();
   rapt::registerAttnToTilePass();
+  rapt::registerTileToNvPass();
+  rapt::registerNvToNVVMPass();
   rapt::registerTileToVectorPass();
   rapt::registerLowerToLLVMPass();
   return mlir::asMainReturnCode(

@@ -3,6 +3,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 
 #include "lib/Codegen/Codegen.h"
+#include "lib/Codegen/GpuCode.h"
 #include "lib/Compiler/CHeader.h"
 #include "lib/Compiler/CodedError.h"
 #include "lib/Compiler/Compilation.h"
@@ -26,23 +27,65 @@ namespace rapt::tool {
 using llvm::Error;
 namespace {
 
-enum class Emit { Ast, Attn, Tile, LLVM, Assembly, Object, SharedObject };
+enum class Emit {
+  Ast,
+  Attn,
+  Tile,
+  Nv,
+  LLVM,
+  Assembly,
+  Object,
+  SharedObject,
+  Ptx,
+  Cubin
+};
+
+/// Whether a step is on the road to a GPU, to a CPU, or on both.
+bool isOnRoad(Emit emit, bool isForGpu) {
+  switch (emit) {
+  case Emit::Ast:
+  case Emit::Attn:
+  case Emit::Tile:
+    return true;
+  case Emit::Nv:
+  case Emit::Ptx:
+  case Emit::Cubin:
+    return isForGpu;
+  case Emit::LLVM:
+  case Emit::Assembly:
+  case Emit::Object:
+  case Emit::SharedObject:
+    return !isForGpu;
+  }
+  llvm_unreachable("every step is on a road");
+}
 
 Expected<Emit> getEmit(const CommandLine &line) {
-  StringRef text = line.get("--emit").value_or("obj");
+  StringRef target = line.get("--target").value_or("host");
+  bool isForGpu = target::findGpu(target) != nullptr;
+  StringRef text = line.get("--emit").value_or(isForGpu ? "cubin" : "obj");
   auto emit = llvm::StringSwitch<std::optional<Emit>>(text)
                   .Case("ast", Emit::Ast)
                   .Case("attn", Emit::Attn)
                   .Case("tile", Emit::Tile)
+                  .Case("nv", Emit::Nv)
                   .Case("llvm", Emit::LLVM)
                   .Case("asm", Emit::Assembly)
                   .Case("obj", Emit::Object)
                   .Case("so", Emit::SharedObject)
+                  .Case("ptx", Emit::Ptx)
+                  .Case("cubin", Emit::Cubin)
                   .Default(std::nullopt);
-  if (!emit)
+  if (!emit && !isForGpu)
     return usageError("option '--emit' expects obj, so, asm, llvm, tile, attn "
                       "or ast, found '" +
                       text + "'");
+  if (!emit || !isOnRoad(*emit, isForGpu))
+    return usageError("option '--emit' expects " +
+                      StringRef(isForGpu
+                                    ? "cubin, ptx, nv, tile, attn or ast"
+                                    : "obj, so, asm, llvm, tile, attn or ast") +
+                      " for target '" + target + "', found '" + text + "'");
   return *emit;
 }
 
@@ -59,9 +102,7 @@ Error writeText(const CommandLine &line, StringRef text) {
   return files.keep();
 }
 
-Error writeModule(const CommandLine &line, Stage stage,
-                  const Compilation &compilation) {
-  auto lowered = lowerTo(stage, compilation);
+Error writeModule(const CommandLine &line, Expected<LoweredModule> lowered) {
   if (!lowered)
     return lowered.takeError();
   std::string text;
@@ -106,6 +147,46 @@ Error writeObject(const CommandLine &line, bool isShared,
   return files.keep();
 }
 
+/// PTX as text, or the binary with the object that plans calls and the
+/// manifest beside.
+Error writeGpuCode(const CommandLine &line, bool isBinary,
+                   const Compilation &compilation) {
+  auto generated = generateForGpu(compilation);
+  if (!generated)
+    return generated.takeError();
+  if (!isBinary)
+    return writeText(line, generated->ptx);
+  auto binary = codegen::assemble(generated->ptx, *compilation.gpu);
+  if (!binary)
+    return binary.takeError();
+  for (const std::string &message : binary->messages)
+    llvm::errs() << "rapt: warning: " << message << '\n';
+  auto object =
+      codegen::emitObject(*generated->host.module, compilation.target);
+  if (!object)
+    return object.takeError();
+  KernelManifest manifest = makeManifest(compilation);
+  manifest.facts = generated->host.facts;
+
+  llvm::SmallString<128> path(
+      line.get("-o").value_or(compilation.spec.name + ".cubin"));
+  StringRef extension = llvm::sys::path::extension(path);
+  if (extension == ".json" || extension == ".o")
+    return usageError("option '-o' expects the name of the cubin, found '" +
+                      path.str() + "', which would be its manifest or object");
+  OutputFiles files;
+  if (Error error = files.addText(path, binary->cubin))
+    return error;
+  llvm::SmallString<128> beside(path);
+  llvm::sys::path::replace_extension(beside, ".o");
+  if (Error error = files.addText(beside, (*object)->getBuffer()))
+    return error;
+  llvm::sys::path::replace_extension(beside, ".json");
+  if (Error error = files.addText(beside, manifest.print() + "\n"))
+    return error;
+  return files.keep();
+}
+
 Error compile(const CommandLine &line) {
   auto emit = getEmit(line);
   if (!emit)
@@ -135,9 +216,13 @@ Error compile(const CommandLine &line) {
   if (!compilation)
     return compilation.takeError();
   if (*emit == Emit::Attn)
-    return writeModule(line, Stage::Attn, *compilation);
+    return writeModule(line, lowerTo(Stage::Attn, *compilation));
   if (*emit == Emit::Tile)
-    return writeModule(line, Stage::Tile, *compilation);
+    return writeModule(line, lowerTo(Stage::Tile, *compilation));
+  if (*emit == Emit::Nv)
+    return writeModule(line, lowerKernelsTo(DeviceStage::Nv, *compilation));
+  if (compilation->gpu)
+    return writeGpuCode(line, *emit == Emit::Cubin, *compilation);
   auto generated = generate(*compilation);
   if (!generated)
     return generated.takeError();
@@ -159,6 +244,9 @@ Error compile(const CommandLine &line) {
   case Emit::Ast:
   case Emit::Attn:
   case Emit::Tile:
+  case Emit::Nv:
+  case Emit::Ptx:
+  case Emit::Cubin:
     break;
   }
   llvm_unreachable("written above");
@@ -171,9 +259,11 @@ const Command &getCompileCommand() {
     std::vector<OptionRow> rows = {
         {"--emit", "KIND",
          "obj (default), so: also NAME.json and NAME.h beside;\n"
-         "asm, llvm, tile, attn, ast: text"},
+         "asm, llvm, tile, attn, ast: text; for a GPU\n"
+         "cubin (default): also NAME.json and NAME.o beside; ptx, nv"},
         {"-o", "FILE",
-         "Where to; else NAME.o or NAME.so here, text to the output"}};
+         "Where to; else NAME.o, NAME.so or NAME.cubin here, text to\n"
+         "the output"}};
     for (const OptionRow &row : getSpecOptionRows())
       rows.push_back(row);
     rows.push_back({"--help", "", "Print this text"});

@@ -6,6 +6,7 @@
 #include "lib/Compiler/CodedError.h"
 #include "lib/Compiler/ElementTypes.h"
 #include "lib/Support/Diagnostics.h"
+#include "lib/Target/GpuTarget.h"
 #include "lib/Target/Target.h"
 #include "tools/rapt/Commands.h"
 #include "llvm/ADT/STLExtras.h"
@@ -84,9 +85,11 @@ Expected<RequestedSpec> loadSpec(const CommandLine &line) {
     return rows.takeError();
   options.fewRows = *rows;
   // Before the file is read: a wrong option is the nearer mistake.
-  auto target = target::findTarget(options.target);
-  if (!target)
-    return target.takeError();
+  if (!target::findGpu(options.target)) {
+    auto target = target::findTarget(options.target);
+    if (!target)
+      return target.takeError();
+  }
   auto spec = Spec::loadFile(line.getFile().str());
   if (!spec)
     return makeError(spec.error().code, spec.error().message);

@@ -2,6 +2,7 @@
 // See LICENSE for license information.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 
+#include "lib/Target/GpuTarget.h"
 #include "lib/Target/Target.h"
 #include "tools/rapt/Commands.h"
 #include "llvm/Support/FormatVariadic.h"
@@ -20,6 +21,10 @@ static llvm::Error listTargets(const CommandLine &) {
   printTarget(target::getHostTarget());
   for (const target::CpuTarget &target : target::getKnownTargets())
     printTarget(target);
+  for (const target::GpuTarget &gpu : target::getKnownGpus())
+    llvm::outs() << llvm::formatv(
+        "{0,-16} {0,-16} {1,-28} {2,4} KiB shared memory\n", gpu.name,
+        target::kGpuTriple, gpu.sharedBytes / 1024);
   return llvm::Error::success();
 }
 

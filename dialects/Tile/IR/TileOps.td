@@ -7,6 +7,7 @@
 #ifndef RAPT_DIALECTS_TILE_IR_TILEOPS
 #define RAPT_DIALECTS_TILE_IR_TILEOPS
 
+include "dialects/Tile/IR/TileTypes.td"
 include "mlir/IR/AttrTypeBase.td"
 include "mlir/IR/BuiltinAttributeInterfaces.td"
 include "mlir/IR/EnumAttr.td"
@@ -16,30 +17,8 @@ include "mlir/IR/SymbolInterfaces.td"
 include "mlir/Interfaces/ControlFlowInterfaces.td"
 include "mlir/Interfaces/SideEffectInterfaces.td"
 
-def Tile_Dialect : Dialect {
-  let name = "tile";
-  let cppNamespace = "::rapt::tile";
-  let summary = "How a mechanism is computed: programs of kernels over tiles";
-  let description = [{
-    A compiled spec is one `tile.program`, a sequence of launches, and the
-    `tile.kernel`s it launches, each the work of one item. The same program
-    serves every target: a tile is a value without layout or memory space, a
-    view a window of memory with run-time extents and strides.
-
-    Rules. Loads outside a view give zeros, stores outside are dropped. A
-    loop-carried accumulator has one use. An operation is issued where it
-    stands and awaited at its first use.
-  }];
-  let useDefaultTypePrinterParser = 1;
-  let useDefaultAttributePrinterParser = 1;
-  let extraClassDeclaration = [{
-    void registerTypes();
-    void registerAttributes();
-  }];
-}
-
 //===----------------------------------------------------------------------===//
-// Enumerations, attributes, types
+// Enumerations, attributes
 //===----------------------------------------------------------------------===//
 
 class Tile_Enum<string name, string summary, list<I32EnumAttrCase> cases>
@@ -79,6 +58,17 @@ def Tile_CpuPlanAttr : AttrDef<Tile_Dialect, "CpuPlan"> {
   }]>];
 }
 
+def Tile_GpuPlanAttr : AttrDef<Tile_Dialect, "GpuPlan"> {
+  let mnemonic = "gpu";
+  let summary = "Warps and stages of a kernel on a GPU";
+  let description = [{
+    `warps` warps share the rows of a work item; tiles that a loop reads from memory are kept `stages` deep,
+    so that the next one arrives while the last one is used.
+  }];
+  let parameters = (ins "int64_t":$warps, "int64_t":$stages);
+  let assemblyFormat = "`<` struct(params) `>`";
+}
+
 def Tile_PlanAttr : AttrDef<Tile_Dialect, "Plan"> {
   let mnemonic = "plan";
   let summary = "Algorithm and tile sizes of an attn operation";
@@ -88,22 +78,29 @@ def Tile_PlanAttr : AttrDef<Tile_Dialect, "Plan"> {
     `edge` keys at a time (0: as many as `keys`), so that few are visited in vain. Runs of keys begin
     and end at multiples of `grain` (0: of `edge`). With `in_order`
     queries and keys are taken in the order of their positions even where a mask has its pairs
-    closer together in another one. `cpu` is passed through to the CPU lowering.
+    closer together in another one. `cpu` and `gpu` are passed through to the lowering for the machine.
 
     For few queries: with `group` the rows of an item are the queries of all heads that share their
     keys, and with `split` each item takes that many keys, so that there are items enough; what they
     find is merged after them (0: an item takes all keys).
   }];
-  let parameters = (ins "int64_t":$queries, "int64_t":$keys, "CpuPlanAttr":$cpu,
+  let parameters = (ins "int64_t":$queries, "int64_t":$keys,
+                        OptionalParameter<"CpuPlanAttr">:$cpu,
                         DefaultValuedParameter<"int64_t", "0">:$edge,
                         DefaultValuedParameter<"int64_t", "0">:$grain,
                         DefaultValuedParameter<"bool", "false">:$in_order,
                         DefaultValuedParameter<"bool", "false">:$group,
-                        DefaultValuedParameter<"int64_t", "0">:$split);
+                        DefaultValuedParameter<"int64_t", "0">:$split,
+                        OptionalParameter<"GpuPlanAttr">:$gpu);
   let assemblyFormat = "`<` struct(params) `>`";
   let builders = [AttrBuilder<(ins "int64_t":$queries, "int64_t":$keys, "CpuPlanAttr":$cpu,
                                    "int64_t":$edge, "int64_t":$grain, "bool":$in_order), [{
-    return $_get($_ctxt, queries, keys, cpu, edge, grain, in_order, /*group=*/false, /*split=*/0);
+    return $_get($_ctxt, queries, keys, cpu, edge, grain, in_order, /*group=*/false, /*split=*/0,
+                 GpuPlanAttr());
+  }]>, AttrBuilder<(ins "int64_t":$queries, "int64_t":$keys, "CpuPlanAttr":$cpu,
+                        "int64_t":$edge, "int64_t":$grain, "bool":$in_order, "bool":$group,
+                        "int64_t":$split), [{
+    return $_get($_ctxt, queries, keys, cpu, edge, grain, in_order, group, split, GpuPlanAttr());
   }]>];
   let genVerifyDecl = 1;
   let extraClassDeclaration = [{
@@ -115,53 +112,6 @@ def Tile_PlanAttr : AttrDef<Tile_Dialect, "Plan"> {
     bool isOneStep() const { return getGrain() > 0 && getEdgeKeys() == getKeys(); }
   }];
 }
-
-class Tile_Type<string name, string typeMnemonic>
-    : TypeDef<Tile_Dialect, name> {
-  let mnemonic = typeMnemonic;
-}
-
-def Tile_TileType : Tile_Type<"Tile", "tile"> {
-  let summary = "A value of static shape, rank 0 to 3, without layout";
-  let parameters = (ins ArrayRefParameter<"int64_t">:$shape, "::mlir::Type":$elementType);
-  let hasCustomAssemblyFormat = 1;
-  let genVerifyDecl = 1;
-  let builders = [TypeBuilderWithInferredContext<
-      (ins "::llvm::ArrayRef<int64_t>":$shape, "::mlir::Type":$elementType), [{
-    return $_get(elementType.getContext(), shape, elementType);
-  }]>];
-  let extraClassDeclaration = [{
-    int64_t getRank() const { return getShape().size(); }
-    /// The same shape with another element type.
-    TileType clone(::mlir::Type element) const { return get(getShape(), element); }
-  }];
-}
-
-def Tile_ViewType : Tile_Type<"View", "view"> {
-  let summary = "A window of memory with run-time extents and strides";
-  let parameters = (ins "::mlir::Type":$elementType, "unsigned":$rank,
-                        DefaultValuedParameter<"RowMap", "RowMap::Dense">:$rows);
-  let assemblyFormat = "`<` $elementType `,` $rank (`,` `rows` `=` $rows^)? `>`";
-  let builders = [TypeBuilderWithInferredContext<
-      (ins "::mlir::Type":$elementType, "unsigned":$rank), [{
-    return $_get(elementType.getContext(), elementType, rank, RowMap::Dense);
-  }]>];
-}
-
-def Tile_DomainType : Tile_Type<"Domain", "domain"> {
-  let summary = "An iterator of key runs: start, length, full or partial";
-}
-
-def Tile_RunTableType : Tile_Type<"RunTable", "run_table"> {
-  let summary = "The runs of every block of rows of every head, and their order";
-}
-
-def Tile_PyramidType : Tile_Type<"Pyramid", "pyramid"> {
-  let summary = "The least and largest element of the blocks of a view, at every scale";
-}
-
-def Tile_AnyScalar : AnyTypeOf<[Index, I1, I8, I16, I32, I64, BF16, F16, F32, F64]>;
-def Tile_Int : AnyTypeOf<[Index, I32, I64]>;
 
 class Tile_Op<string mnemonic, list<Trait> traits = []>
     : Op<Tile_Dialect, mnemonic, traits>;
@@ -190,9 +140,12 @@ def Tile_KernelOp : Tile_Op<"kernel", [
 
     - (C1) the first three arguments have type index.
   }];
-  let arguments = (ins SymbolNameAttr:$sym_name, OptionalAttr<Tile_CpuPlanAttr>:$plan);
+  let arguments = (ins SymbolNameAttr:$sym_name, OptionalAttr<Tile_CpuPlanAttr>:$plan,
+                       OptionalAttr<Tile_GpuPlanAttr>:$gpu_plan);
   let regions = (region SizedRegion<1>:$body);
-  let assemblyFormat = "$sym_name (`plan` $plan^)? attr-dict-with-keyword $body";
+  let assemblyFormat = [{
+    $sym_name (`plan` $plan^)? (`gpu` $gpu_plan^)? attr-dict-with-keyword $body
+  }];
   let hasVerifier = 1;
 }
 

@@ -211,8 +211,8 @@ LogicalResult ProgramBuilder::launch(
     for (Operation *next = program->getNextNode();
          next && isa<tile::KernelOp>(next); next = next->getNextNode())
       builder.setInsertionPointAfter(next);
-  auto kernel =
-      tile::KernelOp::create(builder, op->getLoc(), name, plan.getCpu());
+  auto kernel = tile::KernelOp::create(builder, op->getLoc(), name,
+                                       plan.getCpu(), plan.getGpu());
   kernel->setAttr(tile::kFormAttr,
                   builder.getStringAttr(describe(op, plan, order, suffix)));
   SmallVector<Type> types(3, builder.getIndexType());

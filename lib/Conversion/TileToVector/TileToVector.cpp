@@ -8,7 +8,7 @@
 #include "lib/Conversion/TileToVector/KernelLowering.h"
 #include "lib/Conversion/TileToVector/PlanLists.h"
 #include "lib/Conversion/TileToVector/Pointers.h"
-#include "lib/Conversion/TileToVector/RunTables.h"
+#include "lib/Conversion/TileToVector/ProgramLowering.h"
 #include "lib/Conversion/TileToVector/VectorMath.h"
 #include "lib/Support/WorkspaceHead.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -20,76 +20,7 @@
 using namespace mlir;
 
 namespace rapt {
-namespace {
-
-using namespace conversion;
-
-class ProgramLowering {
-public:
-  ProgramLowering(tile::ProgramOp program, int64_t lanes32)
-      : program(program), builder(program), location(program.getLoc()),
-        lanes32(lanes32), module(program->getParentOfType<ModuleOp>()),
-        pointer(LLVM::LLVMPointerType::get(program.getContext())) {}
-
-  LogicalResult lower();
-
-private:
-  void findContiguous();
-  MemRefType memoryOf(Value view);
-  func::FuncOp createFunction(llvm::StringRef suffix, TypeRange arguments,
-                              TypeRange results, bool isPrivate);
-  Value i64(int64_t value) {
-    return arith::ConstantOp::create(builder, location,
-                                     builder.getI64IntegerAttr(value));
-  }
-  Value toI64(Value index) {
-    return arith::IndexCastOp::create(builder, location, builder.getI64Type(),
-                                      index);
-  }
-  Value index(int64_t value) {
-    return arith::ConstantIndexOp::create(builder, location, value);
-  }
-
-  /// Values of the program in the function that is being built: arguments from
-  /// their words, workspaces (if there is memory for them) and scalars.
-  LogicalResult copyProgram(Value args, Value memory, Operation *until);
-  Value takeWorkspace(Value memory, Value bytes);
-  Value takeArray(Value memory, Value count);
-  Value takeView(Value memory, Value view, ArrayRef<Value> sizes);
-  LogicalResult bindLists(Operation *op, Value memory);
-  void callSort(ArrayRef<Value> arguments);
-  void bindPyramid(tile::PyramidOp op, Value memory);
-  void bindTable(tile::PlanRunsOp op, Value memory);
-  LogicalResult planTable(tile::PlanRunsOp op);
-  void storeWord(Value array, int64_t number, Value word);
-  ScalarBuilder emit() { return {builder, location}; }
-  LogicalResult emitWorkspace();
-  LogicalResult emitPlan();
-  LogicalResult emitLaunch(tile::LaunchOp launch, int64_t number);
-  LogicalResult emitRun();
-
-  tile::ProgramOp program;
-  OpBuilder builder;
-  Location location;
-  int64_t lanes32;
-  ModuleOp module;
-  Type pointer;
-  llvm::DenseMap<Value, Value> values;
-  llvm::DenseMap<Value, PyramidMemory> pyramids;
-  llvm::DenseMap<Value, RunTable> tables;
-  llvm::DenseMap<Value, SmallVector<Value>> listSizes;
-  llvm::DenseSet<Value> contiguous;
-  SmallVector<tile::LaunchOp> launches;
-  SmallVector<tile::PlanRunsOp> plannedRuns;
-  /// Bytes that the head and the workspaces met so far take.
-  Value workspaceEnd;
-  /// How many runs a workspace has memory for at first.
-  Value leastRuns;
-  /// In the plan entry: the first free run, and how many there may be.
-  Value cursor, capacity;
-};
-
-} // namespace
+namespace conversion {
 
 constexpr int64_t kAlignment = 64;
 
@@ -576,7 +507,7 @@ LogicalResult ProgramLowering::lower() {
   findContiguous();
   std::string forms, plan;
   for (auto [n, launch] : llvm::enumerate(launches)) {
-    if (failed(emitLaunch(launch, n)))
+    if (!isForDevice && failed(emitLaunch(launch, n)))
       return failure();
     auto kernel = SymbolTable::lookupNearestSymbolFrom<tile::KernelOp>(
         module, launch.getKernelAttr());
@@ -589,6 +520,11 @@ LogicalResult ProgramLowering::lower() {
       form << text.getValue();
     else
       form << kernel.getSymName();
+    if (isForDevice) {
+      if (std::optional<tile::GpuPlanAttr> gpu = kernel.getGpuPlan())
+        os << gpu->getWarps() << " warps, " << gpu->getStages() << " stages";
+      continue;
+    }
     tile::CpuPlanAttr cpu = *kernel.getPlan();
     int64_t rows = LaneAnalysis::compute(kernel)->getRows();
     if (cpu.getColumns())
@@ -598,7 +534,8 @@ LogicalResult ProgramLowering::lower() {
       os << rows << " rows along the lanes, blocks of " << cpu.getRows()
          << " rows in registers, depth " << cpu.getDepth();
   }
-  if (failed(emitWorkspace()) || failed(emitPlan()) || failed(emitRun()))
+  if (failed(emitWorkspace()) || failed(emitPlan()) ||
+      failed(isForDevice ? emitDeviceLaunches() : emitRun()))
     return failure();
   SmallVector<bool> flags;
   for (Value argument : program.getBody().front().getArguments())
@@ -620,14 +557,20 @@ LogicalResult ProgramLowering::lower() {
   return success();
 }
 
+} // namespace conversion
+
 namespace {
 struct TileToVector : PassWrapper<TileToVector, OperationPass<ModuleOp>> {
   MLIR_DEFINE_EXPLICIT_INTERNAL_INLINE_TYPE_ID(TileToVector)
 
   TileToVector() = default;
-  explicit TileToVector(int64_t lanes) { lanes32 = lanes; }
+  TileToVector(int64_t lanes, bool isHostPart) {
+    lanes32 = lanes;
+    isForDevice = isHostPart;
+  }
   TileToVector(const TileToVector &other) : PassWrapper(other) {
     lanes32 = other.lanes32.getValue();
+    isForDevice = other.isForDevice.getValue();
   }
 
   StringRef getArgument() const final { return "tile-to-vector"; }
@@ -643,10 +586,11 @@ struct TileToVector : PassWrapper<TileToVector, OperationPass<ModuleOp>> {
     SmallVector<tile::ProgramOp> programs;
     llvm::append_range(programs, getOperation().getOps<tile::ProgramOp>());
     for (tile::ProgramOp program : programs)
-      if (failed(ProgramLowering(program, lanes32).lower()))
+      if (failed(conversion::ProgramLowering(program, lanes32, isForDevice)
+                     .lower()))
         return signalPassFailure();
     RewritePatternSet patterns(&getContext());
-    populateVectorMathPatterns(patterns);
+    conversion::populateVectorMathPatterns(patterns);
     if (failed(applyPatternsGreedily(getOperation(), std::move(patterns))))
       return signalPassFailure();
   }
@@ -654,11 +598,18 @@ struct TileToVector : PassWrapper<TileToVector, OperationPass<ModuleOp>> {
   Option<int64_t> lanes32{
       *this, "lanes", llvm::cl::init(16),
       llvm::cl::desc("lanes of 32 bits in one vector register")};
+  Option<bool> isForDevice{
+      *this, "for-device", llvm::cl::init(false),
+      llvm::cl::desc("only what plans and launches kernels of a GPU")};
 };
 } // namespace
 
 std::unique_ptr<Pass> createTileToVector(int64_t lanes32) {
-  return std::make_unique<TileToVector>(lanes32);
+  return std::make_unique<TileToVector>(lanes32, /*isHostPart=*/false);
+}
+
+std::unique_ptr<Pass> createTileToVectorForDevice(int64_t lanes32) {
+  return std::make_unique<TileToVector>(lanes32, /*isHostPart=*/true);
 }
 
 void registerTileToVectorPass() { PassRegistration<TileToVector>(); }

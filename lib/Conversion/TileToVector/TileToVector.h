@@ -34,6 +34,11 @@ namespace rapt {
 /// bits one vector register has.
 std::unique_ptr<mlir::Pass> createTileToVector(int64_t lanes32 = 16);
 
+/// The part of a program for a GPU that the host does: NAME_workspace and
+/// NAME_plan as above, and NAME_launch, which says how each kernel is launched
+/// (lib/Runtime/KernelEntries.h). The kernels themselves are dropped.
+std::unique_ptr<mlir::Pass> createTileToVectorForDevice(int64_t lanes32);
+
 /// Registers the pass as `tile-to-vector`.
 void registerTileToVectorPass();
 

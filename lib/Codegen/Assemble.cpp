@@ -1,0 +1,132 @@
+// Part of the Rapt project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
+#include "lib/Codegen/GpuCode.h"
+#include "llvm/ADT/SmallString.h"
+#include "llvm/ADT/StringExtras.h"
+#include "llvm/Support/FileSystem.h"
+#include "llvm/Support/FileUtilities.h"
+#include "llvm/Support/MemoryBuffer.h"
+#include "llvm/Support/Path.h"
+#include "llvm/Support/Program.h"
+#include "llvm/Support/raw_ostream.h"
+#include <cstdlib>
+
+using llvm::Expected;
+using llvm::StringRef;
+
+namespace rapt::codegen {
+
+std::optional<std::string> findAssembler() {
+  for (const char *variable : {"CUDA_HOME", "CUDA_PATH"})
+    if (const char *home = std::getenv(variable)) {
+      llvm::SmallString<128> path(home);
+      llvm::sys::path::append(path, "bin", "ptxas");
+      if (llvm::sys::fs::can_execute(path))
+        return path.str().str();
+    }
+  auto found = llvm::sys::findProgramByName("ptxas");
+  if (!found)
+    return std::nullopt;
+  return *found;
+}
+
+/// The number before `word`.
+static int64_t numberBefore(StringRef line, StringRef word) {
+  size_t at = line.find(word);
+  if (at == StringRef::npos)
+    return 0;
+  StringRef before = line.take_front(at).rtrim();
+  size_t digits = before.find_last_not_of("0123456789");
+  int64_t number = 0;
+  before.drop_front(digits == StringRef::npos ? 0 : digits + 1)
+      .getAsInteger(10, number);
+  return number;
+}
+
+/// What `ptxas -v` writes, for each kernel:
+///   ptxas info    : Compiling entry function 'NAME' for 'sm_90a'
+///   ptxas info    : Function properties for NAME
+///       8 bytes stack frame, 4 bytes spill stores, 4 bytes spill loads
+///   ptxas info    : Used 168 registers, ...
+static void readReport(StringRef report, GpuBinary &binary) {
+  llvm::SmallVector<StringRef> lines;
+  report.split(lines, '\n', -1, /*KeepEmpty=*/false);
+  for (StringRef line : lines) {
+    if (line.contains("Compiling entry function")) {
+      StringRef name = line.split('\'').second.split('\'').first;
+      binary.kernels.push_back({name.str(), 0, 0, 0});
+    } else if (line.contains("bytes stack frame")) {
+      if (binary.kernels.empty())
+        continue;
+      KernelResources &kernel = binary.kernels.back();
+      kernel.localBytes = numberBefore(line, "bytes stack frame");
+      kernel.spillBytes = numberBefore(line, "bytes spill stores") +
+                          numberBefore(line, "bytes spill loads");
+    } else if (line.contains("Used") && line.contains("registers")) {
+      if (!binary.kernels.empty())
+        binary.kernels.back().registers = numberBefore(line, "registers");
+    } else if (!line.starts_with("ptxas info    : 0 bytes gmem") &&
+               !line.contains("Function properties for") &&
+               !line.contains("bytes gmem") && !line.contains("Compile time")) {
+      binary.messages.push_back(line.str());
+    }
+  }
+}
+
+Expected<GpuBinary> assemble(StringRef ptx, const target::GpuTarget &target) {
+  std::optional<std::string> program = findAssembler();
+  if (!program)
+    return llvm::createStringError(
+        "ptxas is not found: expected it below CUDA_HOME or on the path");
+  llvm::SmallString<128> source, result, report;
+  auto create = [](StringRef extension, llvm::SmallString<128> &path) {
+    return llvm::sys::fs::createTemporaryFile("rapt", extension, path);
+  };
+  if (std::error_code code = create("ptx", source))
+    return llvm::createStringError(code, "cannot write a temporary file");
+  llvm::FileRemover removeSource(source);
+  if (std::error_code code = create("cubin", result))
+    return llvm::createStringError(code, "cannot write a temporary file");
+  llvm::FileRemover removeResult(result);
+  if (std::error_code code = create("txt", report))
+    return llvm::createStringError(code, "cannot write a temporary file");
+  llvm::FileRemover removeReport(report);
+  {
+    std::error_code code;
+    llvm::raw_fd_ostream out(source, code);
+    if (code)
+      return llvm::createStringError(code, "cannot write a temporary file");
+    out << ptx;
+    out.close();
+    if (out.has_error()) {
+      code = out.error();
+      out.clear_error();
+      return llvm::createStringError(code, "cannot write a temporary file");
+    }
+  }
+  std::string architecture = "-arch=" + target.name;
+  StringRef arguments[] = {*program, architecture, "-v", source, "-o", result};
+  std::optional<StringRef> redirects[] = {StringRef(), StringRef(report),
+                                          StringRef(report)};
+  std::string message;
+  int status = llvm::sys::ExecuteAndWait(*program, arguments, std::nullopt,
+                                         redirects, 0, 0, &message);
+  auto said = llvm::MemoryBuffer::getFile(report);
+  StringRef text = said ? (*said)->getBuffer() : "";
+  if (status != 0)
+    return llvm::createStringError(
+        "ptxas failed: " + (text.empty() ? StringRef(message) : text.rtrim()));
+  auto cubin = llvm::MemoryBuffer::getFile(result, /*IsText=*/false,
+                                           /*RequiresNullTerminator=*/false);
+  if (!cubin)
+    return llvm::createStringError(cubin.getError(),
+                                   "cannot read what ptxas has written");
+  GpuBinary binary;
+  binary.cubin = (*cubin)->getBuffer().str();
+  readReport(text, binary);
+  return binary;
+}
+
+} // namespace rapt::codegen

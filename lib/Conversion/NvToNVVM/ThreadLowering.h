@@ -1,0 +1,163 @@
+// Part of the Rapt project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
+/// \file
+/// One nv.kernel to the code of a thread. Internal to the conversion.
+///
+/// A thread has of a fragment two rows of every 16 of its warp and two columns
+/// of every 8. Its rows are numbered by *row slots*, its columns by *column
+/// slots*; slot numbers are constants, so that each element is a value.
+
+#ifndef RAPT_LIB_CONVERSION_NVTONVVM_THREADLOWERING_H
+#define RAPT_LIB_CONVERSION_NVTONVVM_THREADLOWERING_H
+
+#include "dialects/Nv/IR/Nv.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "llvm/ADT/DenseMap.h"
+#include "llvm/ADT/STLFunctionalExtras.h"
+
+namespace rapt::conversion {
+
+/// How many slots a thread has of a fragment.
+struct Slots {
+  int64_t rows = 1, columns = 1;
+  Slots(nv::FragmentType type, int64_t warps)
+      : rows(type.hasRows() ? type.getRows() / (8 * warps) : 1),
+        columns(type.hasColumns() ? type.getColumns() / 4 : 1) {}
+  int64_t count() const { return rows * columns; }
+};
+
+class ThreadLowering {
+public:
+  ThreadLowering(mlir::OpBuilder &builder, nv::KernelOp kernel);
+
+  /// Emits the function at the insertion point.
+  mlir::LogicalResult lower();
+  int64_t getThreads() const { return 32 * warps; }
+  /// Bytes of shared memory; after lower().
+  int64_t getSharedBytes() const { return sharedBytes; }
+
+private:
+  using Value = mlir::Value;
+  using Type = mlir::Type;
+  using Operation = mlir::Operation;
+  using LogicalResult = mlir::LogicalResult;
+  using Registers = llvm::SmallVector<Value>;
+
+  /// Memory with run-time extents and strides (i64, in elements). The rows of
+  /// one with a list are those that the list names.
+  struct View {
+    Type element;
+    Value base; ///< a pointer into global memory
+    llvm::SmallVector<Value, 4> sizes, strides;
+    std::shared_ptr<View> list;
+  };
+
+  // ThreadLowering.cpp
+  void bindArguments();
+  LogicalResult lowerBlock(mlir::Block &block);
+  LogicalResult lowerOperation(Operation *op);
+  LogicalResult lowerIf(mlir::scf::IfOp op);
+  LogicalResult lowerWhile(mlir::scf::WhileOp op);
+  LogicalResult lowerInside(mlir::Block &from, mlir::Block *to);
+  void reduce(nv::ReduceOp op);
+  Registers flatten(mlir::ValueRange values);
+  llvm::SmallVector<Type> flattenTypes(mlir::TypeRange types);
+  /// Binds values to as many scalars as they have; `scalars` in order.
+  void bindFlat(mlir::ValueRange values, mlir::ValueRange scalars);
+  LogicalResult notLowered(Operation *op);
+
+  // Small values.
+  Value i32(int64_t value);
+  Value i64(int64_t value);
+  Value toI64(Value value);
+  Value toI32(Value value);
+  Value toIndex(Value value);
+  Value zero(Type type);
+  template <typename Op> Value op(Value a, Value b) {
+    return builder.createOrFold<Op>(location, a, b);
+  }
+  Value add(Value a, Value b) { return op<mlir::arith::AddIOp>(a, b); }
+  Value multiply(Value a, Value b) { return op<mlir::arith::MulIOp>(a, b); }
+  Value both(Value a, Value b) { return op<mlir::arith::AndIOp>(a, b); }
+  Value compare(mlir::arith::CmpIPredicate predicate, Value a, Value b) {
+    return builder.createOrFold<mlir::arith::CmpIOp>(location, predicate, a, b);
+  }
+  Value select(Value condition, Value a, Value b) {
+    return mlir::arith::SelectOp::create(builder, location, condition, a, b);
+  }
+  Value call(Type result, llvm::StringRef name, mlir::ValueRange arguments);
+  void doIf(Value condition, llvm::function_ref<void()> emit);
+  /// if (condition) a() else b(), with the results of both.
+  Registers choose(Value condition, mlir::TypeRange types,
+                   llvm::function_ref<Registers()> a,
+                   llvm::function_ref<Registers()> b);
+  Slots slotsOf(Value fragment) {
+    return Slots(llvm::cast<nv::FragmentType>(fragment.getType()), warps);
+  }
+  /// Row or column of a slot (i32), in the whole fragment.
+  Value rowOf(int64_t slot, int64_t rowSlots);
+  Value columnOf(int64_t slot);
+  int64_t columnOffset(int64_t slot) { return 8 * (slot / 2) + slot % 2; }
+
+  // MapLowering.cpp
+  LogicalResult lowerMap(nv::MapOp op);
+  LogicalResult lowerScalar(Operation *op,
+                            llvm::DenseMap<Value, Value> &inside);
+  Value lookup(Value value, const llvm::DenseMap<Value, Value> &inside) {
+    auto known = inside.find(value);
+    return known != inside.end() ? known->second : scalars.at(value);
+  }
+  Value floorDivide(Value a, Value b);
+
+  // MemoryLowering.cpp
+  void lowerWindow(mlir::Operation *op);
+  View listRows(Value source, Value list);
+  Value readElement(const View &view, mlir::ValueRange indices, Type element);
+  Value fromMemory(Value value, Type stored, Type element);
+  Value toMemory(Value value, Type stored);
+  Type memoryType(Type element);
+  int64_t bytesOf(Type element);
+  Value address(Value base, Value elements, Type element);
+  /// The row of memory that row `row` of a view is, and whether there is one.
+  std::pair<Value, Value> findRow(const View &view, Value row);
+  Value isAligned(const View &view, int64_t bytes);
+  LogicalResult lowerLoad(nv::LoadOp op);
+  LogicalResult lowerStore(nv::StoreOp op);
+
+  // CopyLowering.cpp
+  LogicalResult lowerCopy(nv::CopyOp op);
+  /// Byte of shared memory at which a stage of a buffer begins.
+  Value stageStart(Value buffer, Value stage);
+  Value sharedAddress(Value byte);
+
+  // ProductLowering.cpp
+  LogicalResult lowerProduct(nv::MmaOp op);
+  Registers loadMatrix(Value byte, bool isTransposed);
+  Registers packOperand(Value fragment, Type element, int64_t rowBlock,
+                        int64_t step);
+
+  mlir::OpBuilder &builder;
+  nv::KernelOp kernel;
+  mlir::Location location;
+  int64_t warps;
+  int64_t sharedBytes = 0;
+  Value words; ///< pointer to the parameter
+  Value thread, lane, warp;
+  llvm::DenseMap<Value, Value> scalars;
+  llvm::DenseMap<Value, View> views;
+  llvm::DenseMap<Value, Registers> registers;
+  llvm::DenseMap<Value, int64_t> bufferStarts;
+};
+
+/// Names of the module's variables: dynamic shared memory, and zeros in global
+/// memory that reads outside of views are directed to.
+inline constexpr llvm::StringLiteral kSharedSymbol = "rapt_shared";
+inline constexpr llvm::StringLiteral kZerosSymbol = "rapt_zeros";
+
+} // namespace rapt::conversion
+
+#endif // RAPT_LIB_CONVERSION_NVTONVVM_THREADLOWERING_H

@@ -1,0 +1,117 @@
+// Part of the Rapt project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
+/// \file
+/// One tile.kernel to one nv.kernel. Internal to the conversion.
+
+#ifndef RAPT_LIB_CONVERSION_TILETONV_KERNELTONV_H
+#define RAPT_LIB_CONVERSION_TILETONV_KERNELTONV_H
+
+#include "lib/Conversion/TileToNv/SideAnalysis.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/IR/IRMapping.h"
+
+namespace rapt::conversion {
+
+/// The runs of a tile.plan_runs as a kernel gets them.
+struct DeviceTable {
+  mlir::Value offsets, order, runs;   ///< views of rank 1 of i64
+  mlir::Value heads, blocks, columns; ///< index
+  int64_t columnStep = 0;
+  bool usesBatch = false, usesHead = false;
+};
+
+class KernelToNv {
+public:
+  KernelToNv(mlir::OpBuilder &builder, tile::LaunchOp launch,
+             tile::KernelOp kernel)
+      : builder(builder), launch(launch), kernel(kernel),
+        location(kernel.getLoc()), sides(kernel) {}
+
+  /// Emits the kernel `name` at the insertion point.
+  mlir::LogicalResult lower(llvm::StringRef name);
+
+private:
+  using Value = mlir::Value;
+  using Operation = mlir::Operation;
+  using LogicalResult = mlir::LogicalResult;
+
+  Value index(int64_t value);
+  template <typename Op> Value op(Value a, Value b) {
+    return builder.createOrFold<Op>(location, a, b);
+  }
+  Value less(Value a, Value b);
+  Value readWord(Value view, Value place);
+  Value placeOf(const DeviceTable &table, Value batch, Value head, Value block);
+  nv::FragmentType fragmentType(tile::TileType type, nv::Along side);
+  LogicalResult notLowered(Operation *op, const llvm::Twine &what);
+
+  // KernelToNv.cpp
+  void bindArguments(mlir::Block *body);
+  LogicalResult lowerBlock(mlir::Block &block);
+  LogicalResult lowerOperation(Operation *op);
+  LogicalResult lowerMap(tile::MapOp op);
+  LogicalResult lowerProduct(tile::MmaOp op);
+  LogicalResult lowerLoad(tile::LoadOp op);
+  mlir::FailureOr<Value> makeBuffer(tile::LoadOp op, int64_t stages);
+  void copy(tile::LoadOp op, Value row, Value buffer, Value stage);
+  void awaitCopies();
+  /// The fragment of a tile for one use.
+  Value fragmentFor(mlir::OpOperand &use);
+  void bindLine(Value tile, nv::Along side, Value fragment) {
+    lines[{tile, static_cast<unsigned>(side)}] = fragment;
+  }
+
+  // RunLoop.cpp
+  struct Step {
+    Value run, position, end, isFull;
+  };
+  struct Domain {
+    Value first, last; ///< words of the runs, or 0 and 1
+    Value extent;      ///< of all keys as one run; else null
+    const DeviceTable *table = nullptr;
+  };
+  /// A load whose tile the step before has begun to copy.
+  struct StagedLoad {
+    tile::LoadOp load;
+    Value buffer;
+  };
+  LogicalResult lowerDomain(tile::DomainOp op);
+  LogicalResult lowerForRuns(tile::ForRunsOp op);
+  LogicalResult findStaged(tile::ForRunsOp op,
+                           llvm::SmallVectorImpl<StagedLoad> &staged);
+  Step beginRun(const Domain &domain, Value run);
+  Step advance(const Domain &domain, const Step &step, Value width);
+  Value isLeft(const Domain &domain, const Step &step) {
+    return less(step.run, domain.last);
+  }
+  void copyStaged(llvm::ArrayRef<StagedLoad> staged, Value isWanted, Value row,
+                  Value stage);
+  mlir::FailureOr<llvm::SmallVector<Value>> lowerBody(tile::ForRunsOp op,
+                                                      mlir::Region &region,
+                                                      Value start, Value length,
+                                                      mlir::ValueRange carried);
+
+  mlir::OpBuilder &builder;
+  tile::LaunchOp launch;
+  tile::KernelOp kernel;
+  mlir::Location location;
+  SideAnalysis sides;
+  mlir::IRMapping values; ///< scalars, views, fragments
+  llvm::DenseMap<std::pair<Value, unsigned>, Value> lines;
+  llvm::DenseMap<Value, DeviceTable> tables;
+  llvm::DenseMap<Value, Domain> domains;
+  /// Tiles in shared memory, and the stage that holds them now.
+  struct Buffered {
+    Value buffer, stage;
+  };
+  llvm::DenseMap<Value, Buffered> buffers;
+  mlir::Block *entry = nullptr;
+  bool hasPendingCopies = false;
+};
+
+} // namespace rapt::conversion
+
+#endif // RAPT_LIB_CONVERSION_TILETONV_KERNELTONV_H
