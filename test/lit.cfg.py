@@ -90,6 +90,7 @@ features = {
     and shutil.which("aarch64-linux-gnu-gcc")
     and os.path.isdir("/usr/aarch64-linux-gnu"),
     "qemu-x86_64": shutil.which("qemu-x86_64"),
+    "ptxas": shutil.which("ptxas"),
     "sanitizer": config.rapt_sanitize != "",
 }
 config.available_features |= {name for name, holds in features.items() if holds}

@@ -92,8 +92,18 @@ static tile::PlanAttr choosePlan(Operation *op,
   constexpr Tiles candidates[] = {{128, 64, 8, 2}, {128, 32, 8, 2},
                                   {64, 64, 4, 2},  {64, 32, 4, 2},
                                   {64, 32, 4, 1},  {64, 16, 4, 1}};
+  // Regions with many values of their own need their registers.
+  int64_t operations = 0;
+  for (Region &region : op->getRegions())
+    region.walk([&](Operation *inner) {
+      operations += isa<attn::UniformOp>(inner) ? 150 : 1;
+    });
+  constexpr int64_t many = 100;
+  llvm::ArrayRef<Tiles> wanted(candidates);
+  if (operations > many)
+    wanted = wanted.drop_front();
   tile::PlanAttr plan;
-  for (const Tiles &tiles : candidates) {
+  for (const Tiles &tiles : wanted) {
     plan =
         makePlan(context, tiles.queries, tiles.keys, tiles.warps, tiles.stages);
     auto budget = fits(plan, op, target);

@@ -76,16 +76,13 @@ Expected<Emit> getEmit(const CommandLine &line) {
                   .Case("ptx", Emit::Ptx)
                   .Case("cubin", Emit::Cubin)
                   .Default(std::nullopt);
-  if (!emit && !isForGpu)
-    return usageError("option '--emit' expects obj, so, asm, llvm, tile, attn "
-                      "or ast, found '" +
-                      text + "'");
   if (!emit || !isOnRoad(*emit, isForGpu))
-    return usageError("option '--emit' expects " +
-                      StringRef(isForGpu
-                                    ? "cubin, ptx, nv, tile, attn or ast"
-                                    : "obj, so, asm, llvm, tile, attn or ast") +
-                      " for target '" + target + "', found '" + text + "'");
+    return usageError(
+        "option '--emit' expects " +
+        (isForGpu
+             ? "cubin, ptx, nv, tile, attn or ast for target '" + target + "'"
+             : llvm::Twine("obj, so, asm, llvm, tile, attn or ast")) +
+        ", found '" + text + "'");
   return *emit;
 }
 

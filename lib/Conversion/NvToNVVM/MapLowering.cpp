@@ -15,6 +15,11 @@ using namespace mlir;
 
 namespace rapt::conversion {
 
+/// About how many instructions an operation becomes.
+static int64_t estimateCost(Operation &op) {
+  return isa<math::SinOp, math::CosOp>(op) ? 30 : 1;
+}
+
 LogicalResult ThreadLowering::lowerMap(nv::MapOp op) {
   Block &body = op.getBody().front();
   Slots slots = slotsOf(op.getResult(0));
@@ -38,6 +43,20 @@ LogicalResult ThreadLowering::lowerMap(nv::MapOp op) {
     for (Value result : inner.getResults())
       sides[result] = joined;
   }
+  // Every element is code of its own; the assembler takes minutes for more.
+  constexpr int64_t most = 40000;
+  int64_t cost = 0;
+  for (Operation &inner : body.without_terminator())
+    if (Sides own =
+            inner.getNumResults() ? sides.lookup(inner.getResult(0)) : Sides();
+        own.rows && own.columns)
+      cost += estimateCost(inner);
+  if (cost * slots.count() > most)
+    return op.emitError()
+           << "about " << cost << " instructions for each of " << slots.count()
+           << " elements of a thread are too much code, expected "
+              "at most "
+           << most << " in all";
   auto operandAt = [&](unsigned n, int64_t r, int64_t c) {
     auto type = cast<nv::FragmentType>(op.getOperands()[n].getType());
     Slots own(type, warps);

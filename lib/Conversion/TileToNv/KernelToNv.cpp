@@ -262,6 +262,8 @@ LogicalResult KernelToNv::lowerOperation(Operation *op) {
                        .getResult());
         return success();
       })
+      // The copies of the next step are under way already.
+      .Case([](tile::PrefetchOp) { return success(); })
       .Case([&](tile::PackOp op) {
         values.map(op.getResult(), values.lookup(op.getSource()));
         return success();

@@ -1,0 +1,80 @@
+// Part of the Rapt project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
+// Which plans fit a GPU, and that what is chosen does.
+
+#include "lib/Tuning/GpuPlans.h"
+#include "SpecCase.h"
+#include "dialects/Attn/IR/Attn.h"
+#include "lib/Compiler/Pipeline.h"
+#include "gtest/gtest.h"
+
+using namespace rapt;
+using namespace rapt::testing;
+
+namespace {
+
+struct GpuPlansTest : ::testing::Test {
+  std::unique_ptr<mlir::MLIRContext> context = createContext();
+  target::GpuTarget target = *target::findGpu("sm_90a");
+
+  std::unique_ptr<SpecCase> make(const char *text, int64_t dim) {
+    SpecSetting setting{.text = text};
+    setting.context = context.get();
+    setting.extents = {{"dim", dim}, {"vdim", dim}};
+    return llvm::cantFail(SpecCase::create(setting));
+  }
+  tile::PlanAttr getPlan(int64_t queries, int64_t keys, int64_t warps,
+                         int64_t stages = 2) {
+    return tile::PlanAttr::get(
+        context.get(), queries, keys, tile::CpuPlanAttr(), /*edge=*/0,
+        /*grain=*/0, /*in_order=*/false,
+        tile::GpuPlanAttr::get(context.get(), warps, stages));
+  }
+  /// Empty if the plan fits the only attend of a spec.
+  std::string why(tile::PlanAttr plan, int64_t dim = 64) {
+    auto module = make("attention x { }", dim)->emit();
+    std::string message;
+    module->walk([&](attn::AttendOp op) {
+      auto budget = tuning::fits(plan, op, target);
+      if (!budget)
+        message = llvm::toString(budget.takeError());
+    });
+    return message;
+  }
+};
+
+TEST_F(GpuPlansTest, SaysWhatDoesNotFit) {
+  EXPECT_EQ(why(getPlan(128, 64, 8)), "");
+  EXPECT_EQ(why(getPlan(64, 64, 8)),
+            "8 warps cannot share 64 queries, expected a multiple of 128");
+  EXPECT_EQ(why(getPlan(128, 40, 8)),
+            "runs of 40 keys, expected a multiple of 16");
+  // (128 + 2 * 2 * 256) rows of 144 bytes.
+  target.sharedBytes = (128 + 4 * 256) * 144 - 1;
+  EXPECT_EQ(why(getPlan(128, 256, 8)),
+            "tiles of 128 queries and 256 keys need 165888 bytes of shared "
+            "memory, sm_90a has 165887");
+}
+
+TEST_F(GpuPlansTest, CountsRegistersOfTiles) {
+  // 256 queries of 4 warps are 2 rows of a thread for every column and 4
+  // threads: 256 * (256 + 64 + 32) / 128 and those for the rest.
+  EXPECT_EQ(why(getPlan(256, 64, 4, 1), 256),
+            "tiles of 256 queries and 64 keys need 752 registers a thread, "
+            "sm_90a has 255");
+}
+
+TEST_F(GpuPlansTest, ChoosesWhatFits) {
+  for (const target::GpuTarget &gpu : target::getKnownGpus())
+    for (int64_t dim : {16, 64, 72, 128, 192, 256}) {
+      auto module = make("attention x { mask = i >= j }", dim)->emit();
+      llvm::Error error = tuning::assignPlans(*module, gpu);
+      EXPECT_FALSE(static_cast<bool>(error))
+          << gpu.name << ", dim " << dim << ": "
+          << llvm::toString(std::move(error));
+    }
+}
+
+} // namespace
