@@ -29,7 +29,7 @@ struct GpuPlansTest : ::testing::Test {
                          int64_t stages = 2) {
     return tile::PlanAttr::get(
         context.get(), queries, keys, tile::CpuPlanAttr(), /*edge=*/0,
-        /*grain=*/0, /*in_order=*/false,
+        /*grain=*/0, /*in_order=*/false, /*group=*/false, /*split=*/0,
         tile::GpuPlanAttr::get(context.get(), warps, stages));
   }
   /// Empty if the plan fits the only attend of a spec.
