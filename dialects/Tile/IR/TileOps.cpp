@@ -110,6 +110,14 @@ LogicalResult LaunchOp::verify() {
   return success();
 }
 
+bool PlanRunsOp::usesArgument(unsigned number) {
+  for (Region *region : {&getClassify(), &getNext()})
+    for (Block &block : *region)
+      if (!block.getArgument(number).use_empty())
+        return true;
+  return false;
+}
+
 LogicalResult PlanRunsOp::verify() {
   // plan_runs_c2
   for (int64_t step : {getRowStep(), getColumnStep()})

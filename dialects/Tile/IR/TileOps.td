@@ -213,6 +213,16 @@ def Tile_PlanRunsOp : Tile_Op<"plan_runs", [
     `for` `(` $batches `,` $heads `)` `rows` $rows `step` $row_step
     `columns` $columns `step` $column_step attr-dict `classify` $classify (`next` $next^)?
   }];
+  let extraClassDeclaration = [{
+    /// Whether runs depend on the batch or the head: else all share theirs.
+    bool usesBatch() { return usesArgument(0); }
+    bool usesHead() { return usesArgument(1); }
+
+  private:
+    bool usesArgument(unsigned number);
+
+  public:
+  }];
   let hasVerifier = 1;
 }
 

@@ -70,10 +70,9 @@ void KernelToNv::bindArguments(Block *body) {
       continue;
     }
     auto plan = value.getDefiningOp<tile::PlanRunsOp>();
-    Block &classify = plan.getClassify().front();
     DeviceTable table;
-    table.usesBatch = !classify.getArgument(0).use_empty();
-    table.usesHead = !classify.getArgument(1).use_empty();
+    table.usesBatch = plan.usesBatch();
+    table.usesHead = plan.usesHead();
     table.columnStep = static_cast<int64_t>(plan.getColumnStep());
     for (Value *view : {&table.offsets, &table.order, &table.runs})
       *view = words();

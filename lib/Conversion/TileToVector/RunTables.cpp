@@ -16,13 +16,8 @@ using namespace mlir;
 
 namespace rapt::conversion {
 
-RunTable::RunTable(tile::PlanRunsOp op) {
-  for (Region *region : {&op.getClassify(), &op.getNext()})
-    for (Block &block : *region) {
-      usesBatch |= !block.getArgument(0).use_empty();
-      usesHead |= !block.getArgument(1).use_empty();
-    }
-}
+RunTable::RunTable(tile::PlanRunsOp op)
+    : usesBatch(op.usesBatch()), usesHead(op.usesHead()) {}
 
 Value RunTable::getPlace(ScalarBuilder emit, Value batch, Value head,
                          Value block) const {
