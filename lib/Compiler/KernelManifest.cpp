@@ -88,6 +88,7 @@ std::string KernelManifest::print() const {
       {"results", toJson(signature.results)},
       {"contiguous", std::move(contiguous)},
       {"listed", std::move(listed)},
+      {"reaches", json::Array(facts.reaches)},
       {"target", json::Object{{"name", target.name},
                               {"triple", target.triple},
                               {"cpu", target.cpu},
