@@ -24,7 +24,7 @@ struct Compilation {
   /// What the kernel takes after the arguments of the spec.
   SequenceForm sequences;
   std::vector<frontend::TensorSignature> sequenceArguments;
-  int64_t fewRows = 0; ///< see CompileOptions
+  int64_t fewRows = 0;                    ///< see CompileOptions
   const target::GpuTarget *gpu = nullptr; ///< Null: the target is a CPU.
   /// Everything that the code depends on, as text.
   std::string cacheKey;

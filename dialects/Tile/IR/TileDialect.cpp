@@ -79,8 +79,7 @@ LogicalResult TileType::verify(function_ref<InFlightDiagnostic()> emitError,
 LogicalResult PlanAttr::verify(function_ref<InFlightDiagnostic()> emitError,
                                int64_t queries, int64_t keys, CpuPlanAttr cpu,
                                int64_t edge, int64_t grain, bool inOrder,
-                               bool group, int64_t split,
-                               GpuPlanAttr gpu) {
+                               bool group, int64_t split, GpuPlanAttr gpu) {
   if (queries <= 0 || keys <= 0)
     return emitError() << "tile sizes must be positive, got queries = "
                        << queries << " and keys = " << keys;
@@ -94,8 +93,7 @@ LogicalResult PlanAttr::verify(function_ref<InFlightDiagnostic()> emitError,
   if (split < 0 || split % keys != 0)
     return emitError() << "split must be a multiple of keys, got split = "
                        << split << " and keys = " << keys;
-  if (cpu &&
-      (cpu.getRows() <= 0 || cpu.getDepth() <= 0 || cpu.getSweep() <= 0))
+  if (cpu && (cpu.getRows() <= 0 || cpu.getDepth() <= 0 || cpu.getSweep() <= 0))
     return emitError() << "register blocks must be positive, got " << cpu;
   if (gpu && (gpu.getWarps() <= 0 || gpu.getStages() <= 0))
     return emitError() << "warps and stages must be positive, got " << gpu;
