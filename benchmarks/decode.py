@@ -1,0 +1,91 @@
+#!/usr/bin/env python3
+# Part of the Rapt project, under the Apache License v2.0 with LLVM Exceptions.
+# See LICENSE for license information.
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
+"""Times a few queries against a long cache: ours, PyTorch, and reading as many
+bytes.
+
+    python3 benchmarks/decode.py                       bf16, one and two threads
+    python3 benchmarks/decode.py --dtype f32 --keys 131072
+
+32 heads over 8 heads of keys, dim 128, causal. Every round runs the three once;
+medians of the rounds are printed, and GB/s of keys and values. Reading is the
+sum of a buffer of 64 bit integers. Needs PyTorch.
+"""
+
+import argparse
+import pathlib
+import statistics
+import sys
+import time
+
+import torch
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT / "python"))
+import rapt  # noqa: E402
+
+DTYPES = {"bf16": torch.bfloat16, "f16": torch.float16, "f32": torch.float32}
+HEADS, KEY_HEADS, DIM = 32, 8, 128
+
+
+def interleave(rounds, *calls):
+    """Medians of the times of calls, in seconds."""
+    times = [[] for _ in calls]
+    for turn in range(rounds + 1):
+        for call, own in zip(calls, times):
+            begin = time.perf_counter()
+            call()
+            if turn > 0:  # the first round warms up
+                own.append(time.perf_counter() - begin)
+    return [statistics.median(own) for own in times]
+
+
+def measure(attention, dtype, queries, keys, threads, rounds):
+    torch.set_num_threads(threads)
+    random = torch.Generator().manual_seed(1)
+    make = lambda heads, length: torch.randn(
+        (1, heads, length, DIM), generator=random
+    ).to(DTYPES[dtype])
+    q, k, v = make(HEADS, queries), make(KEY_HEADS, keys), make(KEY_HEADS, keys)
+    size = k.nbytes + v.nbytes
+    buffer = torch.zeros(size // 8, dtype=torch.int64)
+    mask = torch.ones(queries, keys, dtype=torch.bool).tril(keys - queries)
+    sdpa = torch.nn.functional.scaled_dot_product_attention
+    ours, theirs, read = interleave(
+        rounds,
+        lambda: attention(q, k, v, threads=threads),
+        lambda: sdpa(q, k, v, attn_mask=mask, enable_gqa=True),
+        lambda: buffer.sum(),
+    )
+    rate = lambda seconds: size / seconds / 1e9
+    print(
+        f"| {dtype} | {queries} | {keys} | {threads} | {1e3 * ours:.2f} ms"
+        f" | {rate(ours):.1f} | {rate(theirs):.1f} | {rate(read):.1f}"
+        f" | {theirs / ours:.2f} | {read / ours:.2f} |",
+        flush=True,
+    )
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--dtype", choices=DTYPES, default="bf16")
+    parser.add_argument("--keys", type=int, nargs="*", default=[32768, 131072])
+    parser.add_argument("--queries", type=int, nargs="*", default=[1, 16])
+    parser.add_argument("--threads", type=int, nargs="*", default=[1, 2])
+    parser.add_argument("--rounds", type=int, default=5)
+    options = parser.parse_args()
+    attention = rapt.load(str(ROOT / "examples/causal.attn"))
+    print("| type | queries | keys | threads | ours | GB/s | PyTorch | reading | ours / PyTorch | of reading |")
+    print("|---|---|---|---|---|---|---|---|---|---|")
+    for keys in options.keys:
+        for queries in options.queries:
+            for threads in options.threads:
+                measure(
+                    attention, options.dtype, queries, keys, threads, options.rounds
+                )
+
+
+if __name__ == "__main__":
+    main()
