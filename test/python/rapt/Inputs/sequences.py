@@ -76,14 +76,20 @@ class Batch:
         return cache
 
 
+def expectSame(found, expected, b):
+    """A sequence alone may run a form for fewer queries, which adds up in another
+    order."""
+    assert numpy.allclose(found, expected, rtol=1e-5, atol=1e-5), b
+
+
 def check(batch, attention, out, lse, **keywords):
     """Of packed queries."""
     place = 0
     for b, count in enumerate(QUERIES):
         expected = batch.alone(attention, b, **keywords)
         rows = slice(place, place + count)
-        assert numpy.array_equal(out[rows], expected[0]), b
-        assert numpy.array_equal(lse[:, rows], expected[1]), b
+        expectSame(out[rows], expected[0], b)
+        expectSame(lse[:, rows], expected[1], b)
         place += count
 
 
@@ -115,7 +121,7 @@ def main():
     for b, count in enumerate(QUERIES):
         if count:
             expected = batch.alone(attention, b, **params)[0].transpose(1, 0, 2)
-            assert numpy.array_equal(out[b, :, :count], expected), b
+            expectSame(out[b, :, :count], expected, b)
         assert (out[b, :, count:] == 7).all(), b
 
     # Pages, with the size outside of the heads and inside, from a plan.
