@@ -168,11 +168,38 @@ static void addDefaults(const frontend::Spec &spec,
     byDefault(axis, defaults.width);
 }
 
+Expected<frontend::Spec> analyzeFirst(const RequestedSpec &requested,
+                                      const AxisExtents &extents,
+                                      const DefaultExtents &defaults,
+                                      CompileOptions &options) {
+  auto spec = analyze(requested.spec.getSource(), options, requested.states);
+  if (spec)
+    return spec;
+  CompileOptions known = options;
+  int64_t width = defaults.width;
+  for (const char *axis : {"dim", "vdim"}) {
+    auto shape = requested.shape.find(axis);
+    if (shape != requested.shape.end())
+      width = shape->second;
+    else
+      width = extents.get(axis).value_or(width);
+    known.extents.emplace(axis, width);
+  }
+  auto again = analyze(requested.spec.getSource(), known, requested.states);
+  if (!again) {
+    llvm::consumeError(again.takeError());
+    return spec;
+  }
+  llvm::consumeError(spec.takeError());
+  options = std::move(known);
+  return again;
+}
+
 Expected<frontend::Spec> chooseExtents(RequestedSpec &requested,
                                        AxisExtents &extents,
                                        const DefaultExtents &defaults) {
   CompileOptions &options = requested.options;
-  auto spec = analyze(requested.spec.getSource(), options, requested.states);
+  auto spec = analyzeFirst(requested, extents, defaults, options);
   if (!spec)
     return spec.takeError();
   if (Error error = addShape(requested, *spec, extents))

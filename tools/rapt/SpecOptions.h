@@ -37,6 +37,15 @@ struct DefaultExtents {
   int64_t heads = 8, length = 2048, width = 64;
 };
 
+/// Checks the definition before all extents are known. Whether two axes fit may
+/// be a matter of their extents: where it is wrong without, `dim` and `vdim`
+/// are added to `options`, from --shape, from `extents` or by default. Fails as
+/// the analysis without them does.
+llvm::Expected<frontend::Spec> analyzeFirst(const RequestedSpec &requested,
+                                            const AxisExtents &extents,
+                                            const DefaultExtents &defaults,
+                                            CompileOptions &options);
+
 /// Adds the extents of --shape to those that tensors have given, and a default
 /// for every axis that still has none: by default a small problem of today's
 /// usual sizes.

@@ -56,8 +56,8 @@ Expected<TensorOptions> parseTensorOptions(const CommandLine &line,
 Expected<std::vector<HostTensor>> readInputs(const TensorOptions &options,
                                              const RequestedSpec &requested,
                                              AxisExtents &extents) {
-  auto spec =
-      analyze(requested.spec.getSource(), requested.options, requested.states);
+  CompileOptions known = requested.options;
+  auto spec = analyzeFirst(requested, extents, {}, known);
   if (!spec)
     return spec.takeError();
   llvm::SmallVector<StringRef> names;
