@@ -35,6 +35,7 @@ def interleave(rounds, *calls):
     times = [[] for _ in calls]
     for turn in range(rounds + 1):
         for call, own in zip(calls, times):
+            time.sleep(0.02)  # threads of the call before stop spinning
             begin = time.perf_counter()
             call()
             if turn > 0:  # the first round warms up

@@ -18,101 +18,6 @@ using namespace mlir;
 namespace rapt::conversion {
 
 //===----------------------------------------------------------------------===//
-// Streams
-//===----------------------------------------------------------------------===//
-
-/// Whether products alone read a tile of memory, so that it needs no copy.
-bool KernelLowering::isStream(Value tile) const {
-  return isRows(tile) && tile.getDefiningOp<tile::LoadOp>() &&
-         llvm::all_of(tile.getUses(), [](OpOperand &use) {
-           auto mma = dyn_cast<tile::MmaOp>(use.getOwner());
-           return mma && use.get() == mma.getRhs() && use.get() != mma.getLhs();
-         });
-}
-
-KernelLowering::Stream KernelLowering::streamOf(Value tile) {
-  Stream stream;
-  stream.element = typeOf(tile).getElementType();
-  if (!isStream(tile)) {
-    int64_t offset = 0;
-    stream.memory = resolveRows(tile, offset);
-    stream.firstRow = index(offset);
-    stream.firstColumn = index(0);
-    stream.isInside = true;
-    return stream;
-  }
-  auto load = tile.getDefiningOp<tile::LoadOp>();
-  stream.view = load.getView();
-  stream.memory = scalars.at(load.getView());
-  stream.firstRow = scalars.at(load.getOffsets()[0]);
-  stream.firstColumn = scalars.at(load.getOffsets()[1]);
-  stream.rows = rowExtentOf(load.getView());
-  stream.columns =
-      builder.createOrFold<memref::DimOp>(location, stream.memory, 1);
-  stream.isInside = load.isInBounds(0);
-  stream.isWide = load.isInBounds(1);
-  return stream;
-}
-
-/// The row of memory that row `row` of the tile is. One that lies outside is
-/// read as some row inside: what becomes of it is not used.
-Value KernelLowering::rowOfStream(const Stream &stream, Value row) {
-  row = builder.createOrFold<arith::AddIOp>(location, stream.firstRow, row);
-  if (!stream.view)
-    return row;
-  if (!stream.isInside) {
-    Value last =
-        arith::SubIOp::create(builder, location, stream.rows, index(1));
-    row = arith::MinUIOp::create(builder, location, row, last);
-  }
-  Value place = findRow(stream.view, row);
-  if (lists.contains(stream.view)) {
-    Value extent =
-        builder.createOrFold<memref::DimOp>(location, stream.memory, 0);
-    Value last = arith::SubIOp::create(builder, location, extent, index(1));
-    place = arith::MinUIOp::create(builder, location, place, last);
-  }
-  return place;
-}
-
-/// One vector of a row, from `column` on; what lies behind `extent` is 0.
-Value KernelLowering::loadStream(const Stream &stream, Value row,
-                                 int64_t column, int64_t extent) {
-  Value place = builder.createOrFold<arith::AddIOp>(
-      location, stream.firstColumn, index(column));
-  int64_t count = std::min(lanes32, extent - column);
-  Value mask;
-  if (stream.view && !stream.isWide)
-    mask = maskOf(countInside(place, count, stream.columns), lanes32);
-  else if (stream.view && count < lanes32)
-    mask = maskOf(index(count), lanes32);
-  return loadPart(stream.memory, {row, place}, mask, lanes32, stream.element);
-}
-
-/// Asks for the row that will be read `kAhead` bytes later. Rows are a stream
-/// to us, but not to a processor that stops looking ahead at the end of a page,
-/// or whose rows of one head lie far apart.
-void KernelLowering::prefetch(const Stream &stream, Value row, int64_t extent) {
-  constexpr int64_t kAhead = 2048, kLine = 64;
-  if (!stream.view)
-    return;
-  Type stored = cast<MemRefType>(stream.memory.getType()).getElementType();
-  int64_t bytes = llvm::divideCeil(stored.getIntOrFloatBitWidth(), 8);
-  int64_t rows = llvm::divideCeil(kAhead, bytes * extent);
-  Stream all = stream;
-  all.isInside = false;
-  Value place = rowOfStream(all, add(row, rows));
-  for (int64_t column = 0; column < extent; column += kLine / bytes) {
-    Value position = builder.createOrFold<arith::AddIOp>(
-        location, stream.firstColumn, index(column));
-    memref::PrefetchOp::create(builder, location, stream.memory,
-                               ValueRange{place, position},
-                               /*isWrite=*/false, /*localityHint=*/3,
-                               /*isDataCache=*/true);
-  }
-}
-
-//===----------------------------------------------------------------------===//
 // Reductions
 //===----------------------------------------------------------------------===//
 
@@ -202,66 +107,110 @@ LogicalResult KernelLowering::emitDots(tile::MmaOp op, const Stream &keys,
   Value queries = resolveRows(op.getLhs(), firstRow);
   Type f32 = builder.getF32Type();
   auto part = VectorType::get({lanes32}, f32);
+  if (keys.isPaired) {
+    queries = copyPaired(queries, firstRow, rows, depth);
+    firstRow = 0;
+  }
   // Sums of a block of keys for some rows at a time stay in registers.
   int64_t most = std::max<int64_t>(kernel.getPlan()->getRows(), 1);
   int64_t atOnce = std::clamp<int64_t>(most / rows, 1, 4);
   int64_t rowBlock = std::min(rows, most);
-  Value scratch = allocate({rows, lanes32, lanes32}, f32);
-  auto blocks = scf::ForOp::create(builder, location, index(0), index(keyCount),
+  // Keys that are taken at once lie far apart if the tile is long enough: the
+  // processor looks ahead, and looks pages up, for several streams at once.
+  // Sums of one key are then next to those of other streams.
+  int64_t distance = keyCount / atOnce;
+  bool isSpread = keys.view && atOnce > 1 && distance % lanes32 == 0;
+  if (!isSpread)
+    distance = 1;
+  struct Sums {
+    int64_t first, used; ///< in the order row, key
+    Value scratch;
+  };
+  SmallVector<Sums> groups;
+  for (int64_t r0 = 0; r0 < rows; r0 += rowBlock) {
+    int64_t end = std::min(rows, r0 + rowBlock) * atOnce;
+    for (int64_t first = r0 * atOnce; first < end; first += lanes32)
+      groups.push_back({first, std::min(lanes32, end - first), Value()});
+  }
+  if (isSpread)
+    for (Sums &group : groups)
+      group.scratch = allocate({distance, lanes32}, f32);
+  auto steps = isSpread ? scf::ForOp::create(builder, location, index(0),
+                                             index(distance), index(1))
+                        : scf::ForOp::create(builder, location, index(0),
+                                             index(keyCount), index(atOnce));
+  {
+    OpBuilder::InsertionGuard guard(builder);
+    builder.setInsertionPointToStart(steps.getBody());
+    Value firstKey = steps.getInductionVar();
+    SmallVector<Value> places;
+    for (int64_t n = 0; n < atOnce; ++n)
+      places.push_back(rowOfStream(keys, add(firstKey, n * distance)));
+    for (int64_t n = 0; n < atOnce; ++n)
+      prefetch(keys, add(firstKey, n * distance), keyCount, depth);
+    Sums *group = groups.begin();
+    for (int64_t r0 = 0; r0 < rows; r0 += rowBlock) {
+      int64_t count = std::min(rowBlock, rows - r0);
+      SmallVector<Value> sums(count * atOnce, zero(part));
+      int64_t step = keys.isPaired ? 2 : 1;
+      for (int64_t d = 0; d < depth; d += step * lanes32) {
+        SmallVector<SmallVector<Value>> parts;
+        for (int64_t n = 0; n < atOnce; ++n)
+          parts.push_back(loadStreamParts(keys, places[n], d, step, depth));
+        for (int64_t p = 0; p < step; ++p)
+          for (int64_t r = 0; r < count; ++r) {
+            Value query = vector::LoadOp::create(
+                builder, location, part, queries,
+                ValueRange{index(firstRow + r0 + r), index(d + p * lanes32)});
+            for (int64_t n = 0; n < atOnce; ++n) {
+              Value &sum = sums[r * atOnce + n];
+              sum = vector::FMAOp::create(builder, location, parts[n][p], query,
+                                          sum);
+            }
+          }
+      }
+      for (int64_t first = 0; first < count * atOnce;
+           first += lanes32, ++group) {
+        SmallVector<Value> block(sums.begin() + first,
+                                 sums.begin() + first + group->used);
+        block.append(lanes32 - group->used, zero(part));
+        Value each = sumEach(block);
+        if (isSpread) {
+          vector::StoreOp::create(builder, location, each, group->scratch,
+                                  ValueRange{firstKey, index(0)});
+          continue;
+        }
+        for (int64_t c = 0; c < group->used; c += atOnce) {
+          SmallVector<int64_t> own = llvm::to_vector(llvm::seq(c, c + atOnce));
+          vector::StoreOp::create(
+              builder, location,
+              vector::ShuffleOp::create(builder, location, each, each, own),
+              result, ValueRange{index((group->first + c) / atOnce), firstKey});
+        }
+      }
+    }
+  }
+  if (!isSpread)
+    return success();
+  auto blocks = scf::ForOp::create(builder, location, index(0), index(distance),
                                    index(lanes32));
   OpBuilder::InsertionGuard guard(builder);
   builder.setInsertionPointToStart(blocks.getBody());
   Value firstKey = blocks.getInductionVar();
-  auto inner = scf::ForOp::create(builder, location, index(0), index(lanes32),
-                                  index(atOnce));
-  {
-    OpBuilder::InsertionGuard innerGuard(builder);
-    builder.setInsertionPointToStart(inner.getBody());
-    Value k = inner.getInductionVar();
-    SmallVector<Value> places;
-    for (int64_t n = 0; n < atOnce; ++n)
-      places.push_back(rowOfStream(keys, builder.createOrFold<arith::AddIOp>(
-                                             location, firstKey, add(k, n))));
-    for (int64_t n = 0; n < atOnce; ++n)
-      prefetch(
-          keys,
-          builder.createOrFold<arith::AddIOp>(location, firstKey, add(k, n)),
-          depth);
-    for (int64_t r0 = 0; r0 < rows; r0 += rowBlock) {
-      int64_t count = std::min(rowBlock, rows - r0);
-      SmallVector<Value> sums(count * atOnce, zero(part));
-      for (int64_t d = 0; d < depth; d += lanes32) {
-        SmallVector<Value> parts;
-        for (int64_t n = 0; n < atOnce; ++n)
-          parts.push_back(loadStream(keys, places[n], d, depth));
-        for (int64_t r = 0; r < count; ++r) {
-          Value query = vector::LoadOp::create(
-              builder, location, part, queries,
-              ValueRange{index(firstRow + r0 + r), index(d)});
-          for (int64_t n = 0; n < atOnce; ++n) {
-            Value &sum = sums[r * atOnce + n];
-            sum =
-                vector::FMAOp::create(builder, location, parts[n], query, sum);
-          }
-        }
-      }
-      for (int64_t r = 0; r < count; ++r)
-        for (int64_t n = 0; n < atOnce; ++n)
-          vector::StoreOp::create(
-              builder, location, sums[r * atOnce + n], scratch,
-              ValueRange{index(r0 + r), add(k, n), index(0)});
+  for (const Sums &group : groups) {
+    SmallVector<Value> block;
+    for (int64_t n = 0; n < lanes32; ++n)
+      block.push_back(
+          vector::LoadOp::create(builder, location, part, group.scratch,
+                                 ValueRange{add(firstKey, n), index(0)}));
+    transposeBlock(block);
+    for (int64_t c = 0; c < group.used; ++c) {
+      int64_t row = (group.first + c) / atOnce, n = (group.first + c) % atOnce;
+      vector::StoreOp::create(
+          builder, location, block[c], result,
+          ValueRange{index(row), add(firstKey, n * distance)});
     }
   }
-  auto each =
-      scf::ForOp::create(builder, location, index(0), index(rows), index(1));
-  builder.setInsertionPointToStart(each.getBody());
-  SmallVector<Value> block;
-  for (int64_t n = 0; n < lanes32; ++n)
-    block.push_back(vector::LoadOp::create(
-        builder, location, part, scratch,
-        ValueRange{each.getInductionVar(), index(n), index(0)}));
-  vector::StoreOp::create(builder, location, sumEach(block), result,
-                          ValueRange{each.getInductionVar(), firstKey});
   return success();
 }
 
@@ -285,6 +234,8 @@ LogicalResult KernelLowering::emitWeightedRows(tile::MmaOp op,
   int64_t rowBlock = std::min(rows, most);
   int64_t parts = llvm::divideCeil(columns, lanes32);
   int64_t partBlock = std::clamp<int64_t>(most / rowBlock, 1, parts);
+  if (stream.isPaired)
+    partBlock = llvm::alignTo(partBlock, 2);
   Value end = index(depth);
   if (op.getDepth())
     end = arith::MinSIOp::create(builder, location, scalars.at(op.getDepth()),
@@ -298,20 +249,21 @@ LogicalResult KernelLowering::emitWeightedRows(tile::MmaOp op,
                                   index((p0 + p) * lanes32)};
       };
       SmallVector<Value> sums;
-      for (int64_t r = 0; r < count; ++r)
+      for (int64_t r = 0; r < count; ++r) {
         for (int64_t p = 0; p < wide; ++p)
           sums.push_back(
               old ? Value(vector::LoadOp::create(builder, location, part, old,
                                                  place(r, p, firstOld)))
                   : zero(part));
+        for (int64_t p = 0; old && stream.isPaired && p < wide; p += 2)
+          splitPair(sums[r * wide + p], sums[r * wide + p + 1]);
+      }
       auto step = [&](Value k, SmallVectorImpl<Value> &sums) {
         Value row = rowOfStream(stream, k);
         if (r0 == 0 && p0 == 0)
-          prefetch(stream, k, columns);
-        SmallVector<Value> values;
-        for (int64_t p = 0; p < wide; ++p)
-          values.push_back(
-              loadStream(stream, row, (p0 + p) * lanes32, columns));
+          prefetch(stream, k, depth, columns);
+        SmallVector<Value> values =
+            loadStreamParts(stream, row, p0 * lanes32, wide, columns);
         for (int64_t r = 0; r < count; ++r) {
           Value weight =
               memref::LoadOp::create(builder, location, weights,
@@ -334,21 +286,28 @@ LogicalResult KernelLowering::emitWeightedRows(tile::MmaOp op,
       };
       int64_t unroll = op.getDepth() ? 1 : kernel.getPlan()->getDepth();
       unroll = depth % unroll == 0 ? unroll : 1;
-      auto loop = scf::ForOp::create(builder, location, index(0), end,
-                                     index(unroll), sums);
+      // Rows that are far apart are streams of their own, see emitDots.
+      bool isSpread = stream.view && unroll > 1;
+      int64_t distance = isSpread ? depth / unroll : 1;
+      auto loop = scf::ForOp::create(builder, location, index(0),
+                                     isSpread ? index(distance) : end,
+                                     index(isSpread ? 1 : unroll), sums);
       {
         OpBuilder::InsertionGuard guard(builder);
         builder.setInsertionPointToStart(loop.getBody());
         SmallVector<Value> inside(loop.getRegionIterArgs());
         for (int64_t u = 0; u < unroll; ++u)
-          step(add(loop.getInductionVar(), u), inside);
+          step(add(loop.getInductionVar(), u * distance), inside);
         scf::YieldOp::create(builder, location, inside);
       }
-      for (int64_t r = 0; r < count; ++r)
+      SmallVector<Value> results(loop.getResults());
+      for (int64_t r = 0; r < count; ++r) {
+        for (int64_t p = 0; stream.isPaired && p < wide; p += 2)
+          joinPair(results[r * wide + p], results[r * wide + p + 1]);
         for (int64_t p = 0; p < wide; ++p)
-          vector::StoreOp::create(builder, location,
-                                  loop.getResult(r * wide + p), result,
-                                  place(r, p, 0));
+          vector::StoreOp::create(builder, location, results[r * wide + p],
+                                  result, place(r, p, 0));
+      }
     }
   return success();
 }

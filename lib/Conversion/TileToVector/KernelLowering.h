@@ -136,24 +136,34 @@ private:
   Value reduceLanes(tile::ReduceOp op, Value row);
   Value combine(tile::Combiner kind, Value a, Value b);
 
-  // Products where columns are the lanes (ColumnProducts.cpp).
+  // Operands that are read where they lie (ColumnStreams.cpp).
   /// Rows of an operand of a product where they lie.
   struct Stream {
     Value view, memory, firstRow, rows, firstColumn, columns;
     Type element;
     bool isInside = false; ///< along the rows
     bool isWide = false;   ///< along the columns
+    bool isPaired = false; ///< read as words of two elements
   };
   bool isStream(Value tile) const;
-  LogicalResult lowerColumnProduct(tile::MmaOp op);
-  LogicalResult emitDots(tile::MmaOp op, const Stream &keys, Value result);
-  LogicalResult emitWeightedRows(tile::MmaOp op, const Stream &rows,
-                                 Value result);
   Stream streamOf(Value tile);
   Value rowOfStream(const Stream &stream, Value row);
   Value loadStream(const Stream &stream, Value row, int64_t column,
                    int64_t extent);
-  void prefetch(const Stream &stream, Value row, int64_t extent);
+  llvm::SmallVector<Value> loadStreamParts(const Stream &stream, Value row,
+                                           int64_t column, int64_t count,
+                                           int64_t extent);
+  void splitPair(Value &first, Value &second);
+  void joinPair(Value &even, Value &odd);
+  Value copyPaired(Value memory, int64_t firstRow, int64_t rows,
+                   int64_t columns);
+  void prefetch(const Stream &stream, Value row, int64_t ahead, int64_t extent);
+
+  // Products where columns are the lanes (ColumnProducts.cpp).
+  LogicalResult lowerColumnProduct(tile::MmaOp op);
+  LogicalResult emitDots(tile::MmaOp op, const Stream &keys, Value result);
+  LogicalResult emitWeightedRows(tile::MmaOp op, const Stream &rows,
+                                 Value result);
   Value sumEach(llvm::SmallVectorImpl<Value> &block);
   Partial startReduction(tile::ReduceOp op);
   void reduceRow(tile::ReduceOp op, const Row &row, Value value,

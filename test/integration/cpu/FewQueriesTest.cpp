@@ -46,23 +46,36 @@ const Few kSpecs[] = {
 struct FewQueriesTest : ::testing::TestWithParam<std::tuple<Few, ElementType>> {
 };
 
-TEST_P(FewQueriesTest, SameAsReference) {
-  auto [spec, type] = GetParam();
+/// A row of `dim` features of bf16 is read as words if it fills them.
+void checkFew(const Few &spec, ElementType type, int64_t dim, int64_t vdim,
+              llvm::ArrayRef<Lengths> all) {
   SpecSetting setting{.text = spec.text};
   setting.type = type;
-  setting.extents = {{"dim", 40}, {"vdim", 72}};
+  setting.extents = {{"dim", dim}, {"vdim", vdim}};
   auto kernel = KernelCase::create(setting);
   ASSERT_TRUE(kernel);
   uint64_t seed = 1;
-  // Forms for 4, 8, 16, 32 and 64 rows, the last with several blocks; one item
-  // has all keys, or there are several splits, the last of them short.
-  for (const Lengths &lengths :
-       {Lengths{1, 4, 1, 1, 700}, Lengths{2, 4, 2, 3, 1300},
-        Lengths{1, 6, 3, 7, 300}, Lengths{1, 2, 2, 1, 8},
-        Lengths{1, 8, 2, 5, 2100}, Lengths{2, 4, 2, 40, 400}}) {
+  for (const Lengths &lengths : all) {
     resize(*kernel, lengths, seed++);
     kernel->check(seed % 3 + 1);
   }
+}
+
+TEST_P(FewQueriesTest, SameAsReference) {
+  auto [spec, type] = GetParam();
+  // Forms for 4, 8, 16, 32 and 64 rows, the last with several blocks; one item
+  // has all keys, or there are several splits, the last of them short.
+  checkFew(spec, type, 40, 72,
+           {Lengths{1, 4, 1, 1, 700}, Lengths{2, 4, 2, 3, 1300},
+            Lengths{1, 6, 3, 7, 300}, Lengths{1, 2, 2, 1, 8},
+            Lengths{1, 8, 2, 5, 2100}, Lengths{2, 4, 2, 40, 400}});
+}
+
+TEST_P(FewQueriesTest, RowsOfWholeVectors) {
+  auto [spec, type] = GetParam();
+  checkFew(spec, type, 64, 32,
+           {Lengths{1, 4, 1, 1, 700}, Lengths{2, 4, 2, 3, 1300},
+            Lengths{1, 8, 1, 1, 333}, Lengths{1, 2, 2, 1, 8}});
 }
 
 std::string

@@ -3,21 +3,17 @@
 
 // Columns along the lanes: a dot product of two rows of queries and each key.
 // Keys are read as they lie, 4 at a time beside 2 queries, so that 8 vectors are
-// accumulated; lanes are added up by shuffles, 16 keys at a time.
+// accumulated; their lanes are added up by shuffles, all 8 at once (the other 8
+// are zeros).
 
 // CHECK-LABEL: func.func private @dots_launch0(
-// CHECK:         scf.for %[[BLOCK:.*]] = %c0 to %c32 step %c16 {
-// CHECK:           scf.for %{{.*}} = %c0 to %c16 step %c4 {
-// CHECK:             memref.prefetch
-// CHECK:             vector.load %{{.*}} : memref<?x?xbf16{{.*}}>, vector<16xbf16>
-// CHECK-COUNT-8:     vector.fma
-// CHECK-NOT:         vector.fma
-// CHECK-COUNT-8:     vector.store %{{.*}} : memref<2x16x16xf32>, vector<16xf32>
-// CHECK:           scf.for
-// CHECK-COUNT-16:    vector.load %{{.*}} : memref<2x16x16xf32>, vector<16xf32>
-// CHECK-COUNT-30:    vector.shuffle
-// CHECK-NOT:         vector.shuffle
-// CHECK:             vector.store %{{.*}} : memref<2x32xf32>, vector<16xf32>
+// CHECK:         scf.for %{{.*}} = %c0 to %c32 step %c4 {
+// CHECK:           memref.prefetch
+// CHECK:           vector.load %{{.*}} : memref<?x?xbf16{{.*}}>, vector<16xbf16>
+// CHECK-COUNT-8:   vector.fma
+// CHECK-NOT:       vector.fma
+// CHECK-COUNT-30:  vector.shuffle %{{.*}} : vector<16xf32>, vector<16xf32>
+// CHECK-COUNT-2:   vector.store %{{.*}} : memref<2x32xf32>, vector<4xf32>
 // The largest of a row: halves are compared until one lane is left.
 // CHECK:         vector.shuffle %{{.*}} : vector<32xf32>, vector<32xf32>
 // CHECK:         vector.extract %{{.*}}[0] : f32 from vector<1xf32>
@@ -33,6 +29,46 @@ tile.kernel @rows plan <rows = 8, depth = 4, sweep = 1, columns = true> {
   %b = tile.load %k[%c0, %c0] in_bounds [true, true] : <bf16, 2> -> <32x16xf32>
   %s = tile.mma rhs_transposed %a, %b : (!tile.tile<2x16xf32>, !tile.tile<32x16xf32>) -> !tile.tile<2x32xf32>
   %m = tile.reduce max %s along 1 : <2x32xf32> -> <2xf32>
+  tile.store set %m, %o[%c0] : <2xf32>, <f32, 1>
+  tile.return
+}
+
+// -----
+
+// Rows of bf16 that fill words of two elements are read as such: elements with
+// even and odd numbers meet queries in the same order. A tile that is long
+// enough is read in 4 places, 16 keys apart; the sums of 16 keys of each are
+// transposed to their places.
+
+// CHECK-LABEL: func.func private @words_launch0(
+// CHECK:         scf.for %{{.*}} = %c0 to %c2 step %c1 {
+// CHECK-COUNT-2:   vector.shuffle
+// CHECK:         scf.for %[[KEY:.*]] = %c0 to %c16 step %c1 {
+// CHECK:           arith.addi %[[KEY]], %c16
+// CHECK:           arith.addi %[[KEY]], %c32
+// CHECK:           arith.addi %[[KEY]], %c48
+// CHECK:           %[[BOTH:.*]] = vector.load %{{.*}} : memref<?x?xbf16{{.*}}>, vector<32xbf16>
+// CHECK:           %[[WORDS:.*]] = vector.bitcast %[[BOTH]] : vector<32xbf16> to vector<16xi32>
+// CHECK:           arith.shli %[[WORDS]]
+// CHECK:           arith.andi %[[WORDS]]
+// CHECK-COUNT-16:  vector.fma
+// CHECK-NOT:       vector.fma
+// CHECK:           vector.store %{{.*}} : memref<16x16xf32>, vector<16xf32>
+// CHECK:         }
+// CHECK-COUNT-16:  vector.load %{{.*}} : memref<16x16xf32>, vector<16xf32>
+// CHECK-COUNT-8:   vector.store %{{.*}} : memref<2x64xf32>, vector<16xf32>
+tile.program @words {
+^bb0(%q: !tile.view<f32, 2>, %k: !tile.view<bf16, 2>, %o: !tile.view<f32, 1>):
+  %c1 = arith.constant 1 : index
+  tile.launch @rows items(%c1, %c1, %c1) args(%q, %k, %o) : !tile.view<f32, 2>, !tile.view<bf16, 2>, !tile.view<f32, 1>
+}
+tile.kernel @rows plan <rows = 8, depth = 4, sweep = 1, columns = true> {
+^bb0(%x: index, %y: index, %z: index, %q: !tile.view<f32, 2>, %k: !tile.view<bf16, 2>, %o: !tile.view<f32, 1>):
+  %c0 = arith.constant 0 : index
+  %a = tile.load %q[%c0, %c0] in_bounds [true, true] : <f32, 2> -> <2x32xf32>
+  %b = tile.load %k[%c0, %c0] in_bounds [true, true] : <bf16, 2> -> <64x32xf32>
+  %s = tile.mma rhs_transposed %a, %b : (!tile.tile<2x32xf32>, !tile.tile<64x32xf32>) -> !tile.tile<2x64xf32>
+  %m = tile.reduce max %s along 1 : <2x64xf32> -> <2xf32>
   tile.store set %m, %o[%c0] : <2xf32>, <f32, 1>
   tile.return
 }
