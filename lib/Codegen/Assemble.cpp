@@ -5,6 +5,7 @@
 #include "lib/Codegen/GpuCode.h"
 #include "llvm/ADT/SmallString.h"
 #include "llvm/ADT/StringExtras.h"
+#include "llvm/ADT/StringSet.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/FileUtilities.h"
 #include "llvm/Support/MemoryBuffer.h"
@@ -75,7 +76,8 @@ static void readReport(StringRef report, GpuBinary &binary) {
   }
 }
 
-Expected<GpuBinary> assemble(StringRef ptx, const target::GpuTarget &target) {
+static Expected<GpuBinary> runAssembler(StringRef ptx,
+                                        const target::GpuTarget &target) {
   std::optional<std::string> program = findAssembler();
   if (!program)
     return llvm::createStringError(
@@ -127,6 +129,53 @@ Expected<GpuBinary> assemble(StringRef ptx, const target::GpuTarget &target) {
   binary.cubin = (*cubin)->getBuffer().str();
   readReport(text, binary);
   return binary;
+}
+
+/// Left alone, ptxas rather spills a little than have one block fewer on a
+/// multiprocessor; told that one is enough, it uses what registers there are.
+static std::string letBlocksBeAlone(StringRef ptx,
+                                    const llvm::StringSet<> &kernels) {
+  std::string text;
+  while (!ptx.empty()) {
+    auto [head, rest] = ptx.split(".entry ");
+    StringRef name = rest.take_until([](char c) { return c == '('; });
+    text += head;
+    ptx = rest;
+    if (rest.empty())
+      break;
+    text += ".entry ";
+    if (kernels.contains(name))
+      if (size_t end = rest.find('\n', rest.find(".maxntid"));
+          end != StringRef::npos) {
+        text += rest.take_front(end + 1);
+        text += ".minnctapersm 1\n";
+        ptx = rest.drop_front(end + 1);
+      }
+  }
+  return text;
+}
+
+Expected<GpuBinary> assemble(StringRef ptx, const target::GpuTarget &target) {
+  auto first = runAssembler(ptx, target);
+  if (!first)
+    return first;
+  auto countSpills = [](const GpuBinary &binary) {
+    int64_t sum = 0;
+    for (const KernelResources &kernel : binary.kernels)
+      sum += kernel.spillBytes;
+    return sum;
+  };
+  llvm::StringSet<> spilling;
+  for (const KernelResources &kernel : first->kernels)
+    if (kernel.spillBytes > 0 && kernel.registers < target.threadRegisters)
+      spilling.insert(kernel.name);
+  if (spilling.empty())
+    return first;
+  auto second = runAssembler(letBlocksBeAlone(ptx, spilling), target);
+  if (!second)
+    return second;
+  return countSpills(*second) < countSpills(*first) ? std::move(second)
+                                                    : std::move(first);
 }
 
 } // namespace rapt::codegen

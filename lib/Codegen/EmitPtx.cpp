@@ -106,7 +106,11 @@ Expected<std::string> emitPtx(llvm::Module &module, const GpuTarget &target) {
       module.getContext().getDiagnosticHandler();
   module.getContext().setDiagnosticHandler(
       std::make_unique<ErrorCollector>(errors));
-  llvm::PassBuilder builder(machine->get());
+  // What is left as a loop is meant to stay one: unrolled, it would take the
+  // registers of the loop around it.
+  llvm::PipelineTuningOptions tuning;
+  tuning.LoopUnrolling = false;
+  llvm::PassBuilder builder(machine->get(), tuning);
   llvm::LoopAnalysisManager loops;
   llvm::FunctionAnalysisManager functions;
   llvm::CGSCCAnalysisManager components;

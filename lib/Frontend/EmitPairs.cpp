@@ -19,13 +19,18 @@ using attn::Side;
 //===----------------------------------------------------------------------===//
 
 /// Short sums over the features of rows that vary over pairs are written out:
-/// a kernel has no place to keep such a row.
+/// a kernel has no place to keep such a row. One feature of the first half, one
+/// of the second, in turn: a rotation computes both from the same values, which
+/// so need not be kept for long, and neither do those of neighbours.
 bool SpecEmitter::planExpansion(Node *node, RegionPlan &plan) {
   Op op = node->op == Op::ReduceMax   ? Op::Maximum
           : node->op == Op::ReduceMin ? Op::Minimum
                                       : Op::Add;
   Operand result{nullptr, node->place};
-  for (int64_t d = 0; d < node->operands[0]->features.front().extent; ++d) {
+  int64_t extent = node->operands[0]->features.front().extent;
+  int64_t half = (extent + 1) / 2;
+  for (int64_t n = 0; n < extent; ++n) {
+    int64_t d = n / 2 + n % 2 * half;
     auto element = [&](unsigned n) {
       return Operand{
           nodes.elementAt(node->operands[n], nodes.integer(d), node->place),

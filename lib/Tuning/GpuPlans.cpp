@@ -51,7 +51,9 @@ llvm::Expected<GpuBudget> fits(tile::PlanAttr plan, Operation *op,
   budget.sharedBytes += gpu.getStages() * plan.getKeys() * pitch(width);
   // The output, one tile of scores for each product, rounded weights.
   int64_t threads = 32 * warps;
-  auto products = static_cast<int64_t>(attend.getQueries().size());
+  // Without products a region computes the scores.
+  auto products =
+      std::max<int64_t>(static_cast<int64_t>(attend.getQueries().size()), 1);
   budget.registers =
       rows * (width + products * plan.getKeys() + plan.getKeys() / 2) /
           threads +
@@ -79,6 +81,28 @@ static tile::PlanAttr makePlan(MLIRContext *context, int64_t queries,
                              tile::GpuPlanAttr::get(context, warps, stages));
 }
 
+/// About how many registers a thread needs for the values of the regions, when
+/// it has `elements` of a tile. The weights are what ptxas needed for the
+/// examples: it computes several elements at a time, and keeps the addresses of
+/// what it reads. Regions past a size are loops over the elements, where the
+/// number does not grow but results lie apart from operands.
+static int64_t countRegionRegisters(Operation *op, int64_t elements) {
+  constexpr int64_t perOperation = 4, perRead = 10, perUniform = 100,
+                    most = 128, mostInLoop = 192;
+  int64_t wanted = 0;
+  for (Region &region : op->getRegions())
+    region.walk([&](Operation *inner) {
+      wanted += isa<attn::UniformOp>(inner) ? perUniform
+                : isa<attn::ReadOp>(inner)  ? perRead
+                                            : perOperation;
+    });
+  constexpr int64_t together = 32, always = 16;
+  bool isLoop = wanted > 2 * most;
+  int64_t kept = std::min(wanted, isLoop ? mostInLoop : most) *
+                 (elements + always) / (together + always);
+  return isLoop ? kept + elements : kept;
+}
+
 /// The largest tiles that fit, from those that were fast.
 static tile::PlanAttr choosePlan(Operation *op,
                                  const target::GpuTarget &target) {
@@ -92,24 +116,20 @@ static tile::PlanAttr choosePlan(Operation *op,
   constexpr Tiles candidates[] = {{128, 64, 8, 2}, {128, 32, 8, 2},
                                   {64, 64, 4, 2},  {64, 32, 4, 2},
                                   {64, 32, 4, 1},  {64, 16, 4, 1}};
-  // Regions with many values of their own need their registers.
-  int64_t operations = 0;
-  for (Region &region : op->getRegions())
-    region.walk([&](Operation *inner) {
-      operations += isa<attn::UniformOp>(inner) ? 150 : 1;
-    });
-  constexpr int64_t many = 100;
-  llvm::ArrayRef<Tiles> wanted(candidates);
-  if (operations > many)
-    wanted = wanted.drop_front();
+  // The largest that leave registers to the values of the regions; if none do,
+  // the smallest that can be at all.
   tile::PlanAttr plan;
-  for (const Tiles &tiles : wanted) {
+  for (const Tiles &tiles : candidates) {
     plan =
         makePlan(context, tiles.queries, tiles.keys, tiles.warps, tiles.stages);
     auto budget = fits(plan, op, target);
-    if (budget)
+    if (!budget)
+      llvm::consumeError(budget.takeError()); // assignPlans says what is left
+    else if (budget->registers +
+                 countRegionRegisters(op, tiles.queries * tiles.keys /
+                                              (32 * tiles.warps)) <=
+             target.threadRegisters)
       return plan;
-    llvm::consumeError(budget.takeError()); // assignPlans says what is left
   }
   return plan;
 }

@@ -158,6 +158,11 @@ Error writeGpuCode(const CommandLine &line, bool isBinary,
     return binary.takeError();
   for (const std::string &message : binary->messages)
     llvm::errs() << "rapt: warning: " << message << '\n';
+  for (const codegen::KernelResources &kernel : binary->kernels)
+    if (kernel.spillBytes > 0 || kernel.localBytes > 0)
+      llvm::errs() << "rapt: warning: a thread of kernel '" << kernel.name
+                   << "' keeps " << kernel.localBytes
+                   << " bytes outside of registers\n";
   auto object =
       codegen::emitObject(*generated->host.module, compilation.target);
   if (!object)

@@ -13,7 +13,7 @@ namespace rapt::conversion {
 
 /// Four matrices of 8 by 8 elements of 16 bits; every lane gives the address of
 /// one row.
-ThreadLowering::Registers ThreadLowering::loadMatrix(Value byte,
+ThreadLowering::Registers ThreadLowering::loadMatrix(Value byte, int64_t offset,
                                                      bool isTransposed) {
   Type i32Type = builder.getI32Type();
   auto four = LLVM::LLVMStructType::getLiteral(builder.getContext(),
@@ -22,7 +22,7 @@ ThreadLowering::Registers ThreadLowering::loadMatrix(Value byte,
       call(four,
            isTransposed ? "llvm.nvvm.ldmatrix.sync.aligned.m8n8.x4.trans.b16"
                         : "llvm.nvvm.ldmatrix.sync.aligned.m8n8.x4.b16",
-           sharedAddress(byte));
+           sharedAddress(byte, offset));
   Registers values;
   for (int64_t n = 0; n < 4; ++n)
     values.push_back(
@@ -117,8 +117,8 @@ LogicalResult ThreadLowering::lowerProduct(nv::MmaOp op) {
     SmallVector<Registers> lhs;
     for (int64_t m = 0; m < rowBlocks; ++m) {
       if (left)
-        lhs.push_back(loadMatrix(
-            add(leftLane, i32(16 * m * left.getPitch() + 32 * step)), false));
+        lhs.push_back(
+            loadMatrix(leftLane, 16 * m * left.getPitch() + 32 * step, false));
       else
         lhs.push_back(packOperand(op.getLhs(), element, m, step));
       for (Value &word : lhs.back())
@@ -127,7 +127,7 @@ LogicalResult ThreadLowering::lowerProduct(nv::MmaOp op) {
     for (int64_t n = 0; n < columnBlocks; n += 2) {
       int64_t offset = isTransposed ? 8 * n * right.getPitch() + 32 * step
                                     : 16 * step * right.getPitch() + 16 * n;
-      Registers rhs = loadMatrix(add(rightLane, i32(offset)), !isTransposed);
+      Registers rhs = loadMatrix(rightLane, offset, !isTransposed);
       for (Value &word : rhs)
         word = toOperand(word);
       for (int64_t part = 0; part < 2 && n + part < columnBlocks; ++part)

@@ -65,6 +65,17 @@ Value ThreadLowering::zero(Type type) {
                                    builder.getZeroAttr(type));
 }
 
+Value ThreadLowering::hide(Value value) {
+  return LLVM::InlineAsmOp::create(
+             builder, location, value.getType(), value, "mov.b64 $0, $1;",
+             "=l,l", /*has_side_effects=*/true, /*is_align_stack=*/false,
+             LLVM::TailCallKind::None,
+             LLVM::AsmDialectAttr::get(builder.getContext(),
+                                       LLVM::AsmDialect::AD_ATT),
+             /*operand_attrs=*/ArrayAttr())
+      .getResult(0);
+}
+
 Value ThreadLowering::call(Type result, StringRef name, ValueRange arguments) {
   return callIntrinsic(builder, location, result, name, arguments);
 }

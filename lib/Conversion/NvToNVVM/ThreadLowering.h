@@ -89,6 +89,8 @@ private:
   Value select(Value condition, Value a, Value b) {
     return mlir::arith::SelectOp::create(builder, location, condition, a, b);
   }
+  /// The same number, of which LLVM knows nothing.
+  Value hide(Value value);
   Value call(Type result, llvm::StringRef name, mlir::ValueRange arguments);
   void doIf(Value condition, llvm::function_ref<void()> emit);
   /// if (condition) a() else b(), with the results of both.
@@ -105,6 +107,7 @@ private:
 
   // MapLowering.cpp
   LogicalResult lowerMap(nv::MapOp op);
+  LogicalResult lowerMapAsLoop(nv::MapOp op);
   LogicalResult lowerScalar(Operation *op,
                             llvm::DenseMap<Value, Value> &inside);
   Value lookup(Value value, const llvm::DenseMap<Value, Value> &inside) {
@@ -130,13 +133,23 @@ private:
 
   // CopyLowering.cpp
   LogicalResult lowerCopy(nv::CopyOp op);
+  /// Where a copy begins in the view and in shared memory, and how many parts
+  /// of 16 bytes a row has, each of how many elements.
+  struct CopyPlace {
+    Value firstRow, firstColumn, start;
+    int64_t parts, perPart;
+  };
+  void copyParts(nv::CopyOp op, const CopyPlace &at);
+  void copyElements(nv::CopyOp op, const CopyPlace &at);
   /// Byte of shared memory at which a stage of a buffer begins.
   Value stageStart(Value buffer, Value stage);
-  Value sharedAddress(Value byte);
+  /// Of byte `byte` + `offset`. What is constant is apart, so that it becomes a
+  /// part of the instruction and not an address of its own.
+  Value sharedAddress(Value byte, int64_t offset = 0);
 
   // ProductLowering.cpp
   LogicalResult lowerProduct(nv::MmaOp op);
-  Registers loadMatrix(Value byte, bool isTransposed);
+  Registers loadMatrix(Value byte, int64_t offset, bool isTransposed);
   Registers packOperand(Value fragment, Type element, int64_t rowBlock,
                         int64_t step);
 

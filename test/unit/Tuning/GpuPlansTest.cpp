@@ -77,4 +77,21 @@ TEST_F(GpuPlansTest, ChoosesWhatFits) {
     }
 }
 
+TEST_F(GpuPlansTest, LeavesRegistersToLongRegions) {
+  auto keysOf = [&](const char *spec) {
+    auto module = make(spec, 64)->emit();
+    llvm::Error error = tuning::assignPlans(*module, target);
+    EXPECT_FALSE(static_cast<bool>(error)) << llvm::toString(std::move(error));
+    int64_t keys = 0;
+    module->walk([&](attn::AttendOp op) {
+      keys = op->getAttrOfType<tile::PlanAttr>(tile::kPlanAttr).getKeys();
+    });
+    return keys;
+  };
+  EXPECT_EQ(keysOf("attention x { mask = i >= j }"), 64);
+  EXPECT_LT(keysOf("attention x { input t: i32[queries, 48]"
+                   " mask = j in t[i, :] }"),
+            64);
+}
+
 } // namespace

@@ -36,12 +36,19 @@ nv.kernel @product warps 1 {
 
 // -----
 
-// What is the same along a side is computed once for it: of 2 rows by 4
-// columns, 2 conversions of rows, 4 of columns, 8 sums.
+// What is the same along a side is computed once for it, and for a column just
+// before its elements: of 2 rows by 4 columns, 2 conversions of rows, and for
+// each column one and 2 sums.
 // CHECK-LABEL: llvm.func @map(
 // CHECK-COUNT-2: llvm.sitofp
-// CHECK-COUNT-4: llvm.uitofp
-// CHECK-COUNT-8: llvm.fadd
+// CHECK: llvm.uitofp
+// CHECK-COUNT-2: llvm.fadd
+// CHECK: llvm.uitofp
+// CHECK-COUNT-2: llvm.fadd
+// CHECK: llvm.uitofp
+// CHECK-COUNT-2: llvm.fadd
+// CHECK: llvm.uitofp
+// CHECK-COUNT-2: llvm.fadd
 // The largest of a row: in the thread, then among four threads.
 // CHECK-COUNT-3: llvm.intr.maximum
 // CHECK: llvm.nvvm.shfl.sync.bfly.f32
