@@ -11,10 +11,12 @@ bytes.
 
 32 heads over 8 heads of keys, dim 128, causal. Every round runs the three once;
 medians of the rounds are printed, and GB/s of keys and values. Reading is the
-sum of a buffer of 64 bit integers. Needs PyTorch.
+sum of a buffer of as many bytes, the fastest of PyTorch's and of several of
+ours (ReadSpeed.cpp). Needs PyTorch and `ninja -C build rapt-read-speed`.
 """
 
 import argparse
+import ctypes
 import pathlib
 import statistics
 import sys
@@ -28,6 +30,25 @@ import rapt  # noqa: E402
 
 DTYPES = {"bf16": torch.bfloat16, "f16": torch.float16, "f32": torch.float32}
 HEADS, KEY_HEADS, DIM = 32, 8, 128
+SCRUB = torch.zeros(64 << 20, dtype=torch.int64)
+READERS = [(1, 0), (1, 4096), (4, 0), (4, 65536), (8, 65536)]
+
+
+def makeReaders(buffer, threads):
+    """Calls that each read a buffer once."""
+    found = list(ROOT.glob("build/**/librapt-read-speed.so"))
+    if not found:
+        sys.exit("decode.py: expected `ninja -C build rapt-read-speed` before")
+    read = ctypes.CDLL(str(found[0])).readBuffer
+    read.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_uint,
+                     ctypes.c_size_t, ctypes.c_size_t]
+    ours = [
+        lambda streams=streams, ahead=ahead: read(
+            buffer.data_ptr(), buffer.nbytes, threads, streams, ahead
+        )
+        for streams, ahead in READERS
+    ]
+    return [buffer.sum] + ours
 
 
 def interleave(rounds, *calls):
@@ -35,7 +56,8 @@ def interleave(rounds, *calls):
     times = [[] for _ in calls]
     for turn in range(rounds + 1):
         for call, own in zip(calls, times):
-            time.sleep(0.02)  # threads of the call before stop spinning
+            SCRUB.sum()  # the call before leaves nothing in the caches
+            time.sleep(0.02)  # and its threads stop spinning
             begin = time.perf_counter()
             call()
             if turn > 0:  # the first round warms up
@@ -54,12 +76,13 @@ def measure(attention, dtype, queries, keys, threads, rounds):
     buffer = torch.zeros(size // 8, dtype=torch.int64)
     mask = torch.ones(queries, keys, dtype=torch.bool).tril(keys - queries)
     sdpa = torch.nn.functional.scaled_dot_product_attention
-    ours, theirs, read = interleave(
+    ours, theirs, *readers = interleave(
         rounds,
         lambda: attention(q, k, v, threads=threads),
         lambda: sdpa(q, k, v, attn_mask=mask, enable_gqa=True),
-        lambda: buffer.sum(),
+        *makeReaders(buffer, threads),
     )
+    read = min(readers)
     rate = lambda seconds: size / seconds / 1e9
     print(
         f"| {dtype} | {queries} | {keys} | {threads} | {1e3 * ours:.2f} ms"

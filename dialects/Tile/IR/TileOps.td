@@ -81,7 +81,7 @@ def Tile_PlanAttr : AttrDef<Tile_Dialect, "Plan"> {
     closer together in another one. `cpu` and `gpu` are passed through to the lowering for the machine.
 
     For few queries: with `group` the rows of an item are the queries of all heads that share their
-    keys, and with `split` each item takes that many keys, so that there are items enough; what they
+    keys, and with `split` each item takes that many keys or a multiple, so that there are items enough; what they
     find is merged after them (0: an item takes all keys).
   }];
   let parameters = (ins "int64_t":$queries, "int64_t":$keys,

@@ -709,7 +709,7 @@ LogicalResult AttendKernel::emit(Value table) {
                                    scope.keyCount, edgeKeys)
                   .getResult();
   if (split) {
-    Value keys = scope.index(plan.getSplit());
+    Value keys = results.splitKeys;
     Value from = scope.fold<arith::MulIOp>(split, keys);
     runs = tile::WithinOp::create(builder, scope.location, domain, runs, from,
                                   scope.fold<arith::AddIOp>(from, keys));

@@ -318,7 +318,7 @@ LogicalResult ProgramBuilder::buildAttend(attn::AttendOp op) {
     lists.forEachList([&](Value list) { extra.push_back(list); });
   }
   order = conversion::describeOrder(lists);
-  Value blocks = blocksOf(rows, plan), splits;
+  Value blocks = blocksOf(rows, plan), splits, splitKeys;
   items.blocks = blocks;
   items.table = table;
   SmallVector<Value> parts;
@@ -327,9 +327,16 @@ LogicalResult ProgramBuilder::buildAttend(attn::AttendOp op) {
                                                  builder.getIndexType(), table)
                              .getResult()
                        : keys;
-    splits = scope.fold<arith::MaxUIOp>(
-        scope.fold<arith::CeilDivUIOp>(most, scope.index(plan.getSplit())),
+    // Longer keys have longer splits, never fewer than kMostSplits: each begins
+    // with keys that nothing has asked for.
+    constexpr int64_t kMostSplits = 16;
+    Value times = scope.fold<arith::MaxUIOp>(
+        scope.fold<arith::DivUIOp>(most,
+                                   scope.index(kMostSplits * plan.getSplit())),
         scope.index(1));
+    splitKeys = scope.fold<arith::MulIOp>(times, scope.index(plan.getSplit()));
+    splits = scope.fold<arith::MaxUIOp>(
+        scope.fold<arith::CeilDivUIOp>(most, splitKeys), scope.index(1));
     items.blocks = scope.fold<arith::MulIOp>(blocks, splits);
     items.table = nullptr;
     Value partRows =
@@ -342,7 +349,7 @@ LogicalResult ProgramBuilder::buildAttend(attn::AttendOp op) {
       parts.push_back(
           tile::WorkspaceOp::create(builder, scope.location, type, sizes));
     }
-    extra.push_back(splits);
+    extra.append({splits, splitKeys});
     llvm::append_range(extra, parts);
   }
   if (group)
@@ -359,13 +366,14 @@ LogicalResult ProgramBuilder::buildAttend(attn::AttendOp op) {
           op, "attend", plan, items, shape, operands, extra,
           [&](KernelScope &inside, ValueRange values) {
             Value item = enterGroup(inside, values);
-            conversion::AttendResults results{values[0], values[1], {}, {}};
+            conversion::AttendResults results{values[0], values[1], {}, {}, {}};
             conversion::PairLists own = lists;
             unsigned next = table ? 3 : 2;
             own.keyCount = table ? values[next++] : inside.keyCount;
             own.forEachList([&](Value &list) { list = values[next++]; });
             if (splits) {
               results.splits = values[next++];
+              results.splitKeys = values[next++];
               for (size_t n = 0; n < parts.size(); ++n)
                 results.parts.push_back(values[next++]);
             }
@@ -386,7 +394,7 @@ LogicalResult ProgramBuilder::buildAttend(attn::AttendOp op) {
       Value item = enterGroup(inside, values);
       ValueRange own = values.slice(3, parts.size());
       conversion::AttendResults results{values[0], values[1], values[2],
-                                        SmallVector<Value>(own)};
+                                        SmallVector<Value>(own), Value()};
       Value order = lists.queries ? values[3 + parts.size()] : Value();
       return conversion::emitMergeKernel(inside, op, plan, item, order,
                                          results);

@@ -227,6 +227,7 @@ struct AttendResults {
   mlir::Value out, lse;
   mlir::Value splits; ///< how many; index; null: keys are not split
   llvm::SmallVector<mlir::Value> parts;
+  mlir::Value splitKeys; ///< how many a split takes; index
 };
 
 /// The shapes of a row of what the loop over keys of an attend carries.

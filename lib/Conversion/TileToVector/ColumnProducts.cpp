@@ -147,7 +147,7 @@ LogicalResult KernelLowering::emitDots(tile::MmaOp op, const Stream &keys,
     for (int64_t n = 0; n < atOnce; ++n)
       places.push_back(rowOfStream(keys, add(firstKey, n * distance)));
     for (int64_t n = 0; n < atOnce; ++n)
-      prefetch(keys, add(firstKey, n * distance), keyCount, depth);
+      prefetch(keys, add(firstKey, n * distance), keyCount, 0, depth);
     Sums *group = groups.begin();
     for (int64_t r0 = 0; r0 < rows; r0 += rowBlock) {
       int64_t count = std::min(rowBlock, rows - r0);
@@ -240,8 +240,12 @@ LogicalResult KernelLowering::emitWeightedRows(tile::MmaOp op,
   if (op.getDepth())
     end = arith::MinSIOp::create(builder, location, scalars.at(op.getDepth()),
                                  end);
+  // Each pass over the rows asks for a part of the next tile.
+  int64_t passes =
+      llvm::divideCeil(rows, rowBlock) * llvm::divideCeil(parts, partBlock);
+  int64_t pass = 0;
   for (int64_t r0 = 0; r0 < rows; r0 += rowBlock)
-    for (int64_t p0 = 0; p0 < parts; p0 += partBlock) {
+    for (int64_t p0 = 0; p0 < parts; p0 += partBlock, ++pass) {
       int64_t count = std::min(rowBlock, rows - r0);
       int64_t wide = std::min(partBlock, parts - p0);
       auto place = [&](int64_t r, int64_t p, int64_t offset) {
@@ -258,10 +262,10 @@ LogicalResult KernelLowering::emitWeightedRows(tile::MmaOp op,
         for (int64_t p = 0; old && stream.isPaired && p < wide; p += 2)
           splitPair(sums[r * wide + p], sums[r * wide + p + 1]);
       }
-      auto step = [&](Value k, SmallVectorImpl<Value> &sums) {
+      auto step = [&](Value k, bool asks, SmallVectorImpl<Value> &sums) {
         Value row = rowOfStream(stream, k);
-        if (r0 == 0 && p0 == 0)
-          prefetch(stream, k, depth, columns);
+        if (asks)
+          prefetch(stream, k, depth, 0, columns);
         SmallVector<Value> values =
             loadStreamParts(stream, row, p0 * lanes32, wide, columns);
         for (int64_t r = 0; r < count; ++r) {
@@ -297,7 +301,8 @@ LogicalResult KernelLowering::emitWeightedRows(tile::MmaOp op,
         builder.setInsertionPointToStart(loop.getBody());
         SmallVector<Value> inside(loop.getRegionIterArgs());
         for (int64_t u = 0; u < unroll; ++u)
-          step(add(loop.getInductionVar(), u * distance), inside);
+          step(add(loop.getInductionVar(), u * distance),
+               u * passes / unroll == pass, inside);
         scf::YieldOp::create(builder, location, inside);
       }
       SmallVector<Value> results(loop.getResults());
