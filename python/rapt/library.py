@@ -160,8 +160,12 @@ def take(address):
 def call(name, *arguments):
     """Calls a function that has a status; raises what it says."""
     message = ctypes.c_void_p()
-    status = getattr(get(), name)(*arguments, ctypes.byref(message))
-    text = take(message.value)
+    check(name, getattr(get(), name)(*arguments, ctypes.byref(message)), message.value)
+
+
+def check(name, status, message):
+    """Raises what a status and the address of a message say."""
+    text = take(message)
     if status != 0:
         error = _ERRORS.get(status, RuntimeError)
         raise error(text or f"{name} failed with status {status}")

@@ -8,7 +8,7 @@ of axes that FlashAttention, FlashInfer and vLLM use."""
 import contextlib
 import ctypes
 
-from . import library, tensors
+from . import library, repeat, tensors
 
 # What a call may give, by every name that is taken for it.
 _NAMES = {
@@ -123,3 +123,5 @@ class Plan:
         self.dtype = dtype
         self.params = params
         self.sizes = sizes
+        self.count = -1  # of tensors, if a call may give all by their places
+        self.repeats = repeat.Repeats(self)

@@ -20,7 +20,11 @@
 // The position of a row: its number by the heads of the group.
 // CHECK:           arith.divui %{{.*}}, %[[GROUP]]
 // CHECK:         %[[MOST:.*]] = tile.longest %[[TABLE]]
-// CHECK:         %[[SPLITS:.*]] = arith.ceildivui %[[MOST]], %c64
+// A split is 64 keys, or as many times that as leave 16 splits.
+// CHECK:         %[[TIMES:.*]] = arith.divui %[[MOST]], %c1024
+// CHECK:         %[[WHOLE:.*]] = arith.maxui %[[TIMES]], %c1
+// CHECK:         %[[EACH:.*]] = arith.muli %[[WHOLE]], %c64
+// CHECK:         %[[SPLITS:.*]] = arith.ceildivui %[[MOST]], %[[EACH]]
 // CHECK:         tile.workspace(%[[BATCH]], %[[KEY_HEADS]], %{{.*}}) : <f32, 3>
 // CHECK:         tile.workspace(%[[BATCH]], %[[KEY_HEADS]], %{{.*}}) : <f32, 3>
 // CHECK:         tile.workspace(%[[BATCH]], %[[KEY_HEADS]], %{{.*}}, %c6) : <f32, 4>

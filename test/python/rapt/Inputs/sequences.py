@@ -5,9 +5,11 @@
 """Calls with cu_seqlens, lengths, pages and positions give, bit by bit, what each
 sequence alone gives."""
 
+import gc
 import pathlib
 import sys
 import threading
+import weakref
 
 import numpy
 
@@ -93,6 +95,47 @@ def check(batch, attention, out, lse, **keywords):
         place += count
 
 
+def checkRepeats(attention, plan, q, cache):
+    """Calls that differ from one before in their memory only."""
+    for scale in (1, 2, -1):
+        own = [x.copy() for x in (q, *cache)]
+        own[0] *= scale
+        expected = attention(*own, plan=plan, return_lse=True)[0]
+        assert numpy.array_equal(attention(*own, plan=plan), expected), scale
+        out = numpy.zeros_like(q)
+        assert attention(*own, out=out, plan=plan) is out
+        assert numpy.array_equal(out, expected), scale
+        # Other strides.
+        own[0] = own[0].transpose(1, 0, 2).copy().transpose(1, 0, 2)
+        assert numpy.array_equal(attention(*own, plan=plan), expected), scale
+        # Refused, and then right again.
+        expectError(
+            ValueError,
+            "'out' shares memory with 'q'",
+            lambda: attention(*own, out=own[0], plan=plan),
+        )
+        assert numpy.array_equal(attention(*own, plan=plan), expected), scale
+    # Nothing of a call lives on.
+    fates = [weakref.ref(x) for x in (*own, out)]
+    del own, out
+    gc.collect()
+    assert all(fate() is None for fate in fates)
+    results = [None] * 8
+
+    def run(n):
+        for _ in range(20):
+            results[n] = attention(q * n, *cache, plan=plan)
+
+    threads = [threading.Thread(target=run, args=(n,)) for n in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for n in range(8):
+        alone = attention(q * n, *cache, plan=plan, return_lse=True)[0]
+        assert numpy.array_equal(results[n], alone), n
+
+
 def main():
     attention = rapt.load(EXAMPLES / "sliding_window.attn")
     params = dict(window=20, sinks=2)
@@ -156,6 +199,8 @@ def main():
             thread.join()
         for result in results:
             check(batch, attention, *result, **params)
+
+        checkRepeats(attention, plan, q, turned)
 
     # The positions that follow from the lengths, given.
     positions = numpy.concatenate(

@@ -1,0 +1,106 @@
+# Part of the Rapt project, under the Apache License v2.0 with LLVM Exceptions.
+# See LICENSE for license information.
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
+"""Calls that differ from one before in addresses only: all layers and steps of a
+model. What the library is told is kept, and a call sets the addresses.
+
+A call of Attention takes tens of microseconds to look at its arguments and to
+describe them; one of these takes a few."""
+
+import ctypes
+import sys
+
+from . import library
+
+_MOST = 16  # kinds of calls that a plan keeps
+
+
+def _observe(value):
+    """What must be the same, or None if this kind of tensor is not known here."""
+    torch = sys.modules.get("torch")
+    if torch is not None and type(value) is torch.Tensor:
+        if not value.is_cpu or value.requires_grad or value.layout != torch.strided:
+            return None
+        return value.dtype, value.shape, value.stride()
+    numpy = sys.modules.get("numpy")
+    if numpy is not None and type(value) is numpy.ndarray:
+        return value.dtype, value.shape, value.strides
+    return None
+
+
+def _getAddress(value):
+    data_ptr = getattr(value, "data_ptr", None)
+    return data_ptr() if data_ptr is not None else value.ctypes.data
+
+
+class _Prepared:
+    """One call's structure, for one thread at a time. It points to sizes and
+    strides, which ctypes keeps alive, and holds no tensor."""
+
+    def __init__(self, call, tensors, out, like, shape):
+        self.call = call
+        self.reference = ctypes.byref(call)
+        self.tensors, self.out = tensors, out
+        self.like, self.shape = like, shape  # what out is made from
+        self.function = library.get().rapt_kernel_call
+
+
+class Repeats:
+    """Those of one plan. Safe from several threads: a structure that is in use is
+    taken out."""
+
+    def __init__(self, plan):
+        self._plan = plan
+        self._spare = {}
+
+    def getKey(self, args, out):
+        """What calls must have in common; None if they cannot be repeated."""
+        key = []
+        for value in args:
+            seen = _observe(value)
+            if seen is None:
+                return None
+            key.append(seen)
+        if out is not None:
+            seen = _observe(out)
+            if seen is None:
+                return None
+            key.append(seen)
+        return tuple(key), out is None
+
+    def take(self, key):
+        """A structure for calls with this key, or None."""
+        spare = self._spare.get(key)
+        try:
+            return spare.pop() if spare else None
+        except IndexError:  # another thread was first
+            return None
+
+    def keep(self, key, call, array, out, like, shape):
+        """Keeps the structure of a call that has succeeded."""
+        if len(self._spare) >= _MOST and key not in self._spare:
+            return
+        tensors = [argument.tensor for argument in array]
+        prepared = _Prepared(call, tensors, out, like, shape)
+        self._spare.setdefault(key, []).append(prepared)
+
+    def run(self, key, prepared, args, out, threads, makeResult):
+        """Runs the call again with other memory."""
+        if out is None:
+            out = makeResult(prepared.shape, None, args[prepared.like])
+        for tensor, value in zip(prepared.tensors, args):
+            tensor.data = _getAddress(value)
+        prepared.out.data = _getAddress(out)
+        prepared.call.threads = threads
+        message = ctypes.c_void_p()
+        try:
+            status = prepared.function(
+                self._plan.kernel.address, prepared.reference, ctypes.byref(message)
+            )
+        finally:
+            self._spare[key].append(prepared)
+        if status != 0:
+            with self._plan.sequences.spelling():
+                library.check("rapt_kernel_call", status, message.value)
+        return out
