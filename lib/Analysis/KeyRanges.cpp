@@ -40,6 +40,10 @@ struct MaskInterpreter::KeySet {
   Value least, most;
 };
 
+struct MaskInterpreter::KeySides {
+  KeySet kept, dropped;
+};
+
 bool MaskInterpreter::dependsOn(Value value, Value argument) {
   if (value == argument)
     return true;
@@ -417,18 +421,45 @@ bool MaskInterpreter::haveResiduesCompany() {
   });
 }
 
-std::optional<MaskKeys> MaskInterpreter::emitKeys(Value value, Value argument,
-                                                  Value key) {
+/// The keys that a value keeps and those that it drops.
+std::optional<MaskInterpreter::KeySides>
+MaskInterpreter::findSides(Value value, Value argument) {
   std::optional<KeySet> kept = findKeys(value, true, argument), dropped;
   if (kept && !haveResiduesCompany())
     dropped = findKeys(value, false, argument);
   if (!dropped)
     return std::nullopt;
-  auto ask = [&](KeySet set) {
-    compareBounds(set);
-    return KeyRange{emitNextKey(set, key), emitEndOfKeys(set, key)};
-  };
-  return MaskKeys{ask(std::move(*kept)), ask(std::move(*dropped))};
+  compareBounds(*kept);
+  compareBounds(*dropped);
+  return KeySides{std::move(*kept), std::move(*dropped)};
+}
+
+KeyRange MaskInterpreter::askKeys(const KeySet &set, Value key) {
+  return {emitNextKey(set, key), emitEndOfKeys(set, key)};
+}
+
+std::optional<MaskKeys> MaskInterpreter::emitKeys(Value value, Value argument,
+                                                  Value key) {
+  std::optional<KeySides> sides = findSides(value, argument);
+  if (!sides)
+    return std::nullopt;
+  return MaskKeys{askKeys(sides->kept, key), askKeys(sides->dropped, key)};
+}
+
+std::optional<MaskKeys> MaskInterpreter::emitKeysBeyond(MaskInterpreter &other,
+                                                        Value value,
+                                                        Value argument,
+                                                        Value key) {
+  std::optional<KeySides> own = findSides(value, argument);
+  std::optional<KeySides> known = other.findSides(value, argument);
+  if (!own || !known)
+    return std::nullopt;
+  KeySet kept, dropped;
+  kept.kind = KeySet::All;
+  kept.parts = {own->kept, known->dropped};
+  dropped.kind = KeySet::Any;
+  dropped.parts = {own->dropped, known->kept};
+  return MaskKeys{askKeys(kept, key), askKeys(dropped, key)};
 }
 
 std::optional<MaskKeys> emitMaskKeys(OpBuilder &builder, Location location,
@@ -441,6 +472,21 @@ std::optional<MaskKeys> emitMaskKeys(OpBuilder &builder, Location location,
   interpreter.linkPositions(mask.getArgument(2), mask.getArgument(3));
   Value yield = cast<attn::YieldOp>(mask.front().back()).getValue();
   return interpreter.emitKeys(yield, mask.getArgument(4), key);
+}
+
+std::optional<MaskKeys>
+emitMaskKeysBeyond(OpBuilder &builder, Location location, Region &mask,
+                   llvm::DenseMap<Value, Bounds> bounds,
+                   llvm::DenseMap<Value, Bounds> without, ReadRange readRange,
+                   EvaluateShape evaluateShape, Value key) {
+  MaskInterpreter own(builder, location, std::move(bounds), readRange,
+                      evaluateShape);
+  MaskInterpreter other(builder, location, std::move(without), readRange,
+                        evaluateShape);
+  for (MaskInterpreter *one : {&own, &other})
+    one->linkPositions(mask.getArgument(2), mask.getArgument(3));
+  Value yield = cast<attn::YieldOp>(mask.front().back()).getValue();
+  return own.emitKeysBeyond(other, yield, mask.getArgument(4), key);
 }
 
 } // namespace rapt::analysis

@@ -39,6 +39,14 @@ emitMaskKeys(mlir::OpBuilder &builder, mlir::Location location,
              mlir::Region &mask, llvm::DenseMap<mlir::Value, Bounds> bounds,
              ReadRange readRange, EvaluateShape evaluateShape, mlir::Value key);
 
+/// The same for pairs that the mask keeps with what `bounds` says and drops
+/// with what `without` says.
+std::optional<MaskKeys> emitMaskKeysBeyond(
+    mlir::OpBuilder &builder, mlir::Location location, mlir::Region &mask,
+    llvm::DenseMap<mlir::Value, Bounds> bounds,
+    llvm::DenseMap<mlir::Value, Bounds> without, ReadRange readRange,
+    EvaluateShape evaluateShape, mlir::Value key);
+
 } // namespace rapt::analysis
 
 #endif // RAPT_LIB_ANALYSIS_KEYRANGES_H

@@ -41,6 +41,10 @@ public:
 
   /// The keys around `key` (i64) for which `value`, a boolean, may hold and may
   /// not, where the key of the region is `argument`. See emitMaskKeys().
+  /// For keys that `value` keeps here and drops in `other`.
+  std::optional<MaskKeys> emitKeysBeyond(MaskInterpreter &other,
+                                         mlir::Value value,
+                                         mlir::Value argument, mlir::Value key);
   std::optional<MaskKeys> emitKeys(mlir::Value value, mlir::Value argument,
                                    mlir::Value key);
 
@@ -155,6 +159,9 @@ private:
   };
   bool dependsOn(mlir::Value value, mlir::Value argument);
   bool haveResiduesCompany();
+  struct KeySides;
+  std::optional<KeySides> findSides(mlir::Value value, mlir::Value argument);
+  KeyRange askKeys(const KeySet &set, mlir::Value key);
   void compareBounds(KeySet &set);
   std::optional<KeyTerm> splitForm(const LinearForm &form, mlir::Value key);
   std::optional<KeySet> joinKeys(bool isAll,

@@ -5,6 +5,7 @@
 #include "lib/Compiler/WorkspacePool.h"
 #include "llvm/Support/MathExtras.h"
 #include <cstdlib>
+#include <sys/mman.h>
 
 namespace rapt {
 
@@ -30,10 +31,18 @@ WorkspacePool::Lease WorkspacePool::take(int64_t bytes) {
       // Too small now, so too small for the next such call as well.
     }
   }
-  constexpr int64_t line = 64;
-  int64_t rounded = llvm::alignTo(std::max<int64_t>(bytes, 1), line);
-  return Lease(*this, Lease::Memory(std::aligned_alloc(line, rounded)),
-               rounded);
+  // The first touch of a page of 4 KiB costs more than what a plan does with
+  // it.
+  constexpr int64_t line = 64, hugePage = int64_t(1) << 21;
+  bool isLarge = bytes >= 2 * hugePage;
+  int64_t alignment = isLarge ? hugePage : line;
+  int64_t rounded = llvm::alignTo(std::max<int64_t>(bytes, 1), alignment);
+  void *memory = std::aligned_alloc(alignment, rounded);
+#ifdef MADV_HUGEPAGE
+  if (isLarge && memory) // a wish: nothing depends on it
+    madvise(memory, rounded, MADV_HUGEPAGE);
+#endif
+  return Lease(*this, Lease::Memory(memory), rounded);
 }
 
 } // namespace rapt

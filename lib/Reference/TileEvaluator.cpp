@@ -11,6 +11,7 @@
 
 using namespace mlir;
 using llvm::Error;
+using llvm::Expected;
 
 namespace rapt::reference {
 
@@ -31,8 +32,15 @@ private:
   Error runSortRows(tile::SortRowsOp op, Environment<Real> &values);
   Error runListMarked(tile::ListMarkedOp op, Environment<Real> &values);
   Error runPlanRuns(tile::PlanRunsOp op, Environment<Real> &values);
+  Expected<std::vector<int64_t>> findGroups(tile::PlanRunsOp op, int64_t batch,
+                                            int64_t head, bool isRow,
+                                            Environment<Real> &values);
+  Expected<std::pair<bool, bool>> askNext(tile::PlanRunsOp op,
+                                          ArrayRef<int64_t> arguments,
+                                          Environment<Real> &values);
   Error runDomain(tile::DomainOp op, Environment<Real> &values);
   Error runBounds(tile::BoundsOp op, Environment<Real> &values);
+  Error runFind(tile::FindOp op, Environment<Real> &values);
   Error runRuns(tile::RunsOp op, Environment<Real> &values);
   void runLongest(tile::LongestOp op, Environment<Real> &values);
   Error runWithin(tile::WithinOp op, Environment<Real> &values);
@@ -130,6 +138,7 @@ Error TileEvaluator<Real>::run(Operation *op, Environment<Real> &values) {
             return Error::success();
           })
           .Case([&](tile::BoundsOp op) { return runBounds(op, values); })
+          .Case([&](tile::FindOp op) { return runFind(op, values); })
           .Case([&](tile::RunsOp op) { return runRuns(op, values); })
           .Case([&](tile::WithinOp op) { return runWithin(op, values); })
           .Case([&](tile::ForRunsOp op) { return runForRuns(op, values); })
@@ -253,11 +262,13 @@ Error TileEvaluator<Real>::runTabulate(tile::TabulateOp op,
   int64_t batches = values.getInteger(op.getBatches());
   int64_t heads = values.getInteger(op.getHeads());
   int64_t length = values.getInteger(op.getLength());
-  auto view = cast<tile::ViewType>(op.getResult().getType());
+  Type element =
+      cast<tile::ViewType>(op.getResult().getType()).getElementType();
   ViewValue table =
-      makeTable({batches, heads, length}, view.getElementType().isInteger(32)
-                                              ? support::ElementType::I32
-                                              : support::ElementType::I64);
+      makeTable({batches, heads, length},
+                element.isInteger(8)    ? support::ElementType::I8
+                : element.isInteger(32) ? support::ElementType::I32
+                                        : support::ElementType::I64);
   Block &body = op.getBody().front();
   int64_t place = 0;
   for (int64_t batch = 0; batch < batches; ++batch)
@@ -282,7 +293,6 @@ Error TileEvaluator<Real>::runSortRows(tile::SortRowsOp op,
   const ViewValue &ids = values.getView(op.getIds());
   std::vector<int64_t> sizes(ids.sizes.begin(), ids.sizes.end());
   ViewValue order = makeTable(sizes, support::ElementType::I32);
-  ViewValue sorted = makeTable(sizes, support::ElementType::I64);
   int64_t length = sizes[2];
   for (int64_t line = 0; line < sizes[0] * sizes[1]; ++line) {
     auto idAt = [&](int64_t n) {
@@ -296,11 +306,9 @@ Error TileEvaluator<Real>::runSortRows(tile::SortRowsOp op,
     for (auto [n, number] : llvm::enumerate(numbers)) {
       int64_t place = line * length + static_cast<int64_t>(n);
       support::storeInteger(order.type, order.data, place, number);
-      support::storeInteger(sorted.type, sorted.data, place, idAt(number));
     }
   }
   values.set(op.getOrder(), order);
-  values.set(op.getSorted(), sorted);
   return Error::success();
 }
 
@@ -311,24 +319,72 @@ Error TileEvaluator<Real>::runListMarked(tile::ListMarkedOp op,
   int64_t length = marks.sizes[2];
   std::vector<int64_t> sizes{marks.sizes[0], marks.sizes[1], 2 * length};
   ViewValue order = makeTable(sizes, support::ElementType::I32);
-  ViewValue segment = makeTable(sizes, support::ElementType::I64);
+  ViewValue count =
+      makeTable({sizes[0], sizes[1], 1}, support::ElementType::I32);
   for (int64_t line = 0; line < sizes[0] * sizes[1]; ++line) {
     int64_t next = 2 * line * length;
-    auto append = [&](int64_t number, int64_t kind) {
-      support::storeInteger(order.type, order.data, next, number);
-      support::storeInteger(segment.type, segment.data, next++, kind);
+    auto append = [&](int64_t number) {
+      support::storeInteger(order.type, order.data, next++, number);
     };
     for (int64_t n = 0; n < length; ++n)
-      append(n, 0);
+      append(n);
     for (int64_t n = 0; n < length; ++n)
       if (support::loadInteger(marks.type, marks.data, line * length + n) != 0)
-        append(n, 1);
+        append(n);
+    support::storeInteger(count.type, count.data, line,
+                          next - (2 * line + 1) * length);
     while (next < 2 * (line + 1) * length)
-      append(0, 2);
+      append(0);
   }
   values.set(op.getOrder(), order);
-  values.set(op.getSegment(), segment);
+  values.set(op.getCount(), count);
   return Error::success();
+}
+
+/// The groups of all rows, or columns, of one batch and head.
+template <typename Real>
+Expected<std::vector<int64_t>>
+TileEvaluator<Real>::findGroups(tile::PlanRunsOp op, int64_t batch,
+                                int64_t head, bool isRow,
+                                Environment<Real> &values) {
+  Block &body = op.getGroups().front();
+  Value yielded = cast<tile::YieldOp>(body.back()).getValues()[isRow ? 0 : 1];
+  std::vector<int64_t> groups;
+  int64_t count = values.getInteger(isRow ? op.getRows() : op.getColumns());
+  for (int64_t place = 0; place < count; ++place) {
+    int64_t places[] = {batch, head, isRow ? place : 0, isRow ? 0 : place};
+    for (auto [argument, index] : llvm::zip_equal(body.getArguments(), places))
+      setIndex(argument, index, values);
+    if (Error error = runBlock(body, values))
+      return error;
+    groups.push_back(values.getInteger(yielded));
+  }
+  if (!llvm::is_sorted(groups))
+    return llvm::createStringError("tile.plan_runs: groups do not ascend");
+  return groups;
+}
+
+/// Asks the second region about a column: whether a pair of it and one of the
+/// rows may be kept, and whether all are.
+template <typename Real>
+Expected<std::pair<bool, bool>>
+TileEvaluator<Real>::askNext(tile::PlanRunsOp op, ArrayRef<int64_t> arguments,
+                             Environment<Real> &values) {
+  Block &next = op.getNext().front();
+  auto said = cast<tile::YieldOp>(next.back());
+  for (auto [argument, index] : llvm::zip_equal(next.getArguments(), arguments))
+    setIndex(argument, index, values);
+  if (Error error = runBlock(next, values))
+    return error;
+  int64_t column = arguments[4];
+  auto isAt = [&](unsigned number) {
+    return values.getInteger(said.getValues()[number]) == column;
+  };
+  if (isAt(0) == isAt(1) || isAt(2) == isAt(3))
+    return llvm::createStringError(
+        "tile.plan_runs: column " + llvm::Twine(column) +
+        " is both inside and outside of a set of columns");
+  return std::pair(isAt(0), isAt(3));
 }
 
 template <typename Real>
@@ -344,7 +400,16 @@ Error TileEvaluator<Real>::runPlanRuns(tile::PlanRunsOp op,
   table->heads = values.getInteger(op.getHeads());
   table->blocks = llvm::divideCeil(rows, rowStep);
   for (int64_t batch = 0; batch < values.getInteger(op.getBatches()); ++batch)
-    for (int64_t head = 0; head < table->heads; ++head)
+    for (int64_t head = 0; head < table->heads; ++head) {
+      std::vector<int64_t> rowGroups, columnGroups;
+      if (!op.getGroups().empty())
+        for (auto [isRow, groups] :
+             {std::pair(true, &rowGroups), std::pair(false, &columnGroups)}) {
+          auto found = findGroups(op, batch, head, isRow, values);
+          if (!found)
+            return found.takeError();
+          *groups = std::move(*found);
+        }
       for (int64_t row = 0; row < rows; row += rowStep) {
         auto runs = std::make_shared<std::vector<Run>>();
         for (int64_t start = 0; start < columns; start += columnStep) {
@@ -362,24 +427,28 @@ Error TileEvaluator<Real>::runPlanRuns(tile::PlanRunsOp op,
           if (!op.getNext().empty()) {
             // Which columns are kept, and which dropped, one after the other.
             any = false, all = true;
-            Block &next = op.getNext().front();
-            auto said = cast<tile::YieldOp>(next.back());
             for (int64_t column = start; column < start + length; ++column) {
-              int64_t place[] = {batch, head, row, lastRow, column};
-              for (auto [argument, index] :
-                   llvm::zip_equal(next.getArguments(), place))
-                setIndex(argument, index, values);
-              if (Error error = runBlock(next, values))
-                return error;
-              auto isAt = [&](unsigned number) {
-                return values.getInteger(said.getValues()[number]) == column;
-              };
-              if (isAt(0) == isAt(1) || isAt(2) == isAt(3))
-                return llvm::createStringError(
-                    "tile.plan_runs: column " + llvm::Twine(column) +
-                    " is both inside and outside of a set of columns");
-              any |= isAt(0);
-              all &= isAt(3);
+              SmallVector<int64_t> place{batch, head, row, lastRow, column};
+              if (!columnGroups.empty()) {
+                int64_t group = columnGroups[column];
+                auto rowsOfBlock =
+                    ArrayRef(rowGroups).slice(row, lastRow + 1 - row);
+                auto [low, high] = std::equal_range(rowsOfBlock.begin(),
+                                                    rowsOfBlock.end(), group);
+                if (low != rowsOfBlock.begin() || high != rowsOfBlock.end())
+                  all = false;
+                if (low == high)
+                  continue;
+                place[2] = row + (low - rowsOfBlock.begin());
+                place[3] = row + (high - rowsOfBlock.begin()) - 1;
+                place.push_back(llvm::upper_bound(columnGroups, group) -
+                                columnGroups.begin());
+              }
+              auto said = askNext(op, place, values);
+              if (!said)
+                return said.takeError();
+              any |= said->first;
+              all &= said->second;
             }
           }
           if (any)
@@ -387,6 +456,7 @@ Error TileEvaluator<Real>::runPlanRuns(tile::PlanRunsOp op,
         }
         table->domains.push_back(std::move(runs));
       }
+    }
   values.set(op.getTable(), std::shared_ptr<const RunTable>(table));
   return Error::success();
 }
@@ -447,6 +517,25 @@ Error TileEvaluator<Real>::runBounds(tile::BoundsOp op,
         llvm::Twine(first) + " to " + llvm::Twine(last) + " it does not");
   values.set(op.getLeast(), Cell<Real>{.integer = least.value_or(0)});
   values.set(op.getLargest(), Cell<Real>{.integer = largest.value_or(0)});
+  return Error::success();
+}
+
+template <typename Real>
+Error TileEvaluator<Real>::runFind(tile::FindOp op, Environment<Real> &values) {
+  const ViewValue &view = values.getView(op.getView());
+  int64_t line = 0, end = values.getInteger(op.getEnd());
+  for (auto [d, index] : llvm::enumerate(op.getIndices()))
+    line += values.getInteger(index) * view.strides[d];
+  int64_t first = values.getInteger(op.getFirst());
+  if (first < end && (first < 0 || end > view.sizes.back()))
+    return llvm::createStringError("tile.find asks about places outside");
+  int64_t found = first;
+  while (found < end &&
+         support::loadInteger(view.type, view.data,
+                              line + found * view.strides.back()) <
+             values.getInteger(op.getValue()))
+    ++found;
+  setIndex(op.getPlace(), found, values);
   return Error::success();
 }
 

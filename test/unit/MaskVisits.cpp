@@ -69,7 +69,7 @@ llvm::Error makeTileProgram(mlir::ModuleOp module, MaskTiles tiles) {
       op->setAttr(tile::kPlanAttr,
                   tile::PlanAttr::get(context, tiles.queries, tiles.keys, cpu,
                                       tiles.edge, /*grain=*/0,
-                                      /*in_order=*/true));
+                                      tiles.isInOrder));
   });
   mlir::PassManager passes(context);
   passes.addPass(createAttnToTile());

@@ -17,9 +17,11 @@ namespace rapt::testing {
 /// What the loop over runs does with a tile; as it is stored.
 enum Visit { kSkipped = 0, kPartial = 1, kFull = 2 };
 
-/// Queries and keys of a tile whose class is asked for; `edge` as in a plan.
+/// Queries and keys of a tile whose class is asked for; `edge` and `isInOrder`
+/// as in a plan.
 struct MaskTiles {
   int64_t queries = 16, keys = 16, edge = 0;
+  bool isInOrder = true;
 
   int64_t getStep() const { return edge > 0 ? edge : keys; }
 };

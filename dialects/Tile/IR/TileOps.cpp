@@ -111,7 +111,7 @@ LogicalResult LaunchOp::verify() {
 }
 
 bool PlanRunsOp::usesArgument(unsigned number) {
-  for (Region *region : {&getClassify(), &getNext()})
+  for (Region *region : {&getClassify(), &getNext(), &getGroups()})
     for (Block &block : *region)
       if (!block.getArgument(number).use_empty())
         return true;
@@ -129,11 +129,22 @@ LogicalResult PlanRunsOp::verify() {
   if (failed(verifyBlock(*this, getClassify(), "classify", arguments,
                          {boolean, boolean})))
     return failure();
+  bool hasGroups = !getGroups().empty();
+  // plan_runs_c3
+  if (hasGroups && getNext().empty())
+    return emitOpError() << "has groups, but no next column";
   if (getNext().empty())
     return success();
-  arguments.pop_back();
-  return verifyBlock(*this, getNext(), "next", arguments,
-                     SmallVector<Type>(4, IntegerType::get(getContext(), 64)));
+  if (!hasGroups)
+    arguments.pop_back();
+  Type i64 = IntegerType::get(getContext(), 64);
+  if (failed(verifyBlock(*this, getNext(), "next", arguments,
+                         SmallVector<Type>(4, i64))))
+    return failure();
+  if (!hasGroups)
+    return success();
+  arguments.resize(4);
+  return verifyBlock(*this, getGroups(), "groups", arguments, {i64, i64});
 }
 
 LogicalResult PyramidOp::verify() {
@@ -159,8 +170,11 @@ static LogicalResult verifyTable(Operation *op, StringRef name, ViewType view,
 LogicalResult TabulateOp::verify() {
   // tabulate_c2
   auto view = cast<ViewType>(getResult().getType());
-  bool isNarrow = view.getElementType().isInteger(32);
-  if (failed(verifyTable(*this, "result", view, isNarrow ? 32 : 64)))
+  Type element = view.getElementType();
+  if (failed(verifyTable(*this, "result", view,
+                         element.isInteger(8)    ? 8
+                         : element.isInteger(32) ? 32
+                                                 : 64)))
     return failure();
   // tabulate_c1
   SmallVector<Type> arguments(3, IndexType::get(getContext()));
@@ -170,18 +184,19 @@ LogicalResult TabulateOp::verify() {
 
 LogicalResult SortRowsOp::verify() {
   // sort_rows_c1
-  if (failed(verifyTable(*this, "ids", getIds().getType(), 64)) ||
-      failed(verifyTable(*this, "order", getOrder().getType(), 32)))
+  ViewType ids = getIds().getType();
+  if (failed(verifyTable(*this, "ids", ids,
+                         ids.getElementType().isInteger(32) ? 32 : 64)))
     return failure();
-  return verifyTable(*this, "sorted", getSorted().getType(), 64);
+  return verifyTable(*this, "order", getOrder().getType(), 32);
 }
 
 LogicalResult ListMarkedOp::verify() {
   // list_marked_c1
-  if (failed(verifyTable(*this, "marks", getMarks().getType(), 64)) ||
+  if (failed(verifyTable(*this, "marks", getMarks().getType(), 8)) ||
       failed(verifyTable(*this, "order", getOrder().getType(), 32)))
     return failure();
-  return verifyTable(*this, "segment", getSegment().getType(), 64);
+  return verifyTable(*this, "count", getCount().getType(), 32);
 }
 
 LogicalResult ListRowsOp::verify() {
@@ -223,6 +238,16 @@ LogicalResult BoundsOp::verify() {
   if (getIndices().size() + 1 != rank)
     return emitOpError() << "needs " << rank - 1 << " indices for a view of "
                          << "rank " << rank << ", got " << getIndices().size();
+  return success();
+}
+
+LogicalResult FindOp::verify() {
+  ViewType view = getView().getType();
+  // find_c1
+  if (view.getRank() != static_cast<int64_t>(getIndices().size()) + 1 ||
+      !view.getElementType().isInteger())
+    return emitOpError() << "needs a view of integers of rank "
+                         << getIndices().size() + 1 << ", got " << view;
   return success();
 }
 

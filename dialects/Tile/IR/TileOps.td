@@ -197,21 +197,29 @@ def Tile_PlanRunsOp : Tile_Op<"plan_runs", [
     such column. What a column itself is follows from its own answers alone: it may be kept if the
     first is the column itself.
 
+    Where only rows and columns of the same group meet, a third region gets (batch, head, row, column),
+    all index, and yields the groups of the row and of the column, i64, the first without the column, the
+    second without the row. Both ascend. The second region then gets rows of one group, the place of a column of
+    that group, and the place where the group ends; that is the number to yield where there is no such column.
+
     A target that has no second region asks about large rectangles first and splits only what is partial, so
     that its work follows the boundary of the mask, not its area. Batches and heads that the
     region does not use share their runs.
 
     - (C1) the region has six arguments of type index and yields (i1, i1); the second, if it is there,
-      has five and yields (i64, i64, i64, i64).
+      has five, or six with a third region, and yields (i64, i64, i64, i64); the third has four and yields (i64, i64).
     - (C2) `row_step` and `column_step` are positive.
+    - (C3) there is no third region without a second one.
   }];
   let arguments = (ins Index:$batches, Index:$heads, Index:$rows, Index:$columns,
                        I64Attr:$row_step, I64Attr:$column_step);
   let results = (outs Tile_RunTableType:$table);
-  let regions = (region SizedRegion<1>:$classify, MaxSizedRegion<1>:$next);
+  let regions = (region SizedRegion<1>:$classify, MaxSizedRegion<1>:$next,
+                       MaxSizedRegion<1>:$groups);
   let assemblyFormat = [{
     `for` `(` $batches `,` $heads `)` `rows` $rows `step` $row_step
     `columns` $columns `step` $column_step attr-dict `classify` $classify (`next` $next^)?
+    (`groups` $groups^)?
   }];
   let extraClassDeclaration = [{
     /// Whether runs depend on the batch or the head: else all share theirs.
@@ -260,7 +268,7 @@ def Tile_TabulateOp : Tile_Op<"tabulate", [
     is planned.
 
     - (C1) the region has three arguments of type index and yields an i64.
-    - (C2) the result is a view of i64 of rank 3, or of i32, to which integers are cut.
+    - (C2) the result is a view of i64 of rank 3, or of i32 or i8, to which integers are cut.
   }];
   let arguments = (ins Index:$batches, Index:$heads, Index:$length);
   let results = (outs Tile_ViewType:$result);
@@ -274,29 +282,29 @@ def Tile_TabulateOp : Tile_Op<"tabulate", [
 def Tile_SortRowsOp : Tile_Op<"sort_rows", [HasParent<"ProgramOp">]> {
   let summary = "The stable ascending order of the last dimension of a view";
   let description = [{
-    `sorted[b, h, n] = ids[b, h, order[b, h, n]]` ascends in n, equal elements stay in their order.
-    Computed when a call is planned, in linear time.
+    `ids[b, h, order[b, h, n]]` ascends in n, equal elements stay in their order. Computed when a call
+    is planned, in linear time.
 
-    - (C1) `ids` and `sorted` are views of i64 of rank 3, `order` is one of i32.
+    - (C1) `ids` is a view of i64 or i32 of rank 3, `order` is one of i32.
   }];
   let arguments = (ins Tile_ViewType:$ids);
-  let results = (outs Tile_ViewType:$order, Tile_ViewType:$sorted);
-  let assemblyFormat = "$ids attr-dict `:` type($ids) `->` type($order) `,` type($sorted)";
+  let results = (outs Tile_ViewType:$order);
+  let assemblyFormat = "$ids attr-dict `:` type($ids) `->` type($order)";
   let hasVerifier = 1;
 }
 
 def Tile_ListMarkedOp : Tile_Op<"list_marked", [HasParent<"ProgramOp">]> {
   let summary = "All positions, and then those that are marked once more";
   let description = [{
-    For N positions of which those with `marks[b, h, n] != 0` are marked, lists of 2 N: `order` has
-    0 .. N - 1 and then the marked ones, `segment` has 0 for the first N, 1 for the marked ones and
-    2 for what is left, where `order` has 0. Computed when a call is planned.
+    For N positions of which those with `marks[b, h, n] != 0` are marked, `order` has 2 N: 0 .. N - 1,
+    then the marked ones, and 0 for what is left. `count[b, h, 0]` is how many are marked. Computed
+    when a call is planned.
 
-    - (C1) `marks` and `segment` are views of i64 of rank 3, `order` is one of i32.
+    - (C1) `marks` is a view of i8 of rank 3, `order` and `count` are views of i32.
   }];
   let arguments = (ins Tile_ViewType:$marks);
-  let results = (outs Tile_ViewType:$order, Tile_ViewType:$segment);
-  let assemblyFormat = "$marks attr-dict `:` type($marks) `->` type($order) `,` type($segment)";
+  let results = (outs Tile_ViewType:$order, Tile_ViewType:$count);
+  let assemblyFormat = "$marks attr-dict `:` type($marks) `->` type($order) `,` type($count)";
   let hasVerifier = 1;
 }
 
@@ -315,6 +323,22 @@ def Tile_BoundsOp : Tile_Op<"bounds", [AttrSizedOperandSegments, MemoryEffects<[
   let results = (outs I64:$least, I64:$largest);
   let assemblyFormat = [{
     $pyramid `[` $indices `]` `from` $first `to` $last (`ascending` `if` $ascending^)? attr-dict
+  }];
+  let hasVerifier = 1;
+}
+
+def Tile_FindOp : Tile_Op<"find", [MemoryEffects<[MemRead]>]> {
+  let summary = "The first place of a part of a list whose element is not below a value";
+  let description = [{
+    Of the places `first` to before `end` of the line `indices` of a view whose elements ascend there; `end` if
+    all are below. The places lie inside the view.
+
+    - (C1) the view has integers as elements and one dimension more than there are indices.
+  }];
+  let arguments = (ins Tile_ViewType:$view, Variadic<Index>:$indices, Index:$first, Index:$end, I64:$value);
+  let results = (outs Index:$place);
+  let assemblyFormat = [{
+    $view `[` $indices `]` `from` $first `to` $end `not_below` $value attr-dict `:` type($view)
   }];
   let hasVerifier = 1;
 }

@@ -104,7 +104,8 @@ private:
   Value headTile; ///< of grouped heads
   SmallVector<Value> queryTiles, keyViews;
   Value valueView;
-  Value queryList, keyList, segmentList; ///< of this item; may be null
+  Value queryList, keyList; ///< of this item; may be null
+  Value markedEnd;          ///< of marked keys in the list; i32; null: no marks
 };
 
 } // namespace
@@ -206,8 +207,12 @@ Value AttendKernel::rowsOfResult(Value whole) {
 void AttendKernel::loadQueries() {
   if (lists.keys)
     keyList = getListOfItem(scope, lists.keys);
-  if (lists.segments)
-    segmentList = getListOfItem(scope, lists.segments);
+  if (lists.marked)
+    markedEnd = scope.fold<arith::AddIOp>(
+        scope.toI32(scope.keyCount),
+        tile::ReadOp::create(builder, scope.location, builder.getI32Type(),
+                             getListOfItem(scope, lists.markedCount),
+                             scope.index(0)));
   for (auto [n, query, key] : llvm::enumerate(op.getQueries(), op.getKeys())) {
     int64_t dim = cast<RankedTensorType>(query.getType()).getDimSize(3);
     Value rows = rowsOfQueries(query);
@@ -347,37 +352,34 @@ LogicalResult AttendKernel::emitWeights(Value start, Value end,
                                         ArrayRef<Value> dots, bool isFull,
                                         Value &score, Value &factor,
                                         Value &kept) {
-  // Its position, its place in the list, and which part of that it is in.
+  // Its position, and its place in the list.
   Value place = scope.positions(start, tk);
   Value key = keyList ? loadList(keyList, start, tk, isFull) : place;
-  Value segment =
-      segmentList ? loadList(segmentList, start, tk, isFull) : place;
   SmallVector<MapOperand> operands{
       perQuery(rowTile), perQuery(positionTile), {key, {1}}};
   for (Value dot : dots)
     operands.push_back(perPair(dot));
   operands.push_back({place, {1}});
-  operands.push_back({segment, {1}});
   if (headTile)
     operands.push_back(perQuery(headTile));
   bool hasFactor = !op.getFactor().empty();
   bool isCounted = isRatio && !isFull;
   SmallVector<Type> types(1 + hasFactor + isCounted, builder.getF32Type());
   bool isFine = true;
+  Value keysInOrder = scope.toI32(scope.keyCount);
   auto map = scope.map(
       operands, {tq, tk}, types,
       [&](tile::MapOp map, ValueRange elements) -> SmallVector<Value> {
         Value ownHead = headTile ? elements.back() : Value();
         if (headTile)
           elements = elements.drop_back();
-        Value ownPlace = elements[elements.size() - 2];
-        Value ownSegment = elements.back();
+        Value ownPlace = elements.back();
         auto copyRegion = [&](Region &region, Value yielded,
                               std::optional<bool> isMarked =
                                   std::nullopt) -> Value {
           RegionCopier copier =
               copierFor(region, map, elements[0], elements[1], elements[2],
-                        ownHead, elements.drop_front(3).drop_back(2));
+                        ownHead, elements.drop_front(3).drop_back());
           if (isMarked)
             copier.bind(lists.marked, arith::ConstantOp::create(
                                           builder, scope.location,
@@ -400,25 +402,24 @@ LogicalResult AttendKernel::emitWeights(Value start, Value end,
           auto both = [&](Value a, Value b) -> Value {
             return arith::AndIOp::create(builder, scope.location, a, b);
           };
-          if (segmentList) {
+          if (markedEnd) {
             Value yielded = yieldOf(op.getMask());
             Value without = copyRegion(op.getMask(), yielded, false);
             Value with = copyRegion(op.getMask(), yielded, true);
-            auto isSegment = [&](int64_t number) -> Value {
-              Value constant = arith::ConstantOp::create(
-                  builder, scope.location, builder.getI64IntegerAttr(number));
+            auto isBelow = [&](Value end) -> Value {
               return arith::CmpIOp::create(builder, scope.location,
-                                           arith::CmpIPredicate::eq, ownSegment,
-                                           constant);
+                                           arith::CmpIPredicate::slt, ownPlace,
+                                           end);
             };
             // A pair that is kept in its place is not kept again.
             Value again =
                 arith::CmpIOp::create(builder, scope.location,
                                       arith::CmpIPredicate::ugt, with, without);
-            Value listedAgain = both(isSegment(1), again);
-            isKept = both(isKept, arith::SelectOp::create(
-                                      builder, scope.location, isSegment(0),
-                                      without, listedAgain));
+            Value listedAgain = both(isBelow(markedEnd), again);
+            isKept =
+                both(isKept, arith::SelectOp::create(builder, scope.location,
+                                                     isBelow(keysInOrder),
+                                                     without, listedAgain));
           } else if (!op.getMask().empty()) {
             isKept =
                 both(isKept, copyRegion(op.getMask(), yieldOf(op.getMask())));

@@ -14,6 +14,7 @@
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/IR/IRMapping.h"
 #include "llvm/ADT/STLFunctionalExtras.h"
+#include <functional>
 
 namespace rapt::conversion {
 
@@ -152,13 +153,16 @@ evaluateShape(KernelScope &scope, mlir::Operation *op,
 struct PairLists {
   mlir::Value queries, keys; ///< numbers of rows, i32; null: all in order
   mlir::Value keyCount;      ///< length of the list of keys, or the keys; index
-  /// Sorted by class: the classes, i64, and the comparison in the mask.
-  mlir::Value queryIds, keyIds, equal;
-  /// Marked keys listed once more: 0 for a key in its place, 1 for a marked
-  /// one, 2 for none, i64; and the condition in the mask. A pair is kept in its
-  /// place if it is kept even if its key is not marked, else with the marked
-  /// ones.
-  mlir::Value segments, marked;
+  /// Sorted by class: what emits the class, i64, of a query or key for the
+  /// batch and head of a scope, and the comparison in the mask.
+  using EmitClass =
+      std::function<mlir::Value(KernelScope &, mlir::Value number)>;
+  EmitClass queryClass, keyClass;
+  mlir::Value equal;
+  /// Marked keys listed once more: how many they are, a list of one element,
+  /// and the condition in the mask. A pair is kept in its place if it is kept
+  /// even if its key is not marked, else with the marked ones.
+  mlir::Value markedCount, marked;
   /// Values of the mask region that depend on the query, and what they are in
   /// the order of the list, i64.
   struct Known {
@@ -171,7 +175,7 @@ struct PairLists {
 
   /// Every list that a kernel takes, in one order.
   template <typename Callback> void forEachList(Callback callback) {
-    for (mlir::Value *list : {&queries, &keys, &segments})
+    for (mlir::Value *list : {&queries, &keys, &markedCount})
       if (*list)
         callback(*list);
     for (mlir::Value &list : rows)

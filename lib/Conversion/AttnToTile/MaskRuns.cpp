@@ -169,17 +169,25 @@ public:
   }
 
   void emitClasses(Region &region);
-  void emitNext(Region &region);
+  void emitNext(tile::PlanRunsOp runs);
 
 private:
   Block *enter(Region &region, unsigned arguments);
+  std::pair<Value, Value> lineOf(Value list);
   Value elementOf(Value list, Value place);
-  /// The least and largest element of a list that ascends.
-  analysis::Bounds endsOf(Value list, Value first, Value last) {
-    return {elementOf(list, first), elementOf(list, last)};
-  }
+  analysis::Bounds classesOf(Value list, Value first, Value last,
+                             const PairLists::EmitClass &emitClass);
+  Value segmentOf(Value place);
   analysis::Bounds boundsOf(Value list, Value first, Value last,
                             analysis::Bounds groups);
+  void emitGroups(Region &region);
+  Value number(int64_t value);
+  analysis::MaskKeys placesOf(analysis::MaskKeys keys, Value from, Value end);
+  std::optional<analysis::MaskKeys> keysAround(Value key,
+                                               std::optional<bool> isMarked);
+  std::optional<analysis::MaskKeys> placesAroundMarked(Value column);
+  std::optional<analysis::MaskKeys> placesAroundSorted(Value first, Value last,
+                                                       Value column, Value end);
   void bindRows(Value first, Value last);
   void bindKeys(Value first, Value last);
   analysis::MaskClass classify(std::optional<bool> isMarked,
@@ -222,12 +230,53 @@ Block *RunTableEmitter::enter(Region &region, unsigned arguments) {
   return block;
 }
 
-/// Element `place` of a list for this batch and head, i64.
+/// Where a list has its line for this batch and head: there is one for each, or
+/// one for all.
+std::pair<Value, Value> RunTableEmitter::lineOf(Value list) {
+  Operation *made = list.getDefiningOp();
+  if (auto sort = dyn_cast<tile::SortRowsOp>(made))
+    made = sort.getIds().getDefiningOp();
+  else if (auto marked = dyn_cast<tile::ListMarkedOp>(made))
+    made = marked.getMarks().getDefiningOp();
+  auto table = cast<tile::TabulateOp>(made);
+  auto placeOf = [&](Value count, Value number) {
+    return matchPattern(count, m_One()) ? scope.index(0) : number;
+  };
+  return {placeOf(table.getBatches(), scope.batch),
+          placeOf(table.getHeads(), scope.head)};
+}
+
+/// Element `place` of a list of i32 for this batch and head.
 Value RunTableEmitter::elementOf(Value list, Value place) {
-  Value batch = scope.share(scope.batch, list, 0, scope.batches);
-  Value head = scope.share(scope.head, list, 1, scope.heads);
-  return tile::ReadOp::create(builder, scope.location, builder.getI64Type(),
+  auto [batch, head] = lineOf(list);
+  return tile::ReadOp::create(builder, scope.location, builder.getI32Type(),
                               list, ValueRange{batch, head, place});
+}
+
+/// The classes that rows `first` to `last` of a list sorted by them have.
+analysis::Bounds
+RunTableEmitter::classesOf(Value list, Value first, Value last,
+                           const PairLists::EmitClass &emitClass) {
+  return {emitClass(scope, elementOf(list, first)),
+          emitClass(scope, elementOf(list, last))};
+}
+
+/// The part of the list of keys that `place` is in: 0 for the keys in order, 1
+/// for the marked ones, 2 for what is left.
+Value RunTableEmitter::segmentOf(Value place) {
+  auto choose = [&](Value end, Value below, Value above) {
+    Value isBelow = builder.createOrFold<arith::CmpIOp>(
+        scope.location, arith::CmpIPredicate::slt, scope.toI64(place), end);
+    return builder.createOrFold<arith::SelectOp>(scope.location, isBelow, below,
+                                                 above);
+  };
+  Value keys = scope.toI64(scope.keyCount);
+  Value count =
+      arith::ExtSIOp::create(builder, scope.location, builder.getI64Type(),
+                             elementOf(lists.markedCount, scope.index(0)));
+  Value behind =
+      choose(scope.fold<arith::AddIOp>(keys, count), number(1), number(2));
+  return choose(keys, number(0), behind);
 }
 
 /// The least and largest element of a list. `groups`, if there are any, ascend,
@@ -235,8 +284,7 @@ Value RunTableEmitter::elementOf(Value list, Value place) {
 analysis::Bounds RunTableEmitter::boundsOf(Value list, Value first, Value last,
                                            analysis::Bounds groups) {
   Type i64 = builder.getI64Type();
-  Value batch = scope.share(scope.batch, list, 0, scope.batches);
-  Value head = scope.share(scope.head, list, 1, scope.heads);
+  auto [batch, head] = lineOf(list);
   Value ascends;
   if (groups.isKnown())
     ascends = builder.createOrFold<arith::CmpIOp>(
@@ -251,8 +299,8 @@ analysis::Bounds RunTableEmitter::boundsOf(Value list, Value first, Value last,
 void RunTableEmitter::bindRows(Value first, Value last) {
   Value offset =
       scope.toI64(scope.fold<arith::SubIOp>(scope.keyCount, scope.queryCount));
-  if (lists.queryIds)
-    queryGroups = endsOf(lists.queryIds, first, last);
+  if (lists.equal)
+    queryGroups = classesOf(lists.queries, first, last, lists.queryClass);
   // The rows of a group are the queries of its heads, side by side.
   auto positionOf = [&](Value row) {
     return scope.toI64(
@@ -269,8 +317,10 @@ void RunTableEmitter::bindRows(Value first, Value last) {
 }
 
 void RunTableEmitter::bindKeys(Value first, Value last) {
-  if (Value groups = lists.segments ? lists.segments : lists.keyIds)
-    keyGroups = endsOf(groups, first, last);
+  if (lists.equal)
+    keyGroups = classesOf(lists.keys, first, last, lists.keyClass);
+  else if (lists.marked)
+    keyGroups = {segmentOf(first), segmentOf(last)};
   bind(4, lists.keys ? boundsOf(lists.keys, first, last, keyGroups)
                      : analysis::Bounds{scope.toI64(first), scope.toI64(last)});
 }
@@ -320,42 +370,163 @@ void RunTableEmitter::emitClasses(Region &region) {
                         ValueRange{found.any, found.all});
 }
 
-/// The second region, if keys are where they are and the mask is one that has
-/// it. Comes after the first, which has asked for the same pyramids.
-void RunTableEmitter::emitNext(Region &region) {
-  if (lists.keys)
-    return;
-  Block *block = enter(region, 5);
-  bindRows(block->getArgument(2), block->getArgument(3));
-  Value zero = arith::ConstantOp::create(builder, scope.location,
-                                         builder.getI64IntegerAttr(0));
-  Value one = arith::ConstantOp::create(builder, scope.location,
-                                        builder.getI64IntegerAttr(1));
-  Value last = scope.fold<arith::SubIOp>(scope.toI64(scope.keyCount), one);
-  bind(4, {zero, last});
-  Value key = scope.toI64(block->getArgument(4));
+/// The places of keys, or of the next ones that the list has, among those from
+/// `from` to before `end` (index); i64.
+analysis::MaskKeys RunTableEmitter::placesOf(analysis::MaskKeys keys,
+                                             Value from, Value end) {
+  auto [batch, head] = lineOf(lists.keys);
+  for (Value *key :
+       {&keys.kept.next, &keys.kept.end, &keys.dropped.next, &keys.dropped.end})
+    *key = scope.toI64(tile::FindOp::create(
+        builder, scope.location, builder.getIndexType(), lists.keys,
+        ValueRange{batch, head}, from, end, *key));
+  return keys;
+}
+
+/// The third region: the classes that lists are sorted by.
+void RunTableEmitter::emitGroups(Region &region) {
+  Block *block = enter(region, 4);
+  auto classOf = [&](Value list, unsigned argument,
+                     const PairLists::EmitClass &emitClass) {
+    return emitClass(scope, elementOf(list, block->getArgument(argument)));
+  };
+  tile::YieldOp::create(builder, scope.location,
+                        ValueRange{classOf(lists.queries, 2, lists.queryClass),
+                                   classOf(lists.keys, 3, lists.keyClass)});
+}
+
+Value RunTableEmitter::number(int64_t value) {
+  return arith::ConstantOp::create(builder, scope.location,
+                                   builder.getI64IntegerAttr(value));
+}
+
+/// Larger than any place.
+static constexpr int64_t kNoPlace = int64_t(1) << 62;
+
+/// The keys around `key`, for rows that are bound; `isMarked` is a constant of
+/// the mask if there are marks. Marked keys are those that are kept by the mark
+/// alone.
+std::optional<analysis::MaskKeys>
+RunTableEmitter::keysAround(Value key, std::optional<bool> isMarked) {
+  bind(4, {number(0),
+           scope.fold<arith::SubIOp>(scope.toI64(scope.keyCount), number(1))});
   RangeReader reader{scope, places, pyramids};
-  auto keys = analysis::emitMaskKeys(
-      builder, scope.location, op.getMask(), bounds,
-      [&](Value tensor, ArrayRef<analysis::Bounds> indices) {
-        return reader.read(tensor, indices);
-      },
-      [&](Operation *inner, llvm::function_ref<Value(Value)>) {
-        return evaluate(inner);
-      },
-      key);
+  auto readRange = [&](Value tensor, ArrayRef<analysis::Bounds> indices) {
+    return reader.read(tensor, indices);
+  };
+  auto evaluateShapeOf = [&](Operation *inner,
+                             llvm::function_ref<Value(Value)>) {
+    return evaluate(inner);
+  };
+  auto boundsWith = [&](bool mark) {
+    llvm::DenseMap<Value, analysis::Bounds> known = bounds;
+    Value marked = arith::ConstantOp::create(builder, scope.location,
+                                             builder.getBoolAttr(mark));
+    known[lists.marked] = {marked, marked};
+    return known;
+  };
+  if (isMarked == true)
+    return analysis::emitMaskKeysBeyond(builder, scope.location, op.getMask(),
+                                        boundsWith(true), boundsWith(false),
+                                        readRange, evaluateShapeOf, key);
+  return analysis::emitMaskKeys(builder, scope.location, op.getMask(),
+                                isMarked ? boundsWith(false) : bounds,
+                                readRange, evaluateShapeOf, key);
+}
+
+/// Of keys in their places and then marked ones, around a place of that list.
+std::optional<analysis::MaskKeys>
+RunTableEmitter::placesAroundMarked(Value column) {
+  auto choose = [&](Value condition, Value yes, Value no) {
+    return builder.createOrFold<arith::SelectOp>(scope.location, condition, yes,
+                                                 no);
+  };
+  auto isBelow = [&](Value end) {
+    return builder.createOrFold<arith::CmpIOp>(
+        scope.location, arith::CmpIPredicate::ult, column, end);
+  };
+  Value count = arith::IndexCastOp::create(
+      builder, scope.location, builder.getIndexType(),
+      elementOf(lists.markedCount, scope.index(0)));
+  Value end = scope.fold<arith::AddIOp>(scope.keyCount, count);
+  Value isPlain = isBelow(scope.keyCount), isListed = isBelow(end);
+  Value key =
+      arith::ExtSIOp::create(builder, scope.location, builder.getI64Type(),
+                             elementOf(lists.keys, column));
+  auto plain = keysAround(key, false), marked = keysAround(key, true);
+  if (!plain || !marked)
+    return std::nullopt;
+  // Nothing is looked for among the others.
+  marked = placesOf(*marked, choose(isPlain, end, column), end);
+  Value keys = scope.toI64(scope.keyCount), place = scope.toI64(column);
+  auto join = [&](Value ofPlain, Value ofMarked, bool isKept) {
+    Value behind = isKept ? number(kNoPlace) : place;
+    return choose(isPlain, scope.fold<arith::MinSIOp>(ofPlain, keys),
+                  choose(isListed, ofMarked, behind));
+  };
+  return analysis::MaskKeys{
+      {join(plain->kept.next, marked->kept.next, true),
+       join(plain->kept.end, marked->kept.end, false)},
+      {join(plain->dropped.next, marked->dropped.next, false),
+       join(plain->dropped.end, marked->dropped.end, true)}};
+}
+
+/// Of keys sorted by class, around the place `column`, before `end` where the
+/// class ends; for rows `first` to `last` of it.
+std::optional<analysis::MaskKeys>
+RunTableEmitter::placesAroundSorted(Value first, Value last, Value column,
+                                    Value end) {
+  auto positionAt = [&](Value list, Value place) -> Value {
+    return arith::ExtSIOp::create(builder, scope.location, builder.getI64Type(),
+                                  elementOf(list, place));
+  };
+  // Positions ascend, and all pairs have equal ids.
+  Value offset =
+      scope.toI64(scope.fold<arith::SubIOp>(scope.keyCount, scope.queryCount));
+  analysis::Bounds rows{positionAt(lists.queries, first),
+                        positionAt(lists.queries, last)};
+  bind(2, rows);
+  bind(3, {scope.fold<arith::AddIOp>(rows.low, offset),
+           scope.fold<arith::AddIOp>(rows.high, offset)});
+  Value isEqual = arith::ConstantOp::create(builder, scope.location,
+                                            builder.getBoolAttr(true));
+  bounds[lists.equal] = {isEqual, isEqual};
+  auto keys = keysAround(positionAt(lists.keys, column), std::nullopt);
+  if (keys)
+    keys = placesOf(*keys, column, end);
+  return keys;
+}
+
+/// The second region, and the third with lists that are sorted by classes, if
+/// the mask is one that has it. Comes after the first, which has asked for the
+/// same pyramids.
+void RunTableEmitter::emitNext(tile::PlanRunsOp runs) {
+  Region &region = runs.getNext();
+  bool isSorted = lists.equal != nullptr;
+  Block *block = enter(region, isSorted ? 6 : 5);
+  Value first = block->getArgument(2), last = block->getArgument(3);
+  Value column = block->getArgument(4), none = number(kNoPlace);
+  std::optional<analysis::MaskKeys> keys;
+  if (isSorted) {
+    keys = placesAroundSorted(first, last, column, block->getArgument(5));
+    none = scope.toI64(block->getArgument(5));
+  } else {
+    bindRows(first, last);
+    keys = lists.marked ? placesAroundMarked(column)
+                        : keysAround(scope.toI64(column), std::nullopt);
+  }
   if (!keys) {
     region.dropAllReferences();
     region.getBlocks().clear();
     return;
   }
   if (plan.isOneStep()) // all are dropped by some query, for all it matters
-    keys->dropped = {key, arith::ConstantOp::create(
-                              builder, scope.location,
-                              builder.getI64IntegerAttr(int64_t(1) << 62))};
+    keys->dropped = {scope.toI64(column), none};
   tile::YieldOp::create(builder, scope.location,
                         ValueRange{keys->kept.next, keys->kept.end,
                                    keys->dropped.next, keys->dropped.end});
+  if (isSorted)
+    emitGroups(runs.getGroups());
 }
 
 Value emitRunTable(KernelScope &program, attn::AttendOp op, tile::PlanAttr plan,
@@ -374,7 +545,7 @@ Value emitRunTable(KernelScope &program, attn::AttendOp op, tile::PlanAttr plan,
   pyramids.putBefore(runs);
   RunTableEmitter emitter(program, op, plan, lists, pyramids);
   emitter.emitClasses(runs.getClassify());
-  emitter.emitNext(runs.getNext());
+  emitter.emitNext(runs);
   return runs;
 }
 

@@ -6,6 +6,7 @@
 
 #include "lib/Analysis/MaskStructure.h"
 #include "lib/Conversion/AttnToTile/KernelScope.h"
+#include "mlir/IR/Matchers.h"
 #include "llvm/ADT/DenseSet.h"
 
 using namespace mlir;
@@ -23,10 +24,15 @@ public:
   /// Adds what `value` is computed from. False if it reads a tensor that an
   /// earlier launch computes.
   bool add(Value value);
-  /// A table of what `compute` (i64) makes of `values` (i64), which have been
-  /// added, at every position, or at those that `list` names.
+  /// `values`, which have been added, as i64 for the batch and head of a scope
+  /// and the query or key `number` (i32).
+  FailureOr<SmallVector<Value>> emitAt(KernelScope &scope, Value number,
+                                       ArrayRef<Value> values) const;
+  /// A table of integers of `bits` bits that `compute` (i64) makes of `values`
+  /// at every position, or at those that `list` names.
   using Compute = llvm::function_ref<Value(KernelScope &, ValueRange)>;
-  FailureOr<Value> emit(ArrayRef<Value> values, Value list, Compute compute);
+  FailureOr<Value> emit(ArrayRef<Value> values, Value list, unsigned bits,
+                        Compute compute);
 
 private:
   KernelScope &program;
@@ -63,40 +69,25 @@ bool Tabulation::add(Value value) {
   return true;
 }
 
-FailureOr<Value> Tabulation::emit(ArrayRef<Value> values, Value list,
-                                  Compute compute) {
-  OpBuilder &builder = program.builder;
-  Type i64 = builder.getI64Type(), index = builder.getIndexType();
-  auto table = tile::TabulateOp::create(
-      builder, program.location, tile::ViewType::get(i64, 3),
-      usesBatch ? program.batches : program.index(1),
-      usesHead ? program.heads : program.index(1),
-      isOfKeys ? program.keyCount : program.queryCount);
-  OpBuilder::InsertionGuard guard(builder);
-  Block *block =
-      builder.createBlock(&table.getBody(), {}, {index, index, index},
-                          SmallVector<Location>(3, program.location));
-  KernelScope scope = program;
-  scope.batch = block->getArgument(0);
-  scope.head = block->getArgument(1);
+FailureOr<SmallVector<Value>> Tabulation::emitAt(KernelScope &scope,
+                                                 Value number,
+                                                 ArrayRef<Value> values) const {
+  OpBuilder &builder = scope.builder;
+  attn::AttendOp attend = op;
+  Type i64 = builder.getI64Type();
   RegionCopier copier(scope, nullptr);
-  Value position = scope.toI32(block->getArgument(2));
-  if (list)
-    position =
-        tile::ReadOp::create(builder, scope.location, builder.getI32Type(),
-                             list, block->getArguments());
   copier.bind(mask.getArgument(0), scope.toI32(scope.batch));
   copier.bind(mask.getArgument(1), scope.toI32(scope.head));
   if (isOfKeys) {
-    copier.bind(mask.getArgument(4), position);
+    copier.bind(mask.getArgument(4), number);
   } else {
     Value offset = scope.fold<arith::SubIOp>(scope.keyCount, scope.queryCount);
-    copier.bind(mask.getArgument(2), position);
+    copier.bind(mask.getArgument(2), number);
     copier.bind(mask.getArgument(3),
-                scope.fold<arith::AddIOp>(position, scope.toI32(offset)));
+                scope.fold<arith::AddIOp>(number, scope.toI32(offset)));
   }
-  unsigned next = mask.getNumArguments() - op.getCaptures().size();
-  for (Value capture : op.getCaptures())
+  unsigned next = mask.getNumArguments() - attend.getCaptures().size();
+  for (Value capture : attend.getCaptures())
     copier.bindTensor(mask.getArgument(next++), scope.places.at(capture));
   for (Operation &inner : mask.without_terminator())
     if (needed.contains(&inner) && failed(copier.copy(&inner)))
@@ -110,7 +101,34 @@ FailureOr<Value> Tabulation::emit(ArrayRef<Value> values, Value list,
       value = arith::ExtSIOp::create(builder, scope.location, i64, value);
     wide.push_back(value);
   }
-  tile::YieldOp::create(builder, scope.location, compute(scope, wide));
+  return wide;
+}
+
+FailureOr<Value> Tabulation::emit(ArrayRef<Value> values, Value list,
+                                  unsigned bits, Compute compute) {
+  OpBuilder &builder = program.builder;
+  Type index = builder.getIndexType();
+  auto table = tile::TabulateOp::create(
+      builder, program.location,
+      tile::ViewType::get(builder.getIntegerType(bits), 3),
+      usesBatch ? program.batches : program.index(1),
+      usesHead ? program.heads : program.index(1),
+      isOfKeys ? program.keyCount : program.queryCount);
+  OpBuilder::InsertionGuard guard(builder);
+  Block *block =
+      builder.createBlock(&table.getBody(), {}, {index, index, index},
+                          SmallVector<Location>(3, program.location));
+  KernelScope scope = program;
+  scope.batch = block->getArgument(0);
+  scope.head = block->getArgument(1);
+  Value number = scope.toI32(block->getArgument(2));
+  if (list)
+    number = tile::ReadOp::create(builder, scope.location, builder.getI32Type(),
+                                  list, block->getArguments());
+  auto wide = emitAt(scope, number, values);
+  if (failed(wide))
+    return failure();
+  tile::YieldOp::create(builder, scope.location, compute(scope, *wide));
   return table.getResult();
 }
 
@@ -123,40 +141,60 @@ static Value i64Constant(KernelScope &scope, int64_t value) {
 static Value keepFirst(KernelScope &, ValueRange values) { return values[0]; }
 
 /// The class of `id`, computed from its value and, if there is one, modulus.
-static FailureOr<Value> emitClass(Tabulation &side,
-                                  const analysis::EqualClasses::Id &id) {
+static Value computeClass(KernelScope &scope,
+                          const analysis::EqualClasses::Id &id,
+                          ValueRange values) {
   if (!id.modulus)
-    return side.emit(id.value, nullptr, keepFirst);
-  return side.emit(
-      {id.value, id.modulus}, nullptr,
-      [&](KernelScope &scope, ValueRange values) -> Value {
-        Value modulus =
-            scope.fold<arith::MaxSIOp>(values[1], i64Constant(scope, 1));
-        Value scaled =
-            scope.fold<arith::MulIOp>(values[0], i64Constant(scope, id.sign));
-        Value moved =
-            scope.fold<arith::AddIOp>(scaled, i64Constant(scope, id.offset));
-        Value whole = scope.fold<arith::MulIOp>(
-            scope.fold<arith::FloorDivSIOp>(moved, modulus), modulus);
-        Value residue = scope.fold<arith::SubIOp>(moved, whole);
-        if (id.offset == 0)
-          return residue;
-        // A remainder that the divisor cannot leave is a class of its own.
-        auto isRemainder = scope.builder.createOrFold<arith::CmpIOp>(
-            scope.location, arith::CmpIPredicate::ult,
-            i64Constant(scope, id.offset), modulus);
-        return scope.builder.createOrFold<arith::SelectOp>(
-            scope.location, isRemainder, residue, i64Constant(scope, -1));
-      });
+    return values[0];
+  Value modulus = scope.fold<arith::MaxSIOp>(values[1], i64Constant(scope, 1));
+  Value scaled =
+      scope.fold<arith::MulIOp>(values[0], i64Constant(scope, id.sign));
+  Value moved =
+      scope.fold<arith::AddIOp>(scaled, i64Constant(scope, id.offset));
+  Value whole = scope.fold<arith::MulIOp>(
+      scope.fold<arith::FloorDivSIOp>(moved, modulus), modulus);
+  Value residue = scope.fold<arith::SubIOp>(moved, whole);
+  if (id.offset == 0)
+    return residue;
+  // A remainder that the divisor cannot leave is a class of its own.
+  auto isRemainder = scope.builder.createOrFold<arith::CmpIOp>(
+      scope.location, arith::CmpIPredicate::ult, i64Constant(scope, id.offset),
+      modulus);
+  return scope.builder.createOrFold<arith::SelectOp>(
+      scope.location, isRemainder, residue, i64Constant(scope, -1));
 }
 
-static void sort(KernelScope &program, Value ids, Value &order, Value &sorted) {
-  OpBuilder &builder = program.builder;
-  auto sortOp = tile::SortRowsOp::create(
-      builder, program.location, tile::ViewType::get(builder.getI32Type(), 3),
-      tile::ViewType::get(builder.getI64Type(), 3), ids);
-  order = sortOp.getOrder();
-  sorted = sortOp.getSorted();
+static SmallVector<Value> valuesOf(const analysis::EqualClasses::Id &id) {
+  SmallVector<Value> values{id.value};
+  if (id.modulus)
+    values.push_back(id.modulus);
+  return values;
+}
+
+/// The table of the classes of one side, and what emits the class of one row.
+static FailureOr<Value> emitClasses(const Tabulation &side,
+                                    const analysis::EqualClasses::Id &id,
+                                    PairLists::EmitClass &emitOne) {
+  SmallVector<Value> values = valuesOf(id);
+  emitOne = [=](KernelScope &scope, Value number) -> Value {
+    auto wide = side.emitAt(scope, number, values);
+    // The table has been emitted from the same values.
+    assert(succeeded(wide));
+    return computeClass(scope, id, *wide);
+  };
+  // A remainder is below its divisor.
+  Value widest = values.back();
+  return Tabulation(side).emit(values, nullptr,
+                               widest.getType().isInteger(64) ? 64 : 32,
+                               [&](KernelScope &scope, ValueRange wide) {
+                                 return computeClass(scope, id, wide);
+                               });
+}
+
+static Value sort(KernelScope &program, Value ids) {
+  return tile::SortRowsOp::create(
+      program.builder, program.location,
+      tile::ViewType::get(program.builder.getI32Type(), 3), ids);
 }
 
 /// Queries and keys sorted by the class that they must share.
@@ -169,12 +207,13 @@ static LogicalResult sortByClass(KernelScope &program, attn::AttendOp op,
        {std::pair(&queries, &classes.query), std::pair(&keys, &classes.key)})
     if (!side->add(id->value) || (id->modulus && !side->add(id->modulus)))
       return success(); // known only when the call runs
-  FailureOr<Value> queryIds = emitClass(queries, classes.query);
-  FailureOr<Value> keyIds = emitClass(keys, classes.key);
+  FailureOr<Value> queryIds =
+      emitClasses(queries, classes.query, lists.queryClass);
+  FailureOr<Value> keyIds = emitClasses(keys, classes.key, lists.keyClass);
   if (failed(queryIds) || failed(keyIds))
     return failure();
-  sort(program, *queryIds, lists.queries, lists.queryIds);
-  sort(program, *keyIds, lists.keys, lists.keyIds);
+  lists.queries = sort(program, *queryIds);
+  lists.keys = sort(program, *keyIds);
   lists.keyCount = program.keyCount;
   lists.equal = classes.condition;
   return success();
@@ -187,18 +226,30 @@ static LogicalResult listMarked(KernelScope &program, attn::AttendOp op,
   Tabulation keys(program, op, /*isOfKeys=*/true);
   if (!keys.add(marked))
     return success();
-  FailureOr<Value> marks = keys.emit(marked, nullptr, keepFirst);
+  FailureOr<Value> marks = keys.emit(marked, nullptr, 8, keepFirst);
   if (failed(marks))
     return failure();
-  auto list = tile::ListMarkedOp::create(
-      builder, program.location, tile::ViewType::get(builder.getI32Type(), 3),
-      tile::ViewType::get(builder.getI64Type(), 3), *marks);
+  auto type = tile::ViewType::get(builder.getI32Type(), 3);
+  auto list =
+      tile::ListMarkedOp::create(builder, program.location, type, type, *marks);
   lists.keys = list.getOrder();
-  lists.segments = list.getSegment();
+  lists.markedCount = list.getCount();
   lists.keyCount =
       program.fold<arith::MulIOp>(program.keyCount, program.index(2));
   lists.marked = marked;
   return success();
+}
+
+/// How many blocks along a coordinate are told apart: as many as there are, if
+/// it is a remainder.
+static int64_t countBlocks(Value coordinate, int64_t extent) {
+  constexpr int64_t most = 1 << 10;
+  IntegerAttr divisor;
+  if (auto remainder = coordinate.getDefiningOp<attn::ModOp>())
+    if (matchPattern(remainder.getRhs(), m_Constant(&divisor)) &&
+        divisor.getInt() > 0)
+      return std::min(most, (divisor.getInt() - 1) / extent + 1);
+  return most;
 }
 
 /// Queries in blocks along all coordinates; keys stay where they are, a few of
@@ -215,25 +266,26 @@ static LogicalResult sortByBlock(KernelScope &program, attn::AttendOp op,
       return success(); // known only when the call runs
   }
   SmallVector<int64_t> extents = near.getBlockExtents();
+  // Where 32 bits are not enough blocks mix, which makes more tiles.
   FailureOr<Value> ids = queries.emit(
-      values, nullptr, [&](KernelScope &scope, ValueRange wide) -> Value {
+      values, nullptr, 32, [&](KernelScope &scope, ValueRange wide) -> Value {
         Value id = i64Constant(scope, 0);
-        for (auto [value, extent] : llvm::zip_equal(wide, extents)) {
+        for (auto [n, value, extent] : llvm::enumerate(wide, extents)) {
           Value number = scope.fold<arith::FloorDivSIOp>(
               value, i64Constant(scope, extent));
-          // 2^10 blocks along each coordinate but the first are told apart.
-          Value upper =
-              scope.fold<arith::MulIOp>(id, i64Constant(scope, 1 << 10));
+          Value upper = scope.fold<arith::MulIOp>(
+              id, i64Constant(scope, countBlocks(values[n], extent)));
           id = scope.fold<arith::AddIOp>(upper, number);
         }
         return id;
       });
   if (failed(ids))
     return failure();
-  Value sorted;
-  sort(program, *ids, lists.queries, sorted);
+  lists.queries = sort(program, *ids);
   for (Value value : values) {
-    FailureOr<Value> table = queries.emit(value, lists.queries, keepFirst);
+    FailureOr<Value> table =
+        queries.emit(value, lists.queries,
+                     value.getType().isInteger(64) ? 64 : 32, keepFirst);
     if (failed(table))
       return failure();
     lists.known.push_back({value, *table});
@@ -314,7 +366,7 @@ llvm::StringRef describeOrder(const PairLists &lists) {
     return ", queries and keys sorted by the class that the mask compares";
   if (!lists.known.empty())
     return ", queries in blocks of their coordinates";
-  if (lists.segments)
+  if (lists.marked)
     return ", keys that the mask marks listed after the others";
   return "";
 }

@@ -51,10 +51,10 @@ void forLines(ScalarBuilder emit, Value memory,
 /// allows it, and in two arrays where it does not.
 class LineSort {
 public:
-  LineSort(ScalarBuilder emit, Value ids, Value order, Value sorted,
+  LineSort(ScalarBuilder emit, Value ids, Value order,
            const SortScratch &scratch, Value batch, Value head)
-      : emit(emit), ids(ids), order(order), sorted(sorted), scratch(scratch),
-        batch(batch), head(head), length(extentOf(emit, ids, 2)) {}
+      : emit(emit), ids(ids), order(order), scratch(scratch), batch(batch),
+        head(head), length(extentOf(emit, ids, 2)) {}
 
   void run();
 
@@ -72,14 +72,22 @@ private:
       return {};
     });
   }
-  Value idAt(Value n) { return load(emit, ids, {batch, head, n}); }
-  void sortByDigit(Value shift, Read read, Write write);
-  void finish(Value place, Entry entry);
+  Value idAt(Value n) {
+    Value id = load(emit, ids, {batch, head, n});
+    if (id.getType().isInteger(64))
+      return id;
+    return arith::ExtSIOp::create(emit.builder, emit.location,
+                                  emit.builder.getI64Type(), id);
+  }
+  void sortByDigit(Value shift, Value digits, Read read, Write write);
+  void finish(Value place, Value number) {
+    store(emit, number, order, {batch, head, place});
+  }
   void sortPacked(Value range);
   void sortWide(Value range);
 
   ScalarBuilder emit;
-  Value ids, order, sorted;
+  Value ids, order;
   SortScratch scratch;
   Value batch, head, length;
   Value least;
@@ -89,11 +97,13 @@ private:
 
 constexpr int64_t kNumberBits = 32;
 
-/// Writes every entry to its place in the order of the digit at `shift`.
-void LineSort::sortByDigit(Value shift, Read read, Write write) {
+/// Writes every entry to its place in the order of the digit at `shift`, which
+/// is one of `digits` (index); a null shift: the id itself.
+void LineSort::sortByDigit(Value shift, Value digits, Read read, Write write) {
   Value zero = emit.index(0), none = emit.i64(0), one = emit.i64(1);
-  Value digits = emit.index(SortScratch::kDigits);
   auto digitOf = [&](Value id) {
+    if (!shift)
+      return emit.toIndex(id);
     Value rest = emit.op<arith::ShRUIOp>(id, shift);
     return emit.toIndex(emit.both(rest, emit.i64(SortScratch::kDigits - 1)));
   };
@@ -120,13 +130,6 @@ void LineSort::sortByDigit(Value shift, Read read, Write write) {
   });
 }
 
-/// Writes an entry where it belongs.
-void LineSort::finish(Value place, Entry entry) {
-  store(emit, entry.number, order, {batch, head, place});
-  if (sorted)
-    store(emit, emit.add(entry.id, least), sorted, {batch, head, place});
-}
-
 /// All but the last digit go from one array of words to another.
 void LineSort::sortPacked(Value range) {
   Value bits = emit.i64(SortScratch::kDigitBits);
@@ -147,18 +150,24 @@ void LineSort::sortPacked(Value range) {
       emit.store(emit.either(high, entry.number), words, place);
     };
   };
-  auto toEnd = [&](Value place, Entry entry) { finish(place, entry); };
-  Value rest = emit.op<arith::ShRUIOp>(range, bits);
-  Value isShort = emit.equal(rest, emit.i64(0));
+  auto toEnd = [&](Value place, Entry entry) { finish(place, entry.number); };
+  // More digits than numbers to sort would take longer than a second pass.
+  Value most =
+      emit.minimum(emit.maximum(emit.multiply(emit.i64(4), emit.toI64(length)),
+                                emit.i64(SortScratch::kDigits)),
+                   emit.i64(SortScratch::kMostDigits));
+  Value isShort = emit.less(range, most);
+  Value digits = emit.index(SortScratch::kDigits);
   emit.choose(
       isShort, {},
       [&]() -> Values {
-        sortByDigit(emit.i64(0), first, toEnd);
+        Value all = emit.toIndex(emit.add(range, emit.i64(1)));
+        sortByDigit(nullptr, all, first, toEnd);
         return {};
       },
       [&]() -> Values {
         Value a = scratch.ids, b = scratch.numbers;
-        sortByDigit(emit.i64(0), first, writeTo(a));
+        sortByDigit(emit.i64(0), digits, first, writeTo(a));
         Values last = emit.loopWhile(
             {bits, a, b},
             [&](ValueRange so) {
@@ -167,10 +176,10 @@ void LineSort::sortPacked(Value range) {
               return emit.compare(arith::CmpIPredicate::ne, next, emit.i64(0));
             },
             [&](ValueRange so) -> Values {
-              sortByDigit(so[0], readFrom(so[1]), writeTo(so[2]));
+              sortByDigit(so[0], digits, readFrom(so[1]), writeTo(so[2]));
               return {emit.add(so[0], bits), so[2], so[1]};
             });
-        sortByDigit(last[0], readFrom(last[1]), toEnd);
+        sortByDigit(last[0], digits, readFrom(last[1]), toEnd);
         return {};
       });
 }
@@ -195,18 +204,15 @@ void LineSort::sortWide(Value range) {
                                                  emit.i64(0)));
       },
       [&](ValueRange shift) -> Values {
-        sortByDigit(shift[0], read, [&](Value place, Entry entry) {
-          emit.store(entry.number, scratch.numbers, place);
-        });
+        sortByDigit(shift[0], emit.index(SortScratch::kDigits), read,
+                    [&](Value place, Entry entry) {
+                      emit.store(entry.number, scratch.numbers, place);
+                    });
         forAll([&](Value n) {
           store(emit, emit.load(scratch.numbers, n), order, {batch, head, n});
         });
         return {emit.add(shift[0], emit.i64(SortScratch::kDigitBits))};
       });
-  if (sorted)
-    forAll([&](Value n) {
-      store(emit, emit.add(read(n).id, least), sorted, {batch, head, n});
-    });
 }
 
 void LineSort::run() {
@@ -228,9 +234,7 @@ void LineSort::run() {
   // As an unsigned number: it may be more than the largest of i64.
   Value range = emit.subtract(seen[2], least);
   auto keep = [&]() -> Values {
-    forAll([&](Value n) {
-      finish(n, {emit.subtract(idAt(n), least), emit.toI64(n)});
-    });
+    forAll([&](Value n) { finish(n, emit.toI64(n)); });
     return {};
   };
   auto sort = [&]() -> Values {
@@ -275,37 +279,37 @@ LogicalResult fillTable(ScalarBuilder emit, tile::TabulateOp op, Value table,
   return result;
 }
 
-void sortLines(ScalarBuilder emit, Value ids, Value order, Value sorted,
+void sortLines(ScalarBuilder emit, Value ids, Value order,
                const SortScratch &scratch) {
   forLines(emit, ids, [&](Value batch, Value head) {
-    LineSort(emit, ids, order, sorted, scratch, batch, head).run();
+    LineSort(emit, ids, order, scratch, batch, head).run();
   });
 }
 
-void listMarked(ScalarBuilder emit, Value marks, Value order, Value segment) {
+void listMarked(ScalarBuilder emit, Value marks, Value order, Value count) {
   Value length = extentOf(emit, marks, 2), zero = emit.index(0);
+  Value unmarked = arith::ConstantOp::create(emit.builder, emit.location,
+                                             emit.builder.getI8IntegerAttr(0));
   forLines(emit, marks, [&](Value batch, Value head) {
-    auto append = [&](Value place, Value number, int64_t kind) {
+    auto append = [&](Value place, Value number) {
       store(emit, emit.toI64(number), order, {batch, head, place});
-      store(emit, emit.i64(kind), segment, {batch, head, place});
     };
     Values end = emit.loop(
         zero, length, length, [&](Value n, ValueRange next) -> Values {
-          append(n, n, 0);
+          append(n, n);
+          // Written over by the next one if it is none.
+          append(next[0], n);
           Value mark = load(emit, marks, {batch, head, n});
           Value isMarked =
-              emit.compare(arith::CmpIPredicate::ne, mark, emit.i64(0));
-          return emit.choose(
-              isMarked, emit.builder.getIndexType(),
-              [&]() -> Values {
-                append(next[0], n, 1);
-                return {emit.add(next[0], emit.index(1))};
-              },
-              [&]() -> Values { return {next[0]}; });
+              emit.compare(arith::CmpIPredicate::ne, mark, unmarked);
+          Value one = emit.index(1);
+          return {emit.add(next[0], emit.select(isMarked, one, zero))};
         });
+    store(emit, emit.toI64(emit.subtract(end[0], length)), count,
+          {batch, head, zero});
     emit.loop(end[0], extentOf(emit, order, 2), {},
               [&](Value place, ValueRange) -> Values {
-                append(place, zero, 2);
+                append(place, zero);
                 return {};
               });
   });

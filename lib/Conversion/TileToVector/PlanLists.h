@@ -13,8 +13,8 @@
 
 namespace rapt::conversion {
 
-/// Fills `table`, a memref of i64 [batches, heads, length]. `lower` has the
-/// values of the program.
+/// Fills `table`, a memref of integers [batches, heads, length]. `lower` has
+/// the values of the program.
 mlir::LogicalResult fillTable(ScalarBuilder emit, tile::TabulateOp op,
                               mlir::Value table, ScalarLowering &lower);
 
@@ -22,19 +22,21 @@ mlir::LogicalResult fillTable(ScalarBuilder emit, tile::TabulateOp op,
 struct SortScratch {
   mlir::Value ids;       ///< memref<?xi64>, as long as a line
   mlir::Value numbers;   ///< the same
-  mlir::Value histogram; ///< memref<?xi64> of kDigits words
+  mlir::Value histogram; ///< memref<?xi64> of kMostDigits words
+  /// A digit of a sort of several, and the most that one digit alone may have:
+  /// its counters fit in the second level cache.
   static constexpr int64_t kDigitBits = 11, kDigits = 1 << kDigitBits;
+  static constexpr int64_t kMostDigits = 1 << 16;
 };
 
-/// Sorts every line of `ids` (i64, rank 3) into `order` (i32) and, if it is not
-/// null, `sorted` (i64).
+/// Sorts every line of `ids` (i64 or i32, rank 3) into `order` (i32).
 void sortLines(ScalarBuilder emit, mlir::Value ids, mlir::Value order,
-               mlir::Value sorted, const SortScratch &scratch);
+               const SortScratch &scratch);
 
-/// Lists every position of a line and then the marked ones, see
-/// tile.list_marked.
+/// Lists every position of a line and then the marked ones, and counts these,
+/// see tile.list_marked.
 void listMarked(ScalarBuilder emit, mlir::Value marks, mlir::Value order,
-                mlir::Value segment);
+                mlir::Value count);
 
 } // namespace rapt::conversion
 

@@ -6,7 +6,8 @@
 // and splits only what is partial, so that it takes a number of steps
 // proportional to the runs that it finds, times the logarithm of their number.
 // Where a region says in closed form which column is next, it goes from one to
-// the next.
+// the next. Where only rows and columns of one group meet, it does so for each
+// group of the block, whose columns are near those of the group before.
 
 #include "lib/Conversion/TileToVector/RunTables.h"
 #include "lib/Support/WorkspaceHead.h"
@@ -47,7 +48,7 @@ namespace {
 /// The state of the search along one block of rows, i64 but for `isFull`.
 struct Search {
   enum {
-    Position,  ///< the first step that is not decided
+    Position,  ///< the first step that is not decided; behind the open run
     Size,      ///< steps of the subtree that begins there, or the column
     Cursor,    ///< the first free word of the runs
     RunStart,  ///< the run that is not stored yet
@@ -67,14 +68,27 @@ public:
         body(op.getNext().empty() ? op.getClassify().front()
                                   : op.getNext().front()) {}
 
-  LogicalResult findBlock(Value batch, Value head, Value block, Value &cursor);
+  /// What is carried along the blocks of one batch and head: the first free
+  /// word of the runs and, with groups, which one the last columns belong to
+  /// and their range.
+  enum Line { Cursor, Group, GroupStart, GroupEnd };
+  Values beginLine(Value cursor);
+  LogicalResult findBlock(Value batch, Value head, Value block, Values &line);
   void sortBlocks(Value batch, Value head);
 
 private:
+  bool hasGroups() { return !op.getGroups().empty(); }
   LogicalResult lowerRegion(bool isInner);
   Value store(Value isWanted, Value cursor, ValueRange search);
   LogicalResult step(ValueRange search, Values &next);
-  LogicalResult hop(ValueRange search, Values &next);
+  LogicalResult hop(ValueRange search, Value limit, Value mayBeFull,
+                    Values &next);
+  LogicalResult findRuns(Value first, Value last, Values &search);
+  LogicalResult findRunsOfGroups(Value first, Value last, Values &search,
+                                 Values &line);
+  Value groupOf(bool isRow, Value place);
+  Value firstBeyond(bool isRow, Value from, Value to, Value group,
+                    bool isInclusive);
 
   ScalarBuilder emit;
   tile::PlanRunsOp op;
@@ -83,6 +97,7 @@ private:
   Value capacity;
   Block &body;
   llvm::DenseSet<Value> ofColumns;
+  LogicalResult result = success();
 };
 
 } // namespace
@@ -179,12 +194,12 @@ LogicalResult RunSearch::step(ValueRange search, Values &next) {
 }
 
 /// Goes from one column to the next of which a pair may be kept, and to the end
-/// of the run that begins there. The size of the search is the column.
-LogicalResult RunSearch::hop(ValueRange search, Values &next) {
+/// of the run that begins there, which lies before `limit` (i64). The size of
+/// the search is the column. `mayBeFull` may be null: runs may.
+LogicalResult RunSearch::hop(ValueRange search, Value limit, Value mayBeFull,
+                             Values &next) {
   Value one = emit.i64(1), zero = emit.i64(0);
   Value column = search[Search::Size], runCount = search[Search::RunCount];
-  Value columns = emit.toI64(lower.values.at(op.getColumns()));
-  Value steps = emit.toI64(table.steps);
   auto stepSize = static_cast<int64_t>(op.getColumnStep());
   Value step = emit.i64(stepSize);
   auto floor = [&](Value place) { return emit.floorDivide(place, step); };
@@ -201,18 +216,21 @@ LogicalResult RunSearch::hop(ValueRange search, Values &next) {
   Value isKept = emit.equal(nextKept, column);
   Values away(search);
   away[Search::Size] = nextKept;
-  away[Search::Position] = emit.select(emit.less(nextKept, columns),
-                                       search[Search::Position], steps);
 
   // Whole steps from here on of which nothing is dropped.
   Value position = floor(column);
   Value begins = emit.equal(emit.multiply(position, step), column);
   Value whole =
-      emit.subtract(floor(emit.minimum(nextDropped, columns)), position);
+      emit.subtract(floor(emit.minimum(nextDropped, limit)), position);
   whole = emit.select(begins, whole, zero);
+  if (mayBeFull) {
+    // Where none may be full, what is dropped cuts no run.
+    whole = emit.select(mayBeFull, whole, zero);
+    endDropped = emit.select(mayBeFull, endDropped, limit);
+  }
   Value isFull = emit.compare(arith::CmpIPredicate::sgt, whole, zero);
   // Or those to the end, or to where nothing is dropped again.
-  Value end = emit.minimum(emit.minimum(endKept, endDropped), columns);
+  Value end = emit.minimum(emit.minimum(endKept, endDropped), limit);
   Value some =
       emit.subtract(floor(emit.add(end, emit.i64(stepSize - 1))), position);
   Value count = emit.select(isFull, whole, emit.maximum(some, one));
@@ -243,44 +261,162 @@ LogicalResult RunSearch::hop(ValueRange search, Values &next) {
   return success();
 }
 
+/// Along all columns, for rows `first` to `last`.
+LogicalResult RunSearch::findRuns(Value first, Value last, Values &search) {
+  lower.values[body.getArgument(2)] = first;
+  lower.values[body.getArgument(3)] = last;
+  if (failed(lowerRegion(/*isInner=*/false)))
+    return failure();
+  bool hasNext = !op.getNext().empty();
+  Value steps = emit.toI64(table.steps);
+  Value columns = emit.toI64(lower.values.at(op.getColumns()));
+  if (!hasNext)
+    search[Search::Size] = emit.ceilPowerOfTwo(steps);
+  search = emit.loopWhile(
+      search,
+      [&](ValueRange so) {
+        return hasNext ? emit.less(so[Search::Size], columns)
+                       : emit.less(so[Search::Position], steps);
+      },
+      [&](ValueRange so) -> Values {
+        Values next;
+        result = hasNext ? hop(so, columns, nullptr, next) : step(so, next);
+        return succeeded(result) ? next : Values(so);
+      });
+  return result;
+}
+
+/// The group of a row or column at a place of its list.
+Value RunSearch::groupOf(bool isRow, Value place) {
+  Block &groups = op.getGroups().front();
+  Value yielded = cast<tile::YieldOp>(groups.back()).getValues()[isRow ? 0 : 1];
+  Value other = groups.getArgument(isRow ? 3 : 2);
+  lower.values[groups.getArgument(0)] = lower.values.at(body.getArgument(0));
+  lower.values[groups.getArgument(1)] = lower.values.at(body.getArgument(1));
+  lower.values[groups.getArgument(isRow ? 2 : 3)] = place;
+  llvm::DenseSet<Value> ofOther{other};
+  for (Operation &inner : groups.without_terminator()) {
+    if (llvm::any_of(inner.getOperands(), [&](Value operand) {
+          return ofOther.contains(operand);
+        })) {
+      ofOther.insert(inner.getResults().begin(), inner.getResults().end());
+      continue;
+    }
+    if (failed(lower.lower(&inner))) {
+      result = failure();
+      return emit.i64(0);
+    }
+  }
+  return lower.values.at(yielded);
+}
+
+/// The first place in [from, to) of a group that is larger, or not smaller.
+Value RunSearch::firstBeyond(bool isRow, Value from, Value to, Value group,
+                             bool isInclusive) {
+  return emit.findPlace(from, to, [&](Value place) {
+    return emit.compare(isInclusive ? arith::CmpIPredicate::slt
+                                    : arith::CmpIPredicate::sle,
+                        groupOf(isRow, place), group);
+  });
+}
+
+/// Along the columns of each group that rows `first` to `last` have.
+LogicalResult RunSearch::findRunsOfGroups(Value first, Value last,
+                                          Values &search, Values &line) {
+  Value end = emit.add(last, emit.index(1));
+  Value lastGroup = groupOf(/*isRow=*/true, last);
+  Value columns = lower.values.at(op.getColumns());
+  auto step = emit.i64(static_cast<int64_t>(op.getColumnStep()));
+  Values carried{first, line[Group], line[GroupStart], line[GroupEnd]};
+  llvm::append_range(carried, search);
+  carried = emit.loopWhile(
+      carried, [&](ValueRange so) { return emit.less(so[0], end); },
+      [&](ValueRange so) -> Values {
+        Value row = so[0], start = so[2], stop = so[3];
+        Value group = groupOf(/*isRow=*/true, row);
+        Value isSame =
+            emit.both(emit.equal(group, so[1]), emit.less(start, stop));
+        Type index = emit.builder.getIndexType();
+        Values range = emit.choose(
+            isSame, {index, index}, [&]() -> Values { return {start, stop}; },
+            [&]() -> Values {
+              Value next = firstBeyond(false, stop, columns, group, true);
+              return {next, firstBeyond(false, next, columns, group, false)};
+            });
+        Value rowEnd = emit.choose(
+            emit.equal(group, lastGroup), index,
+            [&]() -> Values { return {end}; },
+            [&]() -> Values {
+              return {firstBeyond(true, row, last, group, false)};
+            })[0];
+        Value mayBeFull =
+            emit.both(emit.equal(row, first), emit.equal(rowEnd, end));
+        lower.values[body.getArgument(2)] = row;
+        lower.values[body.getArgument(3)] =
+            emit.subtract(rowEnd, emit.index(1));
+        lower.values[body.getArgument(5)] = range[1];
+        if (failed(lowerRegion(/*isInner=*/false)))
+          result = failure();
+        Values inside(so.drop_front(4));
+        // What an open run takes of the first step is there already.
+        inside[Search::Size] =
+            emit.maximum(emit.toI64(range[0]),
+                         emit.multiply(inside[Search::Position], step));
+        Value limit = emit.toI64(range[1]);
+        if (succeeded(result))
+          inside = emit.loopWhile(
+              inside,
+              [&](ValueRange so) { return emit.less(so[Search::Size], limit); },
+              [&](ValueRange so) -> Values {
+                Values next;
+                if (failed(hop(so, limit, mayBeFull, next)))
+                  result = failure();
+                return succeeded(result) ? next : Values(so);
+              });
+        Values next{rowEnd, group, range[0], range[1]};
+        llvm::append_range(next, inside);
+        return next;
+      });
+  line[Group] = carried[1];
+  line[GroupStart] = carried[2];
+  line[GroupEnd] = carried[3];
+  search = Values(ArrayRef<Value>(carried).drop_front(4));
+  return result;
+}
+
+RunSearch::Values RunSearch::beginLine(Value cursor) {
+  if (!hasGroups())
+    return {cursor};
+  // No group: the range is empty.
+  return {cursor, emit.i64(0), emit.index(0), emit.index(0)};
+}
+
 LogicalResult RunSearch::findBlock(Value batch, Value head, Value block,
-                                   Value &cursor) {
+                                   Values &line) {
   Value place = table.getPlace(emit, batch, head, block);
-  emit.store(cursor, table.offsets, place);
+  emit.store(line[Cursor], table.offsets, place);
   Value rows = lower.values.at(op.getRows());
   Value rowStep = emit.index(static_cast<int64_t>(op.getRowStep()));
   Value first = emit.multiply(block, rowStep);
   Value last = emit.subtract(emit.minimum(emit.add(first, rowStep), rows),
                              emit.index(1));
-  Value arguments[] = {batch, head, first, last};
-  for (auto [argument, value] : llvm::zip(body.getArguments(), arguments))
-    lower.values[argument] = value;
+  lower.values[body.getArgument(0)] = batch;
+  lower.values[body.getArgument(1)] = head;
   ofColumns.clear();
   for (Value column : body.getArguments().drop_front(4))
     ofColumns.insert(column);
-  if (failed(lowerRegion(/*isInner=*/false)))
-    return failure();
-
-  Value zero = emit.i64(0), steps = emit.toI64(table.steps);
+  Value zero = emit.i64(0);
   Value isFull = arith::ConstantOp::create(emit.builder, emit.location,
                                            emit.builder.getBoolAttr(false));
-  LogicalResult result = success();
-  Values search = emit.loopWhile(
-      {zero, op.getNext().empty() ? emit.ceilPowerOfTwo(steps) : zero, cursor,
-       zero, zero, isFull, zero},
-      [&](ValueRange search) {
-        return emit.less(search[Search::Position], steps);
-      },
-      [&](ValueRange search) -> Values {
-        Values next;
-        result = op.getNext().empty() ? step(search, next) : hop(search, next);
-        return succeeded(result) ? next : Values(search);
-      });
+  Values search{zero, zero, line[Cursor], zero, zero, isFull, zero};
+  if (failed(hasGroups() ? findRunsOfGroups(first, last, search, line)
+                         : findRuns(first, last, search)))
+    return failure();
   Value isOpen =
       emit.compare(arith::CmpIPredicate::ne, search[Search::RunCount], zero);
-  cursor = store(isOpen, search[Search::Cursor], search);
+  line[Cursor] = store(isOpen, search[Search::Cursor], search);
   emit.store(search[Search::Cost], table.costs, place);
-  return result;
+  return success();
 }
 
 /// Counts how often each cost occurs and gives the largest ones the first
@@ -330,15 +466,15 @@ FailureOr<Value> emitRuns(ScalarBuilder emit, tile::PlanRunsOp op,
         return emit.loop(zero, table.heads, outer,
                          [&](Value head, ValueRange middle) -> Values {
                            Values found = emit.loop(
-                               zero, table.blocks, middle,
+                               zero, table.blocks, search.beginLine(middle[0]),
                                [&](Value block, ValueRange inner) -> Values {
-                                 Value next = inner[0];
+                                 Values next(inner);
                                  result =
                                      search.findBlock(batch, head, block, next);
-                                 return {next};
+                                 return next;
                                });
                            search.sortBlocks(batch, head);
-                           return found;
+                           return {found[RunSearch::Cursor]};
                          });
       });
   Value groups = emit.multiply(table.batches, table.heads);

@@ -119,6 +119,26 @@ ScalarBuilder::loopWhile(ValueRange inits,
   return Values(loop.getResults());
 }
 
+/// The steps double until one goes too far; from then on what is left is
+/// halved.
+Value ScalarBuilder::findPlace(Value first, Value end,
+                               llvm::function_ref<Value(Value)> isBelow) {
+  Value one = index(1);
+  return loopWhile(
+             {first, end, index(0)},
+             [&](ValueRange so) { return less(so[0], so[1]); },
+             [&](ValueRange so) -> Values {
+               Value half = op<arith::ShRUIOp>(subtract(so[1], so[0]), one);
+               Value middle = add(so[0], minimum(half, so[2]));
+               Value goesOn = isBelow(middle);
+               Value wider = add(add(so[2], so[2]), one);
+               return {select(goesOn, add(middle, one), so[0]),
+                       select(goesOn, so[1], middle),
+                       select(goesOn, wider, so[2])};
+             })
+      .front();
+}
+
 ScalarBuilder::Values ScalarBuilder::choose(Value condition, TypeRange types,
                                             llvm::function_ref<Values()> yes,
                                             llvm::function_ref<Values()> no) {
@@ -174,6 +194,25 @@ Value ScalarLowering::read(tile::ReadOp op) {
   };
   return emit.choose(isInside(emit, memory, checked), element, load, none)
       .front();
+}
+
+Value ScalarLowering::find(tile::FindOp op) {
+  ScalarBuilder emit{builder, op.getLoc()};
+  Value memory = values.at(op.getView());
+  SmallVector<Value> places;
+  for (Value index : op.getIndices())
+    places.push_back(values.at(index));
+  places.push_back(nullptr);
+  Value value = values.at(op.getValue());
+  return emit.findPlace(
+      values.at(op.getFirst()), values.at(op.getEnd()), [&](Value place) {
+        places.back() = place;
+        Value element =
+            memref::LoadOp::create(builder, op.getLoc(), memory, places);
+        element = emit.fromStored(
+            element, op.getView().getType().getElementType(), value.getType());
+        return emit.less(element, value);
+      });
 }
 
 //===----------------------------------------------------------------------===//
@@ -386,6 +425,10 @@ LogicalResult ScalarLowering::lower(Operation *op) {
   }
   if (auto bounds = dyn_cast<tile::BoundsOp>(op)) {
     readBounds(bounds);
+    return success();
+  }
+  if (auto search = dyn_cast<tile::FindOp>(op)) {
+    values[search] = find(search);
     return success();
   }
   if (auto extent = dyn_cast<tile::ExtentOp>(op)) {

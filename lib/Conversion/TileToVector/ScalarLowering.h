@@ -85,6 +85,11 @@ struct ScalarBuilder {
   Values loopWhile(mlir::ValueRange inits,
                    llvm::function_ref<Value(mlir::ValueRange)> condition,
                    llvm::function_ref<Values(mlir::ValueRange)> body);
+  /// The least place of `first` to before `end` (index) of which `isBelow` does
+  /// not hold, or `end`; it holds of all places before one of which it holds.
+  /// Places near `first` are found fastest.
+  Value findPlace(Value first, Value end,
+                  llvm::function_ref<mlir::Value(mlir::Value)> isBelow);
   /// condition ? yes() : no(), of which only one runs.
   Values choose(Value condition, mlir::TypeRange types,
                 llvm::function_ref<Values()> yes,
@@ -108,6 +113,7 @@ public:
 private:
   mlir::Value read(tile::ReadOp op);
   void readBounds(tile::BoundsOp op);
+  mlir::Value find(tile::FindOp op);
 
   mlir::OpBuilder &builder;
   const llvm::DenseMap<mlir::Value, PyramidMemory> &pyramids;

@@ -26,7 +26,7 @@ constexpr int64_t kAlignment = 64;
 
 /// Words of memory for runs that a workspace has at first for each block of
 /// rows, and at least.
-constexpr int64_t kRunsPerBlock = 4, kLeastRuns = 64;
+constexpr int64_t kRunsPerBlock = 12, kLeastRuns = 64;
 
 //===----------------------------------------------------------------------===//
 // Views
@@ -144,11 +144,8 @@ void ProgramLowering::callSort(ArrayRef<Value> arguments) {
     Block *body = function.addEntryBlock();
     builder.setInsertionPointToStart(body);
     auto argument = [&](unsigned n) { return body->getArgument(n); };
-    bool hasSorted = arguments.size() > 5;
-    unsigned next = hasSorted ? 3 : 2;
     sortLines(emit(), argument(0), argument(1),
-              hasSorted ? argument(2) : Value(),
-              {argument(next), argument(next + 1), argument(next + 2)});
+              {argument(2), argument(3), argument(4)});
     func::ReturnOp::create(builder, location);
   }
   func::CallOp::create(builder, location, function, arguments);
@@ -172,34 +169,37 @@ LogicalResult ProgramLowering::bindLists(Operation *op, Value memory) {
   if (auto sort = dyn_cast<tile::SortRowsOp>(op)) {
     SmallVector<Value> sizes = listSizes.at(sort.getIds());
     listSizes[sort.getOrder()] = sizes;
-    listSizes[sort.getSorted()] = sizes;
     Value order = takeView(memory, sort.getOrder(), sizes);
-    bool hasSorted = !sort.getSorted().use_empty();
-    Value sorted;
-    if (hasSorted)
-      sorted = takeView(memory, sort.getSorted(), sizes);
     SortScratch scratch{takeArray(memory, sizes[2]),
                         takeArray(memory, sizes[2]),
-                        takeArray(memory, index(SortScratch::kDigits))};
+                        takeArray(memory, index(SortScratch::kMostDigits))};
     if (!capacity)
       return success();
-    SmallVector<Value> arguments{values.at(sort.getIds()), order};
-    if (hasSorted)
-      arguments.push_back(sorted);
-    arguments.append({scratch.ids, scratch.numbers, scratch.histogram});
-    callSort(arguments);
+    callSort({values.at(sort.getIds()), order, scratch.ids, scratch.numbers,
+              scratch.histogram});
     return success();
   }
   auto list = cast<tile::ListMarkedOp>(op);
   SmallVector<Value> sizes = listSizes.at(list.getMarks());
   sizes[2] = emit().multiply(sizes[2], index(2));
   listSizes[list.getOrder()] = sizes;
-  listSizes[list.getSegment()] = sizes;
   Value order = takeView(memory, list.getOrder(), sizes);
-  Value segment = takeView(memory, list.getSegment(), sizes);
+  sizes[2] = index(1);
+  listSizes[list.getCount()] = sizes;
+  Value count = takeView(memory, list.getCount(), sizes);
   if (capacity)
-    listMarked(emit(), values.at(list.getMarks()), order, segment);
+    listMarked(emit(), values.at(list.getMarks()), order, count);
   return success();
+}
+
+/// Whether any region that is lowered asks for bounds: where the next column is
+/// known, nothing is classified.
+static bool isAsked(tile::PyramidOp op) {
+  return llvm::any_of(op->getUsers(), [](Operation *user) {
+    Region *region = user->getParentRegion();
+    auto runs = dyn_cast<tile::PlanRunsOp>(region->getParentOp());
+    return !runs || runs.getNext().empty() || region != &runs.getClassify();
+  });
 }
 
 void ProgramLowering::bindPyramid(tile::PyramidOp op, Value memory) {
@@ -315,6 +315,8 @@ LogicalResult ProgramLowering::copyProgram(Value args, Value memory,
       continue;
     }
     if (auto pyramid = dyn_cast<tile::PyramidOp>(op)) {
+      if (!isAsked(pyramid))
+        continue;
       bindPyramid(pyramid, memory);
       if (capacity)
         fillPyramid(emit(), pyramid, pyramids.at(pyramid.getPyramid()));

@@ -132,6 +132,45 @@ tile.program @plan_runs_c1_next {
 
 // -----
 
+tile.program @plan_runs_c1_groups {
+^bb0(%q: !tile.view<f32, 1>):
+  %n = tile.extent %q[0] : <f32, 1>
+  // expected-error @+1 {{'tile.plan_runs' op next must have arguments ('index', 'index', 'index', 'index', 'index', 'index'), got ('index', 'index', 'index', 'index', 'index')}}
+  %0 = tile.plan_runs for(%n, %n) rows %n step 4 columns %n step 4 classify {
+  ^bb0(%b: index, %h: index, %i0: index, %i1: index, %j0: index, %j1: index):
+    %t = arith.constant true
+    tile.yield %t, %t : i1, i1
+  } next {
+  ^bb0(%b: index, %h: index, %i0: index, %i1: index, %j: index):
+    %column = arith.index_cast %j : index to i64
+    tile.yield %column, %column, %column, %column : i64, i64, i64, i64
+  } groups {
+  ^bb0(%b: index, %h: index, %i: index, %j: index):
+    %column = arith.index_cast %j : index to i64
+    tile.yield %column, %column : i64, i64
+  }
+}
+
+// -----
+
+tile.program @plan_runs_c3 {
+^bb0(%q: !tile.view<f32, 1>):
+  %n = tile.extent %q[0] : <f32, 1>
+  // expected-error @+1 {{'tile.plan_runs' op has groups, but no next column}}
+  %0 = "tile.plan_runs"(%n, %n, %n, %n) <{row_step = 4 : i64, column_step = 4 : i64}> ({
+  ^bb0(%b: index, %h: index, %i0: index, %i1: index, %j0: index, %j1: index):
+    %t = arith.constant true
+    "tile.yield"(%t, %t) : (i1, i1) -> ()
+  }, {
+  }, {
+  ^bb0(%b: index, %h: index, %i: index, %j: index):
+    %column = arith.index_cast %j : index to i64
+    "tile.yield"(%column, %column) : (i64, i64) -> ()
+  }) : (index, index, index, index) -> !tile.run_table
+}
+
+// -----
+
 tile.program @plan_runs_c2 {
 ^bb0(%q: !tile.view<f32, 1>):
   %n = tile.extent %q[0] : <f32, 1>
@@ -587,15 +626,25 @@ tile.program @tabulate_c2 {
 tile.program @sort_rows_c1 {
 ^bb0(%x: !tile.view<i64, 2>):
   // expected-error @+1 {{'tile.sort_rows' op ids must be a view of i64 of rank 3, got '!tile.view<i64, 2>'}}
-  %0, %1 = tile.sort_rows %x : <i64, 2> -> <i32, 3>, <i64, 3>
+  %0 = tile.sort_rows %x : <i64, 2> -> <i32, 3>
 }
 
 // -----
 
 tile.program @list_marked_c1 {
 ^bb0(%x: !tile.view<i64, 3>):
-  // expected-error @+1 {{'tile.list_marked' op order must be a view of i32 of rank 3, got '!tile.view<i64, 3>'}}
-  %0, %1 = tile.list_marked %x : <i64, 3> -> <i64, 3>, <i64, 3>
+  // expected-error @+1 {{'tile.list_marked' op marks must be a view of i8 of rank 3, got '!tile.view<i64, 3>'}}
+  %0, %1 = tile.list_marked %x : <i64, 3> -> <i32, 3>, <i32, 3>
+}
+
+// -----
+
+tile.program @find_c1 {
+^bb0(%x: !tile.view<i32, 2>):
+  %n = tile.extent %x[0] : <i32, 2>
+  %value = arith.constant 1 : i64
+  // expected-error @+1 {{'tile.find' op needs a view of integers of rank 1, got '!tile.view<i32, 2>'}}
+  %0 = tile.find %x[] from %n to %n not_below %value : <i32, 2>
 }
 
 // -----

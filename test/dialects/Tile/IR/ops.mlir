@@ -177,10 +177,35 @@ tile.program @masked {
     %id = arith.index_cast %place : index to i64
     tile.yield %id : i64
   }
-  // CHECK: tile.sort_rows %[[IDS]] : <i64, 3> -> <i32, 3>, <i64, 3>
-  %order, %sorted = tile.sort_rows %ids : <i64, 3> -> <i32, 3>, <i64, 3>
-  // CHECK: tile.list_marked %[[IDS]] : <i64, 3> -> <i32, 3>, <i64, 3>
-  %all, %segment = tile.list_marked %ids : <i64, 3> -> <i32, 3>, <i64, 3>
+  // CHECK: %[[ORDER:.*]] = tile.sort_rows %[[IDS]] : <i64, 3> -> <i32, 3>
+  %order = tile.sort_rows %ids : <i64, 3> -> <i32, 3>
+  %marks = tile.tabulate for(%c1, %c1) length %n : <i8, 3> {
+  ^bb0(%b: index, %h: index, %place: index):
+    %id = arith.index_cast %place : index to i64
+    tile.yield %id : i64
+  }
+  // CHECK: tile.list_marked %{{.*}} : <i8, 3> -> <i32, 3>, <i32, 3>
+  %all, %count = tile.list_marked %marks : <i8, 3> -> <i32, 3>, <i32, 3>
+  // CHECK: tile.plan_runs for
+  %sorted = tile.plan_runs for(%c1, %c1) rows %n step 16 columns %n step 32 classify {
+  ^bb0(%b: index, %h: index, %i0: index, %i1: index, %j0: index, %j1: index):
+    %any = arith.constant true
+    tile.yield %any, %any : i1, i1
+  } next {
+  ^bb0(%b: index, %h: index, %i0: index, %i1: index, %j: index, %end: index):
+    %column = arith.index_cast %j : index to i64
+    %none = arith.index_cast %end : index to i64
+    // CHECK: tile.find %[[ORDER]][%{{.*}}, %{{.*}}] from %{{.*}} to %{{.*}} not_below %{{.*}} : <i32, 3>
+    %place = tile.find %order[%b, %h] from %j to %end not_below %column : <i32, 3>
+    tile.yield %column, %none, %none, %column : i64, i64, i64, i64
+  // CHECK: } groups {
+  } groups {
+  ^bb0(%b: index, %h: index, %row: index, %column: index):
+    %of_row = arith.index_cast %row : index to i64
+    %of_column = arith.index_cast %column : index to i64
+    // CHECK: tile.yield %{{.*}}, %{{.*}} : i64, i64
+    tile.yield %of_row, %of_column : i64, i64
+  }
   // CHECK: tile.launch @walk items({{.*}}) order %[[TABLE]] args(%[[TABLE]]) : !tile.run_table
   tile.launch @walk items(%c1, %c1, %c1) order %table args(%table) : !tile.run_table
 }

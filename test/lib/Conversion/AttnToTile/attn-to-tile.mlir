@@ -168,21 +168,25 @@ func.func @mapped(%q: tensor<?x?x?x8xbf16> {attn.axes = ["batch", "heads", "quer
 #plan = #tile.plan<queries = 16, keys = 32, cpu = <rows = 4, depth = 4, sweep = 4>>
 
 // Pairs of one document: queries and keys are sorted by it, each batch on its
-// own, when the call is planned. The sorted ids say which runs may be kept, the
-// lists which rows there are.
+// own, when the call is planned. The lists say which rows there are, and the ids
+// of these rows which runs may be kept.
 
 // CHECK-LABEL: tile.program @documents
-// CHECK:         %[[IDS:.*]] = tile.tabulate for(%{{.*}}, %c1) length %{{.*}} : <i64, 3> {
+// CHECK:         %[[IDS:.*]] = tile.tabulate for(%{{.*}}, %c1) length %{{.*}} : <i32, 3> {
 // CHECK:           tile.read
 // CHECK:         tile.tabulate for(%{{.*}}, %c1)
-// CHECK:         %[[QUERIES:.*]], %[[QUERY_IDS:.*]] = tile.sort_rows %[[IDS]]
-// CHECK:         %[[KEYS:.*]], %[[KEY_IDS:.*]] = tile.sort_rows
+// CHECK:         %[[QUERIES:.*]] = tile.sort_rows %[[IDS]]
+// CHECK:         %[[KEYS:.*]] = tile.sort_rows
 // CHECK:         %[[TABLE:.*]] = tile.plan_runs
-// Sorted ids have their bounds at their ends.
-// CHECK-COUNT-2:   tile.read %[[QUERY_IDS]]
-// CHECK-COUNT-2:   tile.read %[[KEY_IDS]]
-// What tensors say of the key has no closed form.
-// CHECK-NOT:     } next {
+// Ids in the order of the lists have their bounds at their ends.
+// CHECK:           %[[FIRST:.*]] = tile.read %[[QUERIES]][
+// CHECK:           tile.read %arg3[{{.*}}, %{{.*}}]
+// Inside a class the next key that is kept is looked for in its list.
+// CHECK:         } next {
+// CHECK:           tile.find %[[KEYS]][%{{.*}}, %c0] from %{{.*}} to %{{.*}} not_below
+// CHECK:         } groups {
+// CHECK:           tile.read %[[QUERIES]][%{{.*}}, %c0, %{{.*}}]
+// CHECK:           tile.read %[[KEYS]][%{{.*}}, %c0, %{{.*}}]
 // CHECK:         tile.launch @documents_attend0 {{.*}} order %[[TABLE]] args({{.*}}, %[[TABLE]], %{{.*}}, %[[QUERIES]], %[[KEYS]])
 // CHECK-LABEL: tile.kernel @documents_attend0
 // CHECK:         %[[QUERY_LIST:.*]] = tile.window %{{.*}} : <i32, 3> -> <i32, 1>
@@ -265,14 +269,16 @@ func.func @documents(%q: tensor<?x?x?x8xf32> {attn.axes = ["batch", "heads", "qu
 
 // CHECK-LABEL: tile.program @strided
 // CHECK:         %[[MARKS:.*]] = tile.tabulate for(%c1, %c1)
-// CHECK:         %[[KEYS:.*]], %[[SEGMENTS:.*]] = tile.list_marked %[[MARKS]]
+// CHECK:         %[[KEYS:.*]], %[[COUNT:.*]] = tile.list_marked %[[MARKS]]
 // CHECK:         tile.plan_runs for({{.*}}) rows %{{.*}} step 16 columns %[[LENGTH:.*]] step 32
-// CHECK:         tile.launch @strided_attend0 {{.*}}, %[[LENGTH]], %[[KEYS]], %[[SEGMENTS]])
+// CHECK:         } next {
+// CHECK:           tile.find %[[KEYS]]
+// CHECK:         tile.launch @strided_attend0 {{.*}}, %[[LENGTH]], %[[KEYS]], %[[COUNT]])
 // CHECK-LABEL: tile.kernel @strided_attend0
 // Queries stay in their order.
 // CHECK:         tile.load %{{.*}} : <f32, 2> -> <16x8xf32>
 // CHECK:         } partial {
-// CHECK:           tile.load %{{.*}} : <i64, 1> -> <32xi64>
+// CHECK:           tile.load %{{.*}} : <i32, 1> -> <32xi32>
 // CHECK:           arith.select
 func.func @strided(%q: tensor<?x?x?x8xf32> {attn.axes = ["batch", "heads", "queries", "dim"], attn.name = "q"},
     %k: tensor<?x?x?x8xf32> {attn.axes = ["batch", "kv_heads", "keys", "dim"], attn.name = "k"},
