@@ -82,6 +82,10 @@ struct CompileOptions {
   /// splits them over work items. It is right for any call. 0: the kernel is
   /// for many rows, and run() compiles another one when a call has few.
   int64_t fewRows = 0;
+  /// Parts of the plan of loops over keys by hand, `queries=32,keys=64`; what
+  /// is not named is chosen. getTiles() and `rapt explain` show all of it. A
+  /// kernel with such a plan runs every call itself.
+  std::string plan;
   /// `host`, or a name that `rapt targets` lists.
   std::string target = "host";
   /// Compiled kernels are kept on disk and found again before anything is
@@ -198,6 +202,8 @@ public:
   const std::string &getForm() const;
   /// Lanes and register blocks of each launch, as text.
   const std::string &getPlan() const;
+  /// The tiles of its loops over keys, as CompileOptions::plan may say them.
+  const std::string &getTiles() const;
   /// What the compiler told about its choices, in the order of its work.
   const std::vector<Remark> &getRemarks() const;
   /// What `rapt compile` writes beside an object, as JSON.

@@ -45,22 +45,21 @@ static std::string printDefinition(const Spec::Source &source, StringRef name) {
   return text;
 }
 
-static std::string makeCacheKey(const Compilation &compilation,
-                                support::ElementType elementType,
-                                const std::map<std::string, int64_t> &extents) {
+static std::string
+describeKernel(const Compilation &compilation, support::ElementType elementType,
+               const std::map<std::string, int64_t> &extents) {
   const frontend::Spec &spec = compilation.spec;
   const target::CpuTarget &target = compilation.target;
   std::string key;
   llvm::raw_string_ostream os(key);
-  os << "rapt " << getVersion() << " build " << getBuildId() << '\n';
   os << "target " << target.name << ' ' << target.triple << ' ' << target.cpu
      << ' ' << target.features << ' ' << target.vectorBits << ' '
      << target.vectorRegisters << ' ' << target.l1Bytes << ' ' << target.l2Bytes
-     << '\n';
+     << ' ' << target.scalesByPowers << '\n';
   const SequenceForm &sequences = compilation.sequences;
   os << "sequences " << sequences.isAny() << ' ' << sequences.isPaged << ' '
      << sequences.hasPositions << '\n';
-  os << "rows " << compilation.fewRows << '\n';
+  os << "rows " << compilation.plan.fewRows << '\n';
   if (compilation.gpu)
     os << "gpu " << compilation.gpu->name << ' ' << compilation.gpu->features
        << '\n';
@@ -96,6 +95,10 @@ Expected<Compilation> prepare(const Spec::Source &source,
     return makeError(ErrorCode::InvalidArgument,
                      "extents of feature axes are not given: " +
                          llvm::join(spec->missingExtents, ", "));
+  if (gpu && !options.plan.empty())
+    return makeError(ErrorCode::InvalidArgument,
+                     "a plan by hand is for CPUs, found one for '" + gpu->name +
+                         "'");
   if (options.fewRows < 0 || options.fewRows > tuning::kMostFewRows)
     return makeError(ErrorCode::InvalidArgument,
                      "few rows are " + llvm::Twine(options.fewRows) +
@@ -108,14 +111,29 @@ Expected<Compilation> prepare(const Spec::Source &source,
                           std::move(*target),
                           options.sequences,
                           std::move(sequenceArguments),
-                          options.fewRows,
+                          {options.fewRows, {}},
                           gpu,
+                          "",
                           ""};
   // Defined by analyze(): the type that q would have.
-  compilation.cacheKey =
-      makeCacheKey(compilation, compilation.spec.results.front().elementType,
-                   options.extents);
+  compilation.description =
+      describeKernel(compilation, compilation.spec.results.front().elementType,
+                     options.extents);
+  if (llvm::Error error = setPlan(compilation, options.plan))
+    return withCode(ErrorCode::InvalidArgument, std::move(error));
   return compilation;
+}
+
+llvm::Error setPlan(Compilation &compilation, StringRef plan) {
+  Expected<tuning::PlanRequest> request = tuning::PlanRequest::parse(plan);
+  if (!request)
+    return request.takeError();
+  compilation.plan.request = std::move(*request);
+  compilation.cacheKey =
+      (llvm::Twine("rapt ") + getVersion() + " build " + getBuildId() +
+       "\nplan " + plan + "\n" + compilation.description)
+          .str();
+  return llvm::Error::success();
 }
 
 KernelManifest makeManifest(const Compilation &compilation) {
@@ -187,8 +205,8 @@ Expected<LoweredModule> lowerTo(Stage last, const Compilation &compilation) {
       return std::move(error);
     return lowered;
   }
-  if (llvm::Error error = lower(*lowered->module, last, compilation.target,
-                                compilation.fewRows))
+  if (llvm::Error error =
+          lower(*lowered->module, last, compilation.target, compilation.plan))
     return std::move(error);
   return lowered;
 }
@@ -271,6 +289,8 @@ static Expected<GeneratedModule> generateHost(mlir::ModuleOp lowered,
                                 listed.asArrayRef().end());
   generated.facts.form = form.str();
   generated.facts.plan = plan.str();
+  if (auto tiles = module->getAttrOfType<mlir::StringAttr>("rapt.tiles"))
+    generated.facts.tiles = tiles.str();
   generated.facts.remarks = readRemarks(module);
   if (auto reaches =
           module->getAttrOfType<mlir::DenseI64ArrayAttr>(kReachesAttr))

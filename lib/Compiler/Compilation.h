@@ -24,9 +24,11 @@ struct Compilation {
   /// What the kernel takes after the arguments of the spec.
   SequenceForm sequences;
   std::vector<frontend::TensorSignature> sequenceArguments;
-  int64_t fewRows = 0;                    ///< see CompileOptions
+  PlanWish plan;
   const target::GpuTarget *gpu = nullptr; ///< Null: the target is a CPU.
-  /// Everything that the code depends on, as text.
+  /// Everything that the code depends on but the version and the plan, as text.
+  std::string description;
+  /// Everything that it depends on.
   std::string cacheKey;
 
   /// Arguments, further ones and results.
@@ -40,6 +42,9 @@ struct Compilation {
 llvm::Expected<Compilation> prepare(const Spec::Source &source,
                                     const CompileOptions &options,
                                     StateRequest states = {});
+
+/// Sets the plan of loops over keys, see CompileOptions::plan.
+llvm::Error setPlan(Compilation &compilation, llvm::StringRef plan);
 
 /// What is known before lowering.
 KernelManifest makeManifest(const Compilation &compilation);

@@ -9,6 +9,7 @@
 #include "lib/Compiler/CodedError.h"
 #include "lib/Compiler/Compilation.h"
 #include "lib/Compiler/ReadRunTables.h"
+#include "lib/Compiler/TunedPlans.h"
 #include "lib/Compiler/WorkspacePool.h"
 #include "lib/Runtime/KernelCache.h"
 #include "lib/Runtime/KernelLoader.h"
@@ -115,6 +116,16 @@ std::optional<ObjectCode> findCached(const runtime::KernelCache &cache,
       std::move(*facts)};
 }
 
+/// The plan that `rapt tune` has kept for such kernels, if there is one.
+void useTunedPlan(const runtime::KernelCache &cache, Compilation &compilation,
+                  std::vector<std::string> &warnings) {
+  Expected<std::string> plan = findTunedPlan(cache, compilation);
+  llvm::Error error = plan ? setPlan(compilation, *plan) : plan.takeError();
+  if (error)
+    warnings.push_back("tuned plan is not usable: " +
+                       toString(std::move(error)) + "; choosing one");
+}
+
 Expected<ObjectCode> compileObject(const Compilation &compilation) {
   Expected<GeneratedModule> generated = generate(compilation);
   if (!generated)
@@ -151,6 +162,8 @@ Result<Kernel> Kernel::compile(const Spec &spec,
   std::optional<runtime::KernelCache> cache;
   if (options.useCache) {
     cache.emplace(options.cacheDirectory);
+    if (options.plan.empty())
+      useTunedPlan(*cache, *compilation, kernel->warnings);
     if (auto cached =
             findCached(*cache, compilation->cacheKey,
                        compilation->countTensors(), kernel->warnings)) {
@@ -204,7 +217,7 @@ Result<Kernel> Kernel::compile(const Spec &spec,
 int64_t Kernel::Implementation::chooseRows(const BoundCall &bound,
                                            const Sequences *sequences) const {
   constexpr int64_t mostQueries = 64, keysForQuery = 8;
-  if (options.fewRows > 0)
+  if (options.fewRows > 0 || !options.plan.empty())
     return 0;
   auto of = [&](StringRef axis, int64_t otherwise) {
     return bound.arguments.extents.get(axis).value_or(otherwise);
@@ -478,6 +491,9 @@ const std::string &Kernel::getForm() const {
 
 const std::string &Kernel::getPlan() const {
   return implementation->manifest.facts.plan;
+}
+const std::string &Kernel::getTiles() const {
+  return implementation->manifest.facts.tiles;
 }
 const std::vector<Remark> &Kernel::getRemarks() const {
   return implementation->manifest.facts.remarks;

@@ -95,6 +95,7 @@ std::string KernelManifest::print() const {
                               {"features", target.features}}},
       {"form", facts.form},
       {"plan", facts.plan},
+      {"tiles", facts.tiles},
       {"remarks", toJson(facts.remarks)},
       {"launches", facts.launches},
       {"tables", facts.tables},
@@ -134,6 +135,7 @@ Expected<LoweringFacts> parseLoweringFacts(StringRef manifest) {
   LoweringFacts facts;
   facts.form = form->str();
   facts.plan = plan->str();
+  facts.tiles = object->getString("tiles").value_or("").str();
   facts.launches = *launches;
   facts.tables = *tables;
   facts.stackBytes = *stackBytes;

@@ -29,6 +29,8 @@ struct DeviceKernel {
 struct LoweringFacts {
   /// The algorithm of each launch, and what was chosen for it, as text.
   std::string form, plan;
+  /// The tiles of loops over keys, as CompileOptions::plan may say them.
+  std::string tiles;
   /// What the compiler told about its choices.
   std::vector<Remark> remarks;
   int64_t launches = 0;

@@ -20,6 +20,7 @@
 #include "mlir/Target/LLVMIR/Dialect/NVVM/NVVMToLLVMIRTranslation.h"
 #include "mlir/Target/LLVMIR/Export.h"
 #include "mlir/Transforms/Passes.h"
+#include "llvm/ADT/StringExtras.h"
 #include "llvm/IR/Module.h"
 
 using namespace mlir;
@@ -81,17 +82,33 @@ static void addLLVMPasses(PassManager &passes) {
   passes.addPass(createCSEPass());
 }
 
+/// The plans of all loops over keys, without repetitions.
+static void noteTiles(ModuleOp module) {
+  llvm::SmallVector<std::string> plans;
+  module.walk([&](attn::AttendOp op) {
+    auto plan = op->getAttrOfType<tile::PlanAttr>(tile::kPlanAttr);
+    std::string text = tuning::printPlan(plan);
+    if (!llvm::is_contained(plans, text))
+      plans.push_back(std::move(text));
+  });
+  module->setAttr("rapt.tiles", StringAttr::get(module.getContext(),
+                                                llvm::join(plans, "; ")));
+}
+
 llvm::Error lower(ModuleOp module, Stage last, const target::CpuTarget &target,
-                  int64_t fewRows) {
+                  const PlanWish &wish) {
   if (last == Stage::Attn)
     return llvm::Error::success();
-  if (llvm::Error error = tuning::assignPlans(module, target, fewRows))
+  if (llvm::Error error =
+          tuning::assignPlans(module, target, wish.fewRows, wish.request))
     return error;
+  noteTiles(module);
   return runPasses(module, [&](PassManager &passes) {
     addTilePasses(passes);
     if (last == Stage::Tile)
       return;
-    passes.addPass(createTileToVector(target.getLanes32()));
+    passes.addPass(createTileToVector(
+        {target.getLanes32(), target.l2Bytes, target.scalesByPowers}));
     if (last == Stage::LLVM)
       return addLLVMPasses(passes);
     passes.addPass(createCanonicalizerPass());

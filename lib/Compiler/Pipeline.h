@@ -11,6 +11,7 @@
 
 #include "lib/Target/GpuTarget.h"
 #include "lib/Target/Target.h"
+#include "lib/Tuning/PlanText.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/Pass/Pass.h"
 #include "llvm/Support/Error.h"
@@ -34,10 +35,17 @@ std::unique_ptr<mlir::MLIRContext> createContext();
 /// Runs one pass. What it reports is in the error.
 llvm::Error runPass(mlir::ModuleOp module, std::unique_ptr<mlir::Pass> pass);
 
+/// What plans are chosen for; see tuning::assignPlans.
+struct PlanWish {
+  int64_t fewRows = 0;
+  tuning::PlanRequest request;
+};
+
 /// Lowers `module`, which is at Stage::Attn, down to `last`. What passes report
-/// is in the error.
+/// is in the error. Below Stage::Attn the module says the tiles of its loops
+/// over keys in the attribute `rapt.tiles`, as text.
 llvm::Error lower(mlir::ModuleOp module, Stage last,
-                  const target::CpuTarget &target, int64_t fewRows = 0);
+                  const target::CpuTarget &target, const PlanWish &wish = {});
 
 /// A step of the road to an NVIDIA GPU, behind Stage::Tile.
 enum class DeviceStage { Nv, NVVM };

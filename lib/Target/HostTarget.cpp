@@ -121,6 +121,8 @@ static void chooseVectors(CpuTarget &target, const llvm::Triple &triple) {
       hostHas("avx512bw")) {
     target.vectorBits = 512;
     target.vectorRegisters = 32;
+    // As in the table of known targets, by maker.
+    target.scalesByPowers = !StringRef(target.cpu).starts_with("znver");
     return;
   }
   target.vectorBits = hostHas("avx2") && hostHas("fma") ? 256 : 128;

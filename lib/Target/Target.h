@@ -31,6 +31,9 @@ struct CpuTarget {
   /// Bytes of one core's first and second level data caches.
   int64_t l1Bytes = 32768;
   int64_t l2Bytes = 1048576;
+  /// Whether taking the fraction of a number and scaling by a power of two
+  /// (VREDUCEPS and VSCALEFPS of AVX-512DQ) are as fast as an addition.
+  bool scalesByPowers = false;
 
   int64_t getLanes32() const { return vectorBits / 32; }
 };

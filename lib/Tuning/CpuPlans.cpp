@@ -139,17 +139,26 @@ static tile::PlanAttr choosePlan(Operation *op,
 }
 
 llvm::Error assignPlans(ModuleOp module, const target::CpuTarget &target,
-                        int64_t fewRows) {
+                        int64_t fewRows, const PlanRequest &request) {
   llvm::Error error = llvm::Error::success();
   module.walk([&](Operation *op) {
     if (!isa<attn::AttendOp, attn::MapOp>(op))
       return WalkResult::advance();
     auto plan = op->getAttrOfType<tile::PlanAttr>(tile::kPlanAttr);
-    if (!plan)
-      op->setAttr(tile::kPlanAttr,
-                  plan = fewRows > 0 && isa<attn::AttendOp>(op)
-                             ? chooseFewRowsPlan(op, fewRows, target)
-                             : choosePlan(op, target));
+    bool isAttend = isa<attn::AttendOp>(op);
+    if (!plan) {
+      plan = fewRows > 0 && isAttend ? chooseFewRowsPlan(op, fewRows, target)
+                                     : choosePlan(op, target);
+      if (isAttend) {
+        auto asked = request.applyTo(plan);
+        if (!asked) {
+          error = llvm::joinErrors(std::move(error), asked.takeError());
+          return WalkResult::interrupt();
+        }
+        plan = *asked;
+      }
+      op->setAttr(tile::kPlanAttr, plan);
+    }
     auto budget = fits(plan, op, target);
     if (budget)
       return WalkResult::advance();

@@ -34,7 +34,8 @@ CompiledPlan::create(SpecCase &spec, MaskTiles tiles,
     edit(program);
   const target::CpuTarget &target = target::getHostTarget();
   mlir::PassManager passes(module->getContext());
-  passes.addPass(createTileToVector(target.getLanes32()));
+  passes.addPass(createTileToVector(
+      {target.getLanes32(), target.l2Bytes, target.scalesByPowers}));
   passes.addPass(mlir::createCanonicalizerPass());
   passes.addPass(mlir::createCSEPass());
   passes.addPass(createLowerToLLVM());

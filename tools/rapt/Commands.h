@@ -23,6 +23,7 @@ const Command &getRunCommand();
 const Command &getCheckCommand();
 const Command &getCompileCommand();
 const Command &getExplainCommand();
+const Command &getTuneCommand();
 const Command &getTargetsCommand();
 
 /// A warning on stderr.

@@ -312,6 +312,7 @@ Error execute(const CommandLine &line) {
   describeSpec(*request, line, *compilation, extents, explanation);
   explanation.form = kernel->getForm();
   explanation.plan = kernel->getPlan();
+  explanation.planParts = kernel->getTiles();
   explanation.remarks = kernel->getRemarks();
   explanation.loops = countPairs(*masks, *tables, request->threads);
   size_t next = 0;

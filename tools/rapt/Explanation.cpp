@@ -194,6 +194,7 @@ std::vector<ExplanationLine> describe(const Explanation &explanation) {
   lines.push_back({"target", explanation.target + ", " + explanation.dtype});
   addLaunches("form", explanation.form, lines);
   addLaunches("plan", explanation.plan, lines);
+  addLaunches("--plan", explanation.planParts, lines);
   for (RemarkKind kind : {RemarkKind::Structure, RemarkKind::Missed})
     for (const Remark &remark : explanation.remarks)
       if (remark.kind == kind)
@@ -281,6 +282,7 @@ void printJson(const Explanation &explanation, llvm::raw_ostream &os) {
     });
     json.attribute("form", explanation.form);
     json.attribute("plan", explanation.plan);
+    json.attribute("plan_parts", explanation.planParts);
     json.attributeArray("remarks", [&] {
       for (const Remark &remark : explanation.remarks)
         json.object([&] {

@@ -49,6 +49,8 @@ struct Explanation {
   std::vector<std::pair<std::string, int64_t>> shape;
   /// What the compiler recorded.
   std::string form, plan;
+  /// The tiles of loops over keys, as --plan takes them.
+  std::string planParts;
   std::vector<Remark> remarks;
   std::vector<LoopCounts> loops;
   Floor floor;
@@ -64,8 +66,9 @@ std::vector<ExplanationLine> describe(const Explanation &explanation);
 
 void printText(const Explanation &explanation, llvm::raw_ostream &os);
 
-/// One line: spec, target, dtype, shape, params, form, plan, remarks (kind and
-/// text), loops, flops, bytes, peak_gflops, peak_gbytes, floor_ms, bound
+/// One line: spec, target, dtype, shape, params, form, plan, plan_parts (what
+/// --plan takes, for each kind of loop over keys), remarks (kind and text),
+/// loops, flops, bytes, peak_gflops, peak_gbytes, floor_ms, bound
 /// (`operations` or `memory`). Each of `loops` has pairs, kept_pairs,
 /// kept_pairs_error (the standard error, 0 if they were counted), density,
 /// visited_pairs, mask (`none`, `known` or `computed`: kept_pairs is then what

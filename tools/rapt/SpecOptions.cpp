@@ -8,6 +8,7 @@
 #include "lib/Support/Diagnostics.h"
 #include "lib/Target/GpuTarget.h"
 #include "lib/Target/Target.h"
+#include "lib/Tuning/PlanText.h"
 #include "tools/rapt/Commands.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/SmallVector.h"
@@ -30,6 +31,11 @@ std::vector<OptionRow> getSpecOptionRows() {
       {"--dtype", "f32|bf16|f16", "Type of q and of what has none; f32"},
       {"--definition", "NAME", "Which definition of the file"},
       {"--target", "NAME", "What 'rapt targets' lists; host"},
+      {"--plan", "PART=N,...",
+       "Parts of the plan of loops over keys by hand: queries, keys, edge,\n"
+       "grain, rows, depth, sweep, columns, in_order, group, split; the "
+       "others\n"
+       "are chosen ('rapt explain' shows all)"},
       {"--few-rows", "N",
        "A kernel for calls of at most N queries times heads per head of\n"
        "keys, 1 to 64, as in decoding; 0: for many"},
@@ -80,6 +86,11 @@ Expected<RequestedSpec> loadSpec(const CommandLine &line) {
     options.definition = name->str();
   if (auto name = line.get("--target"))
     options.target = name->str();
+  if (auto plan = line.get("--plan")) {
+    if (auto parsed = tuning::PlanRequest::parse(*plan); !parsed)
+      return usageError("option '--plan': " + toString(parsed.takeError()));
+    options.plan = plan->str();
+  }
   auto rows = line.getInteger("--few-rows", 0, 0);
   if (!rows)
     return rows.takeError();

@@ -3,7 +3,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 
 // The user's tool: rapt run, rapt check, rapt compile, rapt explain, rapt
-// targets.
+// tune, rapt targets.
 
 #include "lib/Compiler/BuildId.h"
 #include "lib/Compiler/CodedError.h"
@@ -24,8 +24,8 @@ void warn(const llvm::Twine &message) {
 namespace {
 
 llvm::SmallVector<const Command *> getCommands() {
-  return {&getRunCommand(), &getCheckCommand(), &getCompileCommand(),
-          &getExplainCommand(), &getTargetsCommand()};
+  return {&getRunCommand(),     &getCheckCommand(), &getCompileCommand(),
+          &getExplainCommand(), &getTuneCommand(),  &getTargetsCommand()};
 }
 
 const Command *findCommand(StringRef name) {

@@ -14,11 +14,11 @@ using namespace mlir;
 namespace rapt::conversion {
 
 KernelLowering::KernelLowering(OpBuilder &builder, tile::KernelOp kernel,
-                               LaneAnalysis lanes, int64_t lanes32,
+                               LaneAnalysis lanes, const VectorTarget &machine,
                                Block *entry)
     : builder(builder), kernel(kernel), lanes(std::move(lanes)),
-      width(this->lanes.getRows()), lanes32(lanes32), entry(entry),
-      location(kernel.getLoc()) {}
+      width(this->lanes.getRows()), machine(machine), lanes32(machine.lanes32),
+      entry(entry), location(kernel.getLoc()) {}
 
 LogicalResult KernelLowering::lower() {
   return lowerBlock(kernel.getBody().front());
@@ -460,7 +460,12 @@ LogicalResult KernelLowering::flush() {
   SmallVector<tile::ReduceOp> reductions;
   for (Operation *op : group.ops) {
     location = op->getLoc();
-    hasProduct |= isa<tile::MmaOp>(op);
+    if (auto mma = dyn_cast<tile::MmaOp>(op)) {
+      hasProduct = true;
+      if (mma.getSkipZeros())
+        if (Value isFinite = findFinite(mma))
+          finite[op] = isFinite;
+    }
     setWidth(op->getResult(0));
     auto reduce = dyn_cast<tile::ReduceOp>(op);
     if (reduce && !lanes.isColumns()) {
@@ -511,21 +516,36 @@ LogicalResult KernelLowering::flush() {
     return values;
   };
 
-  auto loop = scf::ForOp::create(builder, location, index(0), index(whole),
-                                 index(block), inits);
-  {
+  auto partials = unpack(inits);
+  /// The rows from `first` to `end` in blocks of `size`.
+  auto emitBlocks = [&](int64_t first, int64_t end,
+                        int64_t size) -> LogicalResult {
+    if (first == end)
+      return success();
+    if (end - first == size)
+      return emitRows(index(first), size, partials);
+    auto loop = scf::ForOp::create(builder, location, index(first), index(end),
+                                   index(size), pack(partials));
     OpBuilder::InsertionGuard guard(builder);
     if (inits.empty())
       loop.getBody()->clear();
     builder.setInsertionPointToStart(loop.getBody());
-    auto partials = unpack(loop.getRegionIterArgs());
-    if (failed(emitRows(loop.getInductionVar(), block, partials)))
+    auto inside = unpack(loop.getRegionIterArgs());
+    if (failed(emitRows(loop.getInductionVar(), size, inside)))
       return failure();
-    scf::YieldOp::create(builder, location, pack(partials));
-  }
-  auto partials = unpack(loop.getResults());
-  if (whole < group.rows &&
-      failed(emitRows(index(whole), group.rows - whole, partials)))
+    scf::YieldOp::create(builder, location, pack(inside));
+    partials = unpack(loop.getResults());
+    return success();
+  };
+  int64_t rest = group.rows - whole;
+  // A few rows alone leave multipliers idle: two blocks share them.
+  bool isShared = hasProduct && 0 < rest && 2 * rest <= block &&
+                  (block + rest) % 2 == 0 && whole >= block;
+  if (isShared)
+    whole -= block;
+  int64_t last = isShared ? (block + rest) / 2 : rest;
+  if (failed(emitBlocks(0, whole, block)) ||
+      failed(emitBlocks(whole, group.rows, last)))
     return failure();
 
   for (tile::ReduceOp reduce : reductions) {
@@ -538,6 +558,7 @@ LogicalResult KernelLowering::flush() {
   group = Group();
   registers.clear();
   hoisted.clear();
+  finite.clear();
   rowDependent.clear();
   return success();
 }

@@ -25,6 +25,7 @@
 #include "dialects/Tile/IR/Tile.h"
 #include "lib/Conversion/TileToVector/LaneAnalysis.h"
 #include "lib/Conversion/TileToVector/RunTables.h"
+#include "lib/Conversion/TileToVector/TileToVector.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
@@ -38,7 +39,8 @@ class KernelLowering {
 public:
   /// `entry` is where the function begins: tiles in memory are allocated there.
   KernelLowering(mlir::OpBuilder &builder, tile::KernelOp kernel,
-                 LaneAnalysis lanes, int64_t lanes32, mlir::Block *entry);
+                 LaneAnalysis lanes, const VectorTarget &machine,
+                 mlir::Block *entry);
 
   /// What an argument of the kernel is: an index or a memref.
   void bind(mlir::Value argument, mlir::Value value) {
@@ -133,6 +135,11 @@ private:
 
   // Products and reductions (ProductLowering.cpp).
   LogicalResult emitProduct(tile::MmaOp op, Value base, int64_t count);
+  Value findFinite(tile::MmaOp op);
+  tile::LoadOp findRunLoad(Value tile) const;
+  Value isLong(tile::LoadOp load);
+  void prefetchNextRun(tile::LoadOp load, Value base, int64_t count,
+                       int64_t all, Value k, int64_t steps, int64_t depth);
   Value reduceLanes(tile::ReduceOp op, Value row);
   Value combine(tile::Combiner kind, Value a, Value b);
 
@@ -233,6 +240,7 @@ private:
   tile::KernelOp kernel;
   LaneAnalysis lanes;
   int64_t width; ///< lanes of the vectors that are being emitted
+  VectorTarget machine;
   int64_t lanes32;
   mlir::Block *entry;
   mlir::Location location;
@@ -266,6 +274,8 @@ private:
   /// What the regions of the group's maps compute once for all rows.
   llvm::DenseMap<Operation *, llvm::DenseMap<Value, Value>> hoisted;
   llvm::DenseMap<Operation *, llvm::DenseSet<Operation *>> rowDependent;
+  /// For products of the group that skip zeros, see findFinite().
+  llvm::DenseMap<Operation *, Value> finite;
   /// Results of the group that are stored, and memory it takes over.
   llvm::MapVector<Value, Value> pending;
   llvm::SmallVector<Value> takenBuffers;

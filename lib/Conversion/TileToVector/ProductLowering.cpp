@@ -11,6 +11,128 @@ using namespace mlir;
 
 namespace rapt::conversion {
 
+/// The load of a tile without lanes that a full run reads in place, where the
+/// next run lies behind it, or null.
+tile::LoadOp KernelLowering::findRunLoad(Value tile) const {
+  auto load = tile.getDefiningOp<tile::LoadOp>();
+  if (!load || buffers.contains(tile) || lists.contains(load.getView()) ||
+      groupedRows.contains(load.getView()) || !load.isInBounds(0) ||
+      typeOf(tile).getRank() != 2)
+    return nullptr;
+  auto runs = dyn_cast<tile::ForRunsOp>(load->getParentOp());
+  bool isFull = runs && load->getParentRegion() == &runs.getFull();
+  return isFull ? load : nullptr;
+}
+
+/// Whether the rows of a view take more than a quarter of the second level
+/// cache, so that those of keys and of values leave no room for the rest.
+Value KernelLowering::isLong(tile::LoadOp load) {
+  Value memory = scalars.at(load.getView());
+  auto type = cast<MemRefType>(memory.getType());
+  int64_t rowBytes = load.getResult().getType().getShape()[1] *
+                     llvm::divideCeil(type.getElementTypeBitWidth(), 8);
+  return arith::CmpIOp::create(builder, location, arith::CmpIPredicate::sgt,
+                               rowExtentOf(load.getView()),
+                               index(machine.l2Bytes / 4 / rowBytes));
+}
+
+/// Asks for the rows of the next run's tile whose turn it is at depth `k` of
+/// the block of `count` rows of `all` from `base` on: they are spread evenly
+/// over the product. Long sequences do not fit the second level cache, and no
+/// hardware guesses which rows come after those of this run.
+void KernelLowering::prefetchNextRun(tile::LoadOp load, Value base,
+                                     int64_t count, int64_t all, Value k,
+                                     int64_t steps, int64_t depth) {
+  constexpr int64_t lineBytes = 64;
+  tile::TileType type = load.getResult().getType();
+  int64_t rows = type.getShape()[0], columns = type.getShape()[1];
+  int64_t line = 8 * lineBytes / type.getElementType().getIntOrFloatBitWidth();
+  int64_t atOnce = llvm::divideCeil(count * rows * steps, all * depth);
+  auto scale = [&](Value a, int64_t times, int64_t parts) -> Value {
+    Value product =
+        builder.createOrFold<arith::MulIOp>(location, a, index(times));
+    return builder.createOrFold<arith::DivUIOp>(location, product,
+                                                index(parts));
+  };
+  auto at = [&](unsigned dim, Value position) -> Value {
+    return builder.createOrFold<arith::AddIOp>(
+        location, scalars.at(load.getOffsets()[dim]), position);
+  };
+  Value row = builder.createOrFold<arith::AddIOp>(
+      location, scale(base, rows, all), scale(k, atOnce, steps));
+  for (int64_t n = 0; n < atOnce; ++n) {
+    Value place = at(0, add(row, rows + n));
+    for (int64_t column = 0; column < columns; column += line)
+      memref::PrefetchOp::create(builder, location, scalars.at(load.getView()),
+                                 ValueRange{place, at(1, index(column))},
+                                 /*isWrite=*/false, /*localityHint=*/2,
+                                 /*isDataCache=*/true);
+  }
+}
+
+/// Whether no element of the other operand of a product that skips zeros along
+/// the lanes is infinite or a NaN, which zeros would make NaNs: a 0 is then a
+/// term like others. Null if that cannot be found out in whole vectors.
+Value KernelLowering::findFinite(tile::MmaOp op) {
+  Value tile = isUniform(op.getRhs()) ? op.getRhs() : op.getLhs();
+  tile::TileType type = typeOf(tile);
+  if (!type.getElementType().isF32() || type.getRank() != 2)
+    return nullptr;
+  Value memory = buffers.lookup(tile);
+  Value firstRow, firstColumn;
+  if (!memory) {
+    auto load = tile.getDefiningOp<tile::LoadOp>();
+    if (!load || lists.contains(load.getView()))
+      return nullptr;
+    memory = scalars.at(load.getView());
+    firstRow = scalars.at(load.getOffsets()[0]);
+    firstColumn = scalars.at(load.getOffsets()[1]);
+  }
+  if (!cast<MemRefType>(memory.getType()).getElementType().isF32() ||
+      !cast<MemRefType>(memory.getType()).isLastDimUnitStride())
+    return nullptr;
+  auto at = [&](Value first, Value position) -> Value {
+    return first
+               ? builder.createOrFold<arith::AddIOp>(location, first, position)
+               : position;
+  };
+  int64_t rows = type.getShape()[0], columns = type.getShape()[1];
+  constexpr size_t mostChains = 4;
+  auto vector = VectorType::get({lanes32}, builder.getF32Type());
+  SmallVector<Value> sums(
+      std::min<size_t>(mostChains, llvm::divideCeil(columns, lanes32)),
+      zero(vector));
+  auto loop = scf::ForOp::create(builder, location, index(0), index(rows),
+                                 index(1), sums);
+  {
+    OpBuilder::InsertionGuard guard(builder);
+    builder.setInsertionPointToStart(loop.getBody());
+    SmallVector<Value> inside(loop.getRegionIterArgs());
+    Value row = at(firstRow, loop.getInductionVar());
+    for (int64_t column = 0; column < columns; column += lanes32) {
+      Value mask;
+      if (column + lanes32 > columns)
+        mask = maskOf(index(columns - column), lanes32);
+      Value part = loadPart(memory, {row, at(firstColumn, index(column))}, mask,
+                            lanes32, builder.getF32Type());
+      // 0 times an infinity is a NaN as well.
+      Value &sum = inside[(column / lanes32) % inside.size()];
+      sum = vector::FMAOp::create(builder, location, part, zero(vector), sum);
+    }
+    scf::YieldOp::create(builder, location, inside);
+  }
+  Value sum = loop.getResult(0);
+  for (Value other : loop.getResults().drop_front())
+    sum = arith::AddFOp::create(builder, location, sum, other);
+  Value isNan = arith::CmpFOp::create(builder, location,
+                                      arith::CmpFPredicate::UNO, sum, sum);
+  Value any = vector::ReductionOp::create(builder, location,
+                                          vector::CombiningKind::OR, isNan);
+  return arith::XOrIOp::create(
+      builder, location, any,
+      arith::ConstantOp::create(builder, location, builder.getBoolAttr(true)));
+}
+
 /// A block of rows of the result stays in registers while the depth runs: for
 /// each step one row of the operand along the lanes is loaded and, for each row
 /// of the block, one element of the other operand broadcast.
@@ -41,10 +163,11 @@ LogicalResult KernelLowering::emitProduct(tile::MmaOp op, Value base,
       return failure();
     sums.push_back(*row);
   }
+  bool skipsZeros = op.getSkipZeros();
   auto step = [&](Value k, SmallVectorImpl<Value> &sums) -> LogicalResult {
     Value lane = loadRow(memory, add(k, firstRow), f32);
     Value isTerm;
-    if (op.getSkipZeros())
+    if (skipsZeros)
       isTerm =
           arith::CmpFOp::create(builder, location, arith::CmpFPredicate::UNE,
                                 lane, zero(vectorOf(f32)));
@@ -76,21 +199,78 @@ LogicalResult KernelLowering::emitProduct(tile::MmaOp op, Value base,
   if (op.getDepth())
     end = arith::MinSIOp::create(builder, location, scalars.at(op.getDepth()),
                                  end);
-  auto loop =
-      scf::ForOp::create(builder, location, index(0), end, index(unroll), sums);
-  {
+  auto emitLoop =
+      [&](Value from, Value to, int64_t by, SmallVectorImpl<Value> &sums,
+          llvm::function_ref<LogicalResult(Value, SmallVectorImpl<Value> &)>
+              body) -> LogicalResult {
+    auto loop =
+        scf::ForOp::create(builder, location, from, to, index(by), sums);
     OpBuilder::InsertionGuard guard(builder);
     builder.setInsertionPointToStart(loop.getBody());
     SmallVector<Value> inside(loop.getRegionIterArgs());
-    for (int64_t u = 0; u < unroll; ++u)
-      if (failed(step(add(loop.getInductionVar(), u), inside)))
-        return failure();
-    scf::YieldOp::create(builder, location, inside);
-  }
-  sums.assign(loop.getResults().begin(), loop.getResults().end());
-  for (int64_t k = whole; k < depth; ++k)
-    if (failed(step(index(k), sums)))
+    if (failed(body(loop.getInductionVar(), inside)))
       return failure();
+    scf::YieldOp::create(builder, location, inside);
+    sums.assign(loop.getResults().begin(), loop.getResults().end());
+    return success();
+  };
+  auto emitSteps = [&](Value from, Value to,
+                       SmallVectorImpl<Value> &sums) -> LogicalResult {
+    return emitLoop(from, to, unroll, sums,
+                    [&](Value k, SmallVectorImpl<Value> &inside) {
+                      for (int64_t u = 0; u < unroll; ++u)
+                        if (failed(step(add(k, u), inside)))
+                          return failure();
+                      return success();
+                    });
+  };
+  /// All of the depth, to a multiple of `unroll` and then one by one.
+  auto emitDepth = [&](SmallVectorImpl<Value> &sums) -> LogicalResult {
+    if (failed(emitSteps(index(0), end, sums)))
+      return failure();
+    for (int64_t k = whole; k < depth; ++k)
+      if (failed(step(index(k), sums)))
+        return failure();
+    return success();
+  };
+  // Prefetches stand between the innermost loops: inside, their addresses
+  // would take the registers and ports that the products need.
+  int64_t stretch = 4 * unroll;
+  tile::LoadOp load;
+  if (count == kernel.getPlan()->getRows())
+    load = findRunLoad(uniform);
+  if (Value isFinite = finite.lookup(op)) {
+    SmallVector<Type> types(ValueRange(sums).getTypes());
+    auto branch = scf::IfOp::create(builder, location, types, isFinite,
+                                    /*withElseRegion=*/true);
+    OpBuilder::InsertionGuard guard(builder);
+    for (bool isThen : {true, false}) {
+      builder.setInsertionPointToStart(isThen ? branch.thenBlock()
+                                              : branch.elseBlock());
+      skipsZeros = !isThen;
+      SmallVector<Value> inside(sums);
+      if (failed(emitDepth(inside)))
+        return failure();
+      scf::YieldOp::create(builder, location, inside);
+    }
+    sums.assign(branch.getResults().begin(), branch.getResults().end());
+  } else if (load && whole == depth && whole % stretch == 0) {
+    if (failed(emitLoop(index(0), end, stretch, sums,
+                        [&](Value k, SmallVectorImpl<Value> &inside) {
+                          auto branch = scf::IfOp::create(builder, location,
+                                                          isLong(load));
+                          OpBuilder::InsertionGuard guard(builder);
+                          builder.setInsertionPointToStart(branch.thenBlock());
+                          prefetchNextRun(load, base, count,
+                                          rowCount(op.getResult()), k, stretch,
+                                          whole);
+                          builder.setInsertionPointAfter(branch);
+                          return emitSteps(k, add(k, stretch), inside);
+                        })))
+      return failure();
+  } else if (failed(emitDepth(sums))) {
+    return failure();
+  }
   for (int64_t slot = 0; slot < count; ++slot)
     registers[{op.getResult(), slot}] = sums[slot];
   return success();

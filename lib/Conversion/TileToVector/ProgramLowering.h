@@ -10,6 +10,7 @@
 #define RAPT_LIB_CONVERSION_TILETOVECTOR_PROGRAMLOWERING_H
 
 #include "lib/Conversion/TileToVector/RunTables.h"
+#include "lib/Conversion/TileToVector/TileToVector.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
@@ -27,9 +28,10 @@ public:
 
   /// With `isForDevice` kernels are left to a GPU, and there is an entry that
   /// says how they are launched.
-  ProgramLowering(tile::ProgramOp program, int64_t lanes32, bool isForDevice)
+  ProgramLowering(tile::ProgramOp program, const VectorTarget &machine,
+                  bool isForDevice)
       : program(program), builder(program), location(program.getLoc()),
-        lanes32(lanes32), isForDevice(isForDevice),
+        machine(machine), lanes32(machine.lanes32), isForDevice(isForDevice),
         module(program->getParentOfType<mlir::ModuleOp>()),
         pointer(mlir::LLVM::LLVMPointerType::get(program.getContext())) {}
 
@@ -79,6 +81,7 @@ private:
   tile::ProgramOp program;
   mlir::OpBuilder builder;
   mlir::Location location;
+  VectorTarget machine;
   int64_t lanes32;
   bool isForDevice;
   mlir::ModuleOp module;

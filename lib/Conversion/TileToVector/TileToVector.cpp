@@ -461,7 +461,7 @@ LogicalResult ProgramLowering::emitLaunch(tile::LaunchOp launch,
       Value place = table.getPlace(emit(), first, second, inner);
       inner = emit().toIndex(emit().load(table.order, place));
     }
-    KernelLowering lowering(builder, kernel, *lanes, lanes32, entry);
+    KernelLowering lowering(builder, kernel, *lanes, machine, entry);
     Block &body = kernel.getBody().front();
     lowering.bind(body.getArgument(0), first);
     lowering.bind(body.getArgument(1), second);
@@ -566,12 +566,16 @@ struct TileToVector : PassWrapper<TileToVector, OperationPass<ModuleOp>> {
   MLIR_DEFINE_EXPLICIT_INTERNAL_INLINE_TYPE_ID(TileToVector)
 
   TileToVector() = default;
-  TileToVector(int64_t lanes, bool isHostPart) {
-    lanes32 = lanes;
+  TileToVector(const VectorTarget &target, bool isHostPart) {
+    lanes32 = target.lanes32;
+    l2Bytes = target.l2Bytes;
+    scalesByPowers = target.scalesByPowers;
     isForDevice = isHostPart;
   }
   TileToVector(const TileToVector &other) : PassWrapper(other) {
     lanes32 = other.lanes32.getValue();
+    l2Bytes = other.l2Bytes.getValue();
+    scalesByPowers = other.scalesByPowers.getValue();
     isForDevice = other.isForDevice.getValue();
   }
 
@@ -585,14 +589,15 @@ struct TileToVector : PassWrapper<TileToVector, OperationPass<ModuleOp>> {
                     vector::VectorDialect>();
   }
   void runOnOperation() override {
+    VectorTarget target{lanes32, l2Bytes, scalesByPowers};
     SmallVector<tile::ProgramOp> programs;
     llvm::append_range(programs, getOperation().getOps<tile::ProgramOp>());
     for (tile::ProgramOp program : programs)
-      if (failed(conversion::ProgramLowering(program, lanes32, isForDevice)
+      if (failed(conversion::ProgramLowering(program, target, isForDevice)
                      .lower()))
         return signalPassFailure();
     RewritePatternSet patterns(&getContext());
-    conversion::populateVectorMathPatterns(patterns);
+    conversion::populateVectorMathPatterns(patterns, scalesByPowers);
     if (failed(applyPatternsGreedily(getOperation(), std::move(patterns))))
       return signalPassFailure();
   }
@@ -600,18 +605,25 @@ struct TileToVector : PassWrapper<TileToVector, OperationPass<ModuleOp>> {
   Option<int64_t> lanes32{
       *this, "lanes", llvm::cl::init(16),
       llvm::cl::desc("lanes of 32 bits in one vector register")};
+  Option<int64_t> l2Bytes{
+      *this, "l2", llvm::cl::init(1048576),
+      llvm::cl::desc("bytes of a core's second level cache")};
+  Option<bool> scalesByPowers{
+      *this, "scale-by-powers", llvm::cl::init(false),
+      llvm::cl::desc("2^x by the instructions of AVX-512 for powers of two")};
   Option<bool> isForDevice{
       *this, "for-device", llvm::cl::init(false),
       llvm::cl::desc("only what plans and launches kernels of a GPU")};
 };
 } // namespace
 
-std::unique_ptr<Pass> createTileToVector(int64_t lanes32) {
-  return std::make_unique<TileToVector>(lanes32, /*isHostPart=*/false);
+std::unique_ptr<Pass> createTileToVector(const VectorTarget &target) {
+  return std::make_unique<TileToVector>(target, /*isHostPart=*/false);
 }
 
 std::unique_ptr<Pass> createTileToVectorForDevice(int64_t lanes32) {
-  return std::make_unique<TileToVector>(lanes32, /*isHostPart=*/true);
+  return std::make_unique<TileToVector>(VectorTarget{lanes32},
+                                        /*isHostPart=*/true);
 }
 
 void registerTileToVectorPass() { PassRegistration<TileToVector>(); }

@@ -17,6 +17,15 @@ class Pass;
 
 namespace rapt {
 
+/// What the conversion asks of the machine.
+struct VectorTarget {
+  /// How many lanes of 32 bits one vector register has.
+  int64_t lanes32 = 16;
+  /// See target::CpuTarget.
+  int64_t l2Bytes = 1048576;
+  bool scalesByPowers = false;
+};
+
 /// Needs: one tile.program whose launches name kernels of the same module.
 /// Ensures: the functions NAME_workspace, NAME_plan and NAME_run of the kernel
 /// contract (lib/Runtime/KernelEntries.h), one function for every launch, and
@@ -30,9 +39,8 @@ namespace rapt {
 /// kernel: the queries of an attend, the rows of a map. A tile with that
 /// dimension is kept as rows of vectors, one without is read element by element
 /// where it lies and broadcast. So a product needs no transposed or packed
-/// operand and no reduction across lanes. `lanes32` is how many lanes of 32
-/// bits one vector register has.
-std::unique_ptr<mlir::Pass> createTileToVector(int64_t lanes32 = 16);
+/// operand and no reduction across lanes.
+std::unique_ptr<mlir::Pass> createTileToVector(const VectorTarget &target = {});
 
 /// The part of a program for a GPU that the host does: NAME_workspace and
 /// NAME_plan as above, and NAME_launch, which says how each kernel is launched

@@ -5,8 +5,10 @@
 #include "lib/Conversion/TileToVector/VectorMath.h"
 #include "dialects/Tile/IR/Tile.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/Math/Transforms/Passes.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "mlir/IR/BuiltinTypes.h"
 
 using namespace mlir;
@@ -45,6 +47,19 @@ public:
   Value fma(Value a, Value b, Value c) { return make<math::FmaOp>(a, b, c); }
   Value bits(Value x) { return make<arith::BitcastOp>(i32(), x); }
   Value fromBits(Value x) { return make<arith::BitcastOp>(f32(), x); }
+
+  Value word(int64_t value, unsigned bits) {
+    return make<LLVM::ConstantOp>(
+        rewriter.getIntegerType(bits),
+        rewriter.getIntegerAttr(rewriter.getIntegerType(bits), value));
+  }
+  /// An instruction of one kind of machine, of vectors like the first operand.
+  Value intrinsic(StringRef name, ValueRange operands) {
+    return LLVM::CallIntrinsicOp::create(rewriter, location,
+                                         operands.front().getType(),
+                                         rewriter.getStringAttr(name), operands)
+        .getResult(0);
+  }
 
   /// The larger (or smaller) of a bound and x; a NaN in x stays. A compare and
   /// a select in this order are one instruction on x86.
@@ -103,6 +118,77 @@ struct ExpandExp2 : VectorPattern<math::Exp2Op> {
     // The shift leaves nothing of the rounder but n.
     Value exponent = b.make<arith::ShLIOp>(b.bits(rounded), b.integer(23));
     return b.fromBits(b.make<arith::AddIOp>(b.bits(p), exponent));
+  }
+};
+
+/// 2^x = 2^n p(x - n), n the largest integer that is not above x, for machines
+/// that take x - n in one instruction and scale by 2^n in another. Those know
+/// infinities, overflow and what is too small.
+struct ScaleExp2 : OpRewritePattern<math::Exp2Op> {
+  using OpRewritePattern::OpRewritePattern;
+  /// Lanes of one instruction.
+  static constexpr int64_t kLanes = 16;
+
+  LogicalResult matchAndRewrite(math::Exp2Op op,
+                                PatternRewriter &rewriter) const override {
+    // Minimax on [0, 1] with p(0) = 1 and p(1) = 2, relative error 9.3e-8. In
+    // f32 the fraction of a tiny negative number is 1.
+    static constexpr double c[] = {
+        1.0,           0.6931517388,   0.2401592715,
+        0.05581867596, 0.008990995096, 0.001879318648};
+    auto type = dyn_cast<VectorType>(op.getType());
+    if (!type || type.getRank() != 1 || !type.getElementType().isF32() ||
+        type.getNumElements() < kLanes ||
+        !llvm::isPowerOf2_64(type.getNumElements()))
+      return rewriter.notifyMatchFailure(op, "no whole vectors of f32");
+    VectorBuilder b(rewriter, op.getLoc(), type);
+    Value x = op.getOperand();
+    Value fraction = inParts(b, {x}, [&](ValueRange parts) -> Value {
+      constexpr int64_t roundDown = 1, quiet = 8;
+      return b.intrinsic("llvm.x86.avx512.mask.reduce.ps.512",
+                         {parts[0], b.word(roundDown | quiet, 32), parts[0],
+                          b.word(-1, 16), b.word(kAsUsual, 32)});
+    });
+    Value power = b.polynomial(fraction, c);
+    rewriter.replaceOp(
+        op, inParts(b, {power, x}, [&](ValueRange parts) -> Value {
+          return b.intrinsic("llvm.x86.avx512.mask.scalef.ps.512",
+                             {parts[0], parts[1], parts[0], b.word(-1, 16),
+                              b.word(kAsUsual, 32)});
+        }));
+    return success();
+  }
+
+private:
+  /// Rounding and exceptions as the thread has them.
+  static constexpr int64_t kAsUsual = 4;
+
+  /// `make` of every `kLanes` lanes, joined.
+  static Value inParts(VectorBuilder &b, ValueRange vectors,
+                       llvm::function_ref<Value(ValueRange)> make) {
+    int64_t lanes = b.shape.getNumElements();
+    SmallVector<Value> parts;
+    for (int64_t first = 0; first < lanes; first += kLanes) {
+      auto positions = llvm::to_vector(llvm::seq(first, first + kLanes));
+      SmallVector<Value> operands;
+      for (Value vector : vectors)
+        operands.push_back(lanes == kLanes ? vector
+                                           : b.make<vector::ShuffleOp>(
+                                                 vector, vector, positions));
+      parts.push_back(make(operands));
+    }
+    // Two halves at a time: LLVM joins them by naming registers.
+    while (parts.size() > 1) {
+      SmallVector<Value> joined;
+      for (size_t n = 0; n + 1 < parts.size(); n += 2) {
+        auto type = cast<VectorType>(parts[n].getType());
+        joined.push_back(b.make<vector::ShuffleOp>(
+            parts[n], parts[n + 1],
+            llvm::to_vector(llvm::seq<int64_t>(0, 2 * type.getNumElements()))));
+      }
+      parts = std::move(joined);
+    }
+    return parts.front();
   }
 };
 
@@ -188,7 +274,10 @@ struct ExpandCos : VectorPattern<math::CosOp> {
 
 } // namespace
 
-void populateVectorMathPatterns(RewritePatternSet &patterns) {
+void populateVectorMathPatterns(RewritePatternSet &patterns,
+                                bool scalesByPowers) {
+  if (scalesByPowers)
+    patterns.add<ScaleExp2>(patterns.getContext(), /*benefit=*/2);
   patterns.add<ExpandExp2, ExpandExp, ExpandSin, ExpandCos>(
       patterns.getContext());
   populateMathPolynomialApproximationPatterns(patterns, [](StringRef name) {

@@ -16,11 +16,14 @@ namespace rapt::conversion {
 /// polynomials, and what else has an approximation upstream by that one.
 ///
 ///   exp2   relative error 2.0e-7 in [-126, 128]; 0 below -127, where results
-///          would be subnormal; a NaN stays one
+///          would be subnormal; a NaN stays one. With `scalesByPowers`, for
+///          vectors of 16 lanes and more, by two instructions of AVX-512DQ, and
+///          subnormal results are there if the thread's mode has them
 ///   exp    1.1 ulp, with overflow to infinity and gradual underflow
 ///   sin    1.6 ulp of the value for |x| < 2^31: positions times frequencies
 ///   cos    are large, and the argument is reduced in f64
-void populateVectorMathPatterns(mlir::RewritePatternSet &patterns);
+void populateVectorMathPatterns(mlir::RewritePatternSet &patterns,
+                                bool scalesByPowers);
 
 } // namespace rapt::conversion
 

@@ -159,11 +159,15 @@ TEST(VectorMathTest, Exp2) {
             ASSERT_GE(found, 0) << x;
             ASSERT_LE(found, 0x1p-126f * 1.0000002f) << x;
           });
-    for (float x : {-127.0f, -128.0f, -149.0f, -1000.0f, -3e38f, -kInfinity})
+    for (float x : {-1000.0f, -3e38f, -kInfinity})
       EXPECT_EQ(exp2(x), 0) << x;
+    // Those are subnormal in the form that knows such numbers.
+    bool hasSubnormals = target::getHostTarget().scalesByPowers;
+    for (float x : {-127.0f, -128.0f, -149.0f})
+      EXPECT_EQ(exp2(x), hasSubnormals ? std::exp2(x) : 0) << x;
     EXPECT_EQ(exp2(0.0f), 1);
     EXPECT_EQ(exp2(-0.0f), 1);
-    EXPECT_EQ(exp2(-1e-40f), 1);
+    EXPECT_NEAR(exp2(-1e-40f), 1, 1.2e-7);
     EXPECT_EQ(exp2(-1.0f), 0.5f);
     EXPECT_TRUE(std::isnan(exp2(kNaN)));
     EXPECT_TRUE(std::isnan(exp2(-kNaN)));

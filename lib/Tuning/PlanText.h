@@ -1,0 +1,43 @@
+// Part of the Rapt project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
+/// \file
+/// Plans as text that people write and read.
+
+#ifndef RAPT_LIB_TUNING_PLANTEXT_H
+#define RAPT_LIB_TUNING_PLANTEXT_H
+
+#include "dialects/Tile/IR/Tile.h"
+#include "llvm/Support/Error.h"
+#include <map>
+#include <string>
+
+namespace rapt::tuning {
+
+/// Parts of a plan by name; what is not named stays as it is chosen.
+class PlanRequest {
+public:
+  /// Reads `queries=64,keys=128,columns=true`. The names are those of
+  /// `#tile.plan` and `#tile.cpu`. An empty text asks for nothing. Fails on an
+  /// unknown name, a name given twice and a value that is none.
+  static llvm::Expected<PlanRequest> parse(llvm::StringRef text);
+
+  bool isEmpty() const { return values.empty(); }
+
+  /// `plan`, which says something for a CPU, with what is asked for instead.
+  /// Fails if that makes no plan; whether it fits a machine is another
+  /// question.
+  llvm::Expected<tile::PlanAttr> applyTo(tile::PlanAttr plan) const;
+
+private:
+  std::map<std::string, int64_t> values;
+};
+
+/// All that is said of a plan for a CPU, in the form that PlanRequest reads;
+/// parts that have their usual value are left out.
+std::string printPlan(tile::PlanAttr plan);
+
+} // namespace rapt::tuning
+
+#endif // RAPT_LIB_TUNING_PLANTEXT_H

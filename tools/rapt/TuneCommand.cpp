@@ -1,0 +1,276 @@
+// Part of the Rapt project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
+// Searches plans that are faster than the chosen one at one shape: from that
+// one on, each part of the plan is varied in turn, and what is faster is kept.
+// Two plans are compared by runs that alternate, so that a slow phase of the
+// machine meets both.
+
+#include "lib/Compiler/CodedError.h"
+#include "lib/Compiler/TunedPlans.h"
+#include "tools/rapt/Commands.h"
+#include "tools/rapt/SpecTensors.h"
+#include "llvm/ADT/STLExtras.h"
+#include "llvm/ADT/StringExtras.h"
+#include "llvm/Support/FormatVariadic.h"
+#include "llvm/Support/raw_ostream.h"
+#include <chrono>
+
+using llvm::Expected;
+using llvm::StringRef;
+
+namespace rapt::tool {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+/// Values that are tried for a part of a plan, in this order of parts: first
+/// what decides most.
+struct Variation {
+  StringRef part;
+  std::vector<int64_t> values;
+};
+
+const std::vector<Variation> &getVariations() {
+  static const std::vector<Variation> variations = {
+      {"queries", {16, 32, 64, 128}}, {"rows", {4, 6, 8, 10, 12}},
+      {"keys", {32, 64, 128, 256}},   {"edge", {16, 32, 64, 128}},
+      {"depth", {4, 8, 16}},          {"sweep", {1, 2, 4}}};
+  return variations;
+}
+
+/// A plan as text, with one part changed.
+std::string change(StringRef plan, StringRef part, int64_t value) {
+  llvm::SmallVector<std::string> parts;
+  bool isThere = false;
+  std::string own = (part + "=" + llvm::Twine(value)).str();
+  for (StringRef text : llvm::split(plan, ',')) {
+    bool isOwn = text.split('=').first == part;
+    isThere |= isOwn;
+    parts.push_back(isOwn ? own : text.str());
+  }
+  if (!isThere)
+    parts.push_back(own);
+  return llvm::join(parts, ",");
+}
+
+class Tuner {
+public:
+  Tuner(const Spec &spec, CompileOptions options,
+        std::vector<NamedTensor> arguments, const TensorView &out,
+        unsigned threads, double seconds)
+      : spec(spec), options(std::move(options)),
+        arguments(std::move(arguments)), out(out),
+        end(Clock::now() + std::chrono::duration_cast<Clock::duration>(
+                               std::chrono::duration<double>(seconds))) {
+    runOptions.threads = threads;
+  }
+
+  /// The fastest plan found; it may be the chosen one.
+  Expected<std::string> tune();
+
+  /// Of the last call of tune(): how many plans were compared, and how much
+  /// faster the best is.
+  int64_t compared = 0;
+  double gain = 1;
+  std::string chosen;
+
+private:
+  Expected<Kernel> compile(const std::string &plan);
+  Expected<double> time(const Kernel &kernel);
+  Expected<double> compare(const Kernel &best, const Kernel &other);
+
+  const Spec &spec;
+  CompileOptions options;
+  std::vector<NamedTensor> arguments;
+  const TensorView &out;
+  RunOptions runOptions;
+  Clock::time_point end;
+};
+
+Expected<Kernel> Tuner::compile(const std::string &plan) {
+  CompileOptions own = options;
+  own.plan = plan;
+  own.useCache = false; // most of these are never wanted again
+  auto kernel = Kernel::compile(spec, own);
+  if (!kernel)
+    return makeError(kernel.error().code, kernel.error().message);
+  return *std::move(kernel);
+}
+
+/// Milliseconds of one call.
+Expected<double> Tuner::time(const Kernel &kernel) {
+  auto begin = Clock::now();
+  auto done = kernel.run(arguments, out, nullptr, runOptions);
+  if (!done)
+    return makeError(done.error().code, done.error().message);
+  return std::chrono::duration<double, std::milli>(Clock::now() - begin)
+      .count();
+}
+
+/// How many times as fast `other` is as `best`: the median of pairs of runs.
+/// What is clearly slower is given up early.
+Expected<double> Tuner::compare(const Kernel &best, const Kernel &other) {
+  constexpr int most = 15, few = 3;
+  constexpr double hopeless = 0.95;
+  std::vector<double> ratios;
+  auto median = [&] {
+    std::vector<double> sorted = ratios;
+    llvm::sort(sorted);
+    return sorted[sorted.size() / 2];
+  };
+  // The first pair warms up.
+  for (int round = 0; round <= most; ++round) {
+    auto first = time(best);
+    if (!first)
+      return first.takeError();
+    auto second = time(other);
+    if (!second)
+      return second.takeError();
+    if (round > 0)
+      ratios.push_back(*first / *second);
+    if (round == few && median() < hopeless)
+      break;
+  }
+  return median();
+}
+
+Expected<std::string> Tuner::tune() {
+  // Less is not told from noise.
+  constexpr double leastGain = 1.01;
+  auto best = compile("");
+  if (!best)
+    return best.takeError();
+  chosen = best->getTiles();
+  std::string plan = chosen;
+  if (chosen.empty() || StringRef(chosen).contains("; "))
+    return makeError(ErrorCode::NotSupported,
+                     chosen.empty()
+                         ? "the kernel has no loop over keys to plan"
+                         : "the kernel has several loops over keys with plans "
+                           "of their own, which are not tuned: " +
+                               chosen);
+  bool isBetter = true;
+  while (isBetter) {
+    isBetter = false;
+    for (const Variation &variation : getVariations())
+      for (int64_t value : variation.values) {
+        if (Clock::now() > end)
+          return plan;
+        std::string text = change(plan, variation.part, value);
+        if (text == plan)
+          continue;
+        auto kernel = compile(text);
+        if (!kernel) { // it does not fit the machine
+          llvm::consumeError(kernel.takeError());
+          continue;
+        }
+        auto ratio = compare(*best, *kernel);
+        if (!ratio)
+          return ratio.takeError();
+        ++compared;
+        if (*ratio < leastGain)
+          continue;
+        best = std::move(*kernel);
+        plan = text;
+        gain *= *ratio;
+        isBetter = true;
+      }
+  }
+  return plan;
+}
+
+llvm::Error execute(const CommandLine &line) {
+  auto tensorOptions = parseTensorOptions(line);
+  if (!tensorOptions)
+    return tensorOptions.takeError();
+  auto threads = line.getThreads();
+  if (!threads)
+    return threads.takeError();
+  auto seconds = line.getInteger("--seconds", 30, 1);
+  if (!seconds)
+    return seconds.takeError();
+  auto requested = loadSpec(line);
+  if (!requested)
+    return requested.takeError();
+  if (!requested->options.plan.empty())
+    return usageError("'rapt tune' looks for a plan itself, found '--plan'");
+  if (auto directory = line.get("--cache-dir"))
+    requested->options.cacheDirectory = directory->str();
+
+  AxisExtents extents;
+  auto tensors = readInputs(*tensorOptions, *requested, extents);
+  if (!tensors)
+    return tensors.takeError();
+  auto spec = chooseExtents(*requested, extents);
+  if (!spec)
+    return spec.takeError();
+  auto compilation = prepare(requested->spec.getSource(), requested->options);
+  if (!compilation)
+    return compilation.takeError();
+  if (llvm::Error error = addRandom(*tensorOptions, *spec, extents, *tensors))
+    return error;
+  auto results = makeResults(*tensorOptions, *spec, extents);
+  if (!results)
+    return results.takeError();
+  std::vector<NamedTensor> arguments;
+  for (const HostTensor &tensor : *tensors)
+    arguments.push_back({tensor.getName(), tensor.getView()});
+  TensorView out = results->front().getView();
+
+  runtime::KernelCache cache(requested->options.cacheDirectory);
+  if (line.has("--forget")) {
+    if (llvm::Error error = storeTunedPlan(cache, *compilation, ""))
+      return error;
+    llvm::outs() << "forgotten: the plan is chosen again\n";
+    return llvm::Error::success();
+  }
+  Tuner tuner(requested->spec, requested->options, std::move(arguments), out,
+              *threads, static_cast<double>(*seconds));
+  auto plan = tuner.tune();
+  if (!plan)
+    return plan.takeError();
+  bool isChosen = *plan == tuner.chosen;
+  if (llvm::Error error =
+          storeTunedPlan(cache, *compilation, isChosen ? "" : *plan))
+    return error;
+  llvm::outs() << compilation->spec.name << " from " << line.getFile() << '\n'
+               << "  chosen  " << tuner.chosen << '\n'
+               << "  tuned   " << (isChosen ? "the same" : *plan) << '\n'
+               << llvm::formatv(
+                      "  speed   {0:f2} of the chosen plan, {1} plans "
+                      "compared\n",
+                      tuner.gain, tuner.compared);
+  return llvm::Error::success();
+}
+
+} // namespace
+
+const Command &getTuneCommand() {
+  static const std::vector<OptionRow> options = [] {
+    std::vector<OptionRow> rows;
+    for (const OptionRow &row : getTensorOptionRows())
+      if (row.flag != "--out")
+        rows.push_back(row);
+    for (const OptionRow &row : getSpecOptionRows())
+      rows.push_back(row);
+    rows.insert(rows.end(),
+                {{"--threads", "N", "Threads; one per core"},
+                 {"--seconds", "N", "How long to look; 30"},
+                 {"--forget", "", "Drop the plan that was kept"},
+                 {"--cache-dir", "DIR",
+                  "Where plans and kernels are kept; $RAPT_CACHE_DIR, else\n"
+                  "$XDG_CACHE_HOME/rapt, else ~/.cache/rapt"},
+                 {"--help", "", "Print this text"}});
+    return rows;
+  }();
+  static const Command command{
+      {"tune", "FILE [options]",
+       "Search a faster plan at one shape and keep it for later kernels",
+       options, /*takesFile=*/true},
+      execute};
+  return command;
+}
+
+} // namespace rapt::tool
