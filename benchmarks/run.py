@@ -5,114 +5,136 @@
 
 """Times attention on this machine's CPU, as a fraction of its measured peak.
 
-    ./x bench                      every case, one and two threads
-    ./x bench --only causal        cases whose name has the word
-    ./x bench --rounds 5           medians of five interleaved runs (default 3)
+    ./x bench                        every case, one and two threads
+    ./x bench --only causal          cases with the word in name or group
+    ./x bench --peers                PyTorch beside it, see benchmarks/peers
+    ./x bench --rounds 5 --out DIR   medians of five rounds (default 3)
 
-Every round runs every case once, so that a slow phase of the machine meets all
-of them; the median of the rounds is printed. The peak is measured by `rapt run`
-next to each timing. If PyTorch can be imported, its
-scaled_dot_product_attention is timed in the same round on the same shapes.
+Every round runs every case once, in another order each time, so that a slow
+phase of the machine meets all of them; medians over the rounds are given. The
+peak is measured by `rapt run` next to each timing. Writes results.json,
+table.md and a picture for each group, to build/bench by default.
 """
 
 import argparse
-import importlib.util
 import json
 import pathlib
 import statistics
 import subprocess
 import sys
+import tempfile
+import time
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
+import cases as suite
+import pictures
+from peers import worker
 
-# name, example, dtype, queries = keys, dim = vdim
-CASES = [
-    (f"{example} {dtype} N={length} D={dim}", example, dtype, length, dim)
-    for example in ("full", "causal")
-    for dtype in ("f32", "bf16")
-    for length in (1024, 4096)
-    for dim in (64, 128)
-] + [
-    (f"{example} f32 N=4096 D=64", example, "f32", 4096, 64)
-    for example in ("sliding_window", "softcap", "alibi", "llama", "documents")
-]
-HEADS = 2
+ROOT = suite.ROOT
 
 
-def runRapt(rapt, case, threads):
-    _, example, dtype, length, dim = case
-    command = [
-        rapt, "run", str(ROOT / "examples" / f"{example}.attn"), "--json",
-        "--check=none", f"--threads={threads}", f"--dtype={dtype}",
-        f"--shape=batch=1,heads={HEADS},kv_heads={HEADS},queries={length},"
-        f"keys={length},dim={dim},vdim={dim}",
-    ]  # fmt: skip
+def runRapt(options, case, threads, folder):
+    """What `rapt run --json` says."""
+    repeats = 3 if case.length >= 4096 else 15
+    command = suite.getCommand(options.rapt, case, threads, repeats, folder)
     result = subprocess.run(command, stdout=subprocess.PIPE, check=True)
     return json.loads(result.stdout)
 
 
-# Runs in a process of its own: idle threads of a library that is loaded here
-# would take time from the next case.
-PEER = """
-import json, statistics, sys, time
-import torch
-causal, dtype, heads, length, dim, threads = json.loads(sys.argv[1])
-torch.set_num_threads(threads)
-kind = {"f32": torch.float32, "bf16": torch.bfloat16}[dtype]
-q, k, v = (torch.randn(1, heads, length, dim).to(kind) for _ in range(3))
-times = []
-for _ in range(10):
-    start = time.perf_counter()
-    torch.nn.functional.scaled_dot_product_attention(q, k, v, is_causal=causal)
-    times.append(1e3 * (time.perf_counter() - start))
-print(statistics.median(times[1:]))
-"""
+def measure(options, cases):
+    """Times of every case: {(case, threads): {"rapt": [...], peer: [...]}}."""
+    runs = {}
+    peers = [worker.Peer(name, threads, options.python)
+             for threads in options.threads for name in options.peers]
+    with tempfile.TemporaryDirectory() as name:
+        for round in range(options.rounds):
+            for case in suite.shuffled(cases, round):
+                for threads in options.threads:
+                    entry = runs.setdefault((case, threads), {"rapt": []})
+                    entry["rapt"].append(
+                        runRapt(options, case, threads, pathlib.Path(name)))
+                    for peer in peers:
+                        if peer.threads == threads:
+                            ms = peer.time(case)
+                            if ms is not None:
+                                entry.setdefault(peer.name, []).append(ms)
+    for peer in peers:
+        peer.close()
+    return runs
 
 
-def runTorch(case, threads):
-    """Milliseconds of PyTorch for the two masks it has itself, else None."""
-    _, example, dtype, length, dim = case
-    if example not in ("full", "causal"):
-        return None
-    words = json.dumps([example == "causal", dtype, HEADS, length, dim, threads])
-    result = subprocess.run(
-        [sys.executable, "-c", PEER, words], stdout=subprocess.PIPE, check=True
-    )
-    return float(result.stdout)
+def summarize(cases, runs, threads):
+    """One dictionary for each case, with medians."""
+    rows = []
+    for case in cases:
+        for count in threads:
+            entry = runs[case, count]
+            middle = lambda key: statistics.median(r[key] for r in entry["rapt"])
+            row = {
+                "group": case.group, "case": case.name, "threads": count,
+                "ms": middle("ms"), "gflops": middle("gflops"),
+                "peak_gflops": middle("peak_gflops"),
+                "fraction": middle("peak_fraction"),
+                "best_fraction": max(r["peak_fraction"] for r in entry["rapt"]),
+                "peers": {name: statistics.median(times)
+                          for name, times in entry.items() if name != "rapt"},
+            }  # fmt: skip
+            rows.append(row)
+    return rows
+
+
+def makeTable(rows, peers):
+    """Markdown: a table for each group."""
+    lines = []
+    group = None
+    for row in rows:
+        if row["group"] != group:
+            group = row["group"]
+            heads = ["case", "threads", "ms", "GFLOP/s", "of peak", "best"]
+            for name in peers:
+                heads += [f"{name} ms", "ratio"]
+            lines += ["", f"## {group}", "", "| " + " | ".join(heads) + " |",
+                      "|" + "---|" * len(heads)]
+        cells = [row["case"], str(row["threads"]), f"{row['ms']:.3g}",
+                 f"{row['gflops']:.0f}", f"{100 * row['fraction']:.0f} %",
+                 f"{100 * row['best_fraction']:.0f} %"]
+        for name in peers:
+            ms = row["peers"].get(name)
+            cells += [f"{ms:.3g}", f"{ms / row['ms']:.2f}"] if ms else ["-", "-"]
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines[1:]) + "\n"
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--rapt", default=str(ROOT / "build" / "bin" / "rapt"))
-    parser.add_argument("--only", default="", help="a word of the case's name")
+    parser.add_argument("--only", default="", help="a word of name or group")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
-    arguments = parser.parse_args()
-    cases = [case for case in CASES if arguments.only in case[0]]
+    parser.add_argument("--peers", nargs="*", default=None, choices=worker.NAMES,
+                        help="which, or all that there are")
+    parser.add_argument("--python", default=sys.executable,
+                        help="runs the peers; needs their packages")
+    parser.add_argument("--out", default=str(ROOT / "build" / "bench"))
+    options = parser.parse_args()
+    if options.peers is not None and not options.peers:
+        options.peers = list(worker.NAMES)
+    options.peers = options.peers or []
+    cases = [case for case in suite.makeSuite()
+             if options.only in case.name or options.only in case.group]
     if not cases:
-        sys.exit(f"run.py: no case has '{arguments.only}' in its name")
-    hasTorch = importlib.util.find_spec("torch") is not None
-    runs = {}
-    for _ in range(arguments.rounds):
-        for case in cases:
-            for threads in arguments.threads:
-                key = (case[0], threads)
-                entry = runs.setdefault(key, {"rapt": [], "torch": []})
-                entry["rapt"].append(runRapt(arguments.rapt, case, threads))
-                peer = runTorch(case, threads) if hasTorch else None
-                if peer is not None:
-                    entry["torch"].append(peer)
-    print("| case | threads | ms | GFLOP/s | of FMA peak | torch ms | speed-up |")
-    print("|---|---|---|---|---|---|---|")
-    for (name, threads), entry in runs.items():
-        middle = lambda field: statistics.median(run[field] for run in entry["rapt"])
-        ms = middle("ms")
-        peer = statistics.median(entry["torch"]) if entry["torch"] else None
-        print(
-            f"| {name} | {threads} | {ms:.2f} | {middle('gflops'):.0f} | "
-            f"{100 * middle('peak_fraction'):.0f} % | "
-            + (f"{peer:.2f} | {peer / ms:.2f} |" if peer else "- | - |")
-        )
+        sys.exit(f"run.py: no case has '{options.only}' in its name or group")
+    begin = time.time()
+    rows = summarize(cases, measure(options, cases), options.threads)
+    out = pathlib.Path(options.out)
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "results.json").write_text(json.dumps(
+        {"rounds": options.rounds, "seconds": round(time.time() - begin),
+         "rows": rows}, indent=1) + "\n")
+    table = makeTable(rows, options.peers)
+    (out / "table.md").write_text(table)
+    for path in pictures.draw(rows, out):
+        print(f"wrote {path}", file=sys.stderr)
+    print(table, end="")
 
 
 if __name__ == "__main__":

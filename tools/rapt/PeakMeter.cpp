@@ -4,6 +4,7 @@
 
 #include "tools/rapt/PeakMeter.h"
 #include "lib/Codegen/Codegen.h"
+#include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/SmallVector.h"
 #include "llvm/IR/IRBuilder.h"
 #include "llvm/IR/LLVMContext.h"
@@ -156,7 +157,17 @@ void PeakMeter::measure(Executor &executor) {
   double seconds = std::chrono::duration<double>(Clock::now() - begin).count();
   double flops = flopsPerItem * double(words.rounds) * double(items);
   if (seconds > 0)
-    best = std::max(best, flops / seconds);
+    rates.push_back(flops / seconds);
+}
+
+double PeakMeter::getFlopsPerSecond() const {
+  if (rates.empty())
+    return 0;
+  std::vector<double> sorted = rates;
+  llvm::sort(sorted);
+  size_t middle = sorted.size() / 2;
+  return sorted.size() % 2 ? sorted[middle]
+                           : (sorted[middle - 1] + sorted[middle]) / 2;
 }
 
 } // namespace rapt::tool

@@ -15,8 +15,9 @@
 namespace rapt::tool {
 
 /// Runs independent chains of f32 multiply-adds in the widest vectors of the
-/// host, and keeps the best rate. Measure between the runs of a kernel, on the
-/// same threads: clocks change with load and time.
+/// host, and takes the median of their rates. Measure between the runs of a
+/// kernel, on the same threads: clocks change with load and time, and the best
+/// moment of one says nothing of the median of the other.
 class PeakMeter {
 public:
   /// Generates the code. Fails if it does not compile.
@@ -24,14 +25,15 @@ public:
 
   /// Some milliseconds on all threads.
   void measure(Executor &executor);
-  /// Best of all measurements, in floating-point operations per second.
-  double getFlopsPerSecond() const { return best; }
+  /// Median of all measurements, in floating-point operations per second; 0
+  /// before the first.
+  double getFlopsPerSecond() const;
 
 private:
   std::unique_ptr<runtime::LoadedKernel> code;
   int64_t items = 0;
   double flopsPerItem = 0;
-  double best = 0;
+  std::vector<double> rates;
   std::vector<float> sums; ///< So that no chain is dead code.
 };
 

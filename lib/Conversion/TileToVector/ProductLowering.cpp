@@ -189,11 +189,13 @@ LogicalResult KernelLowering::emitProduct(tile::MmaOp op, Value base,
     return success();
   };
 
-  // Partial runs are few: shorter code compiles faster.
+  // Partial runs and smaller blocks are few: shorter code compiles faster.
   auto runs = dyn_cast<tile::ForRunsOp>(op->getParentOp());
-  bool isPartial = runs && op->getParentRegion() == &runs.getPartial();
-  int64_t unroll =
-      std::min(isPartial ? int64_t(4) : kernel.getPlan()->getDepth(), depth);
+  bool isRare = (runs && op->getParentRegion() == &runs.getPartial()) ||
+                count < kernel.getPlan()->getRows();
+  int64_t unroll = std::min(kernel.getPlan()->getDepth(), depth);
+  if (isRare)
+    unroll = std::min<int64_t>(unroll, 4);
   int64_t whole = depth / unroll * unroll;
   Value end = index(whole);
   if (op.getDepth())
