@@ -298,22 +298,30 @@ Error execute(const CommandLine &line) {
           addArguments(*request, *spec, extents,
                        reference::getMaskArguments(function), tensors))
     return error;
-  auto tables = kernel->planRuns(tensors.arguments);
+  // Calls of few queries take another form than the one for many.
+  auto form = kernel->selectFor(tensors.arguments);
+  if (!form)
+    return makeError(form.error().code, form.error().message);
+  auto tables = form->planRuns(tensors.arguments);
   if (!tables)
     return makeError(tables.error().code, tables.error().message);
   auto masks = MaskEvaluator::create(function, tensors.named);
   if (!masks)
     return masks.takeError();
+  if (!ungroupHeads(*masks, *tables))
+    tables = kernel->planRuns(tensors.arguments);
+  if (!tables)
+    return makeError(tables.error().code, tables.error().message);
 
   if (Error error = checkHead(*request, line, *masks))
     return error;
 
   Explanation explanation;
   describeSpec(*request, line, *compilation, extents, explanation);
-  explanation.form = kernel->getForm();
-  explanation.plan = kernel->getPlan();
-  explanation.planParts = kernel->getTiles();
-  explanation.remarks = kernel->getRemarks();
+  explanation.form = form->getForm();
+  explanation.plan = form->getPlan();
+  explanation.planParts = form->getTiles();
+  explanation.remarks = form->getRemarks();
   explanation.loops = countPairs(*masks, *tables, request->threads);
   size_t next = 0;
   function.walk([&](attn::AttendOp attend) {

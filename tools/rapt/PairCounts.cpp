@@ -67,6 +67,24 @@ TileCounts countTiles(const RunTable &table, const MaskedLoop &loop) {
   return counts;
 }
 
+bool ungroupHeads(const MaskEvaluator &masks, std::vector<RunTable> &tables) {
+  size_t next = 0;
+  for (const MaskedLoop &loop : masks.getLoops()) {
+    if (!loop.hasMask || next == tables.size())
+      continue;
+    RunTable &table = tables[next++];
+    if (loop.queries == 0 || table.queries == loop.queries)
+      continue;
+    // Row r is query r / share of some head.
+    int64_t share = table.queries / loop.queries;
+    if (table.queries % loop.queries != 0 || table.queriesPerBlock % share != 0)
+      return false;
+    table.queries /= share;
+    table.queriesPerBlock /= share;
+  }
+  return true;
+}
+
 std::vector<const RunTable *> matchTables(const MaskEvaluator &masks,
                                           const std::vector<RunTable> &tables) {
   std::vector<const RunTable *> matched(masks.getLoops().size());

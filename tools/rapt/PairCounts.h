@@ -65,6 +65,11 @@ std::vector<LoopCounts> countPairs(const reference::MaskEvaluator &masks,
                                    unsigned threads,
                                    int64_t mostPairs = int64_t(1) << 23);
 
+/// Tables of a form whose rows are the queries of several heads, position by
+/// position, as tables of queries. False if a block has no whole queries.
+bool ungroupHeads(const reference::MaskEvaluator &masks,
+                  std::vector<RunTable> &tables);
+
 /// The table of every loop; null for a loop without a mask, and for all loops
 /// if the kernel does not plan by the masks as they stand in the spec.
 std::vector<const RunTable *> matchTables(const reference::MaskEvaluator &masks,

@@ -170,10 +170,17 @@ static std::string describe(Operation *op, tile::PlanAttr plan,
   if (auto map = dyn_cast<attn::MapOp>(op))
     return ("map of rows of " + attn::stringifySide(map.getSide())).str();
   auto attend = cast<attn::AttendOp>(op);
-  return ("flash forward, " + attn::stringifyReduction(attend.getReduction()) +
-          ", " + llvm::Twine(plan.getQueries()) + " queries by runs of " +
-          llvm::Twine(plan.getKeys()) + " keys" + order)
-      .str();
+  std::string text;
+  llvm::raw_string_ostream os(text);
+  os << "flash forward, " << attn::stringifyReduction(attend.getReduction())
+     << ", " << plan.getQueries() << " queries";
+  if (plan.getGroup() && conversion::canGroupHeads(attend))
+    os << " of the heads that share keys";
+  os << " by runs of " << plan.getKeys() << " keys";
+  if (plan.getSplit() > 0)
+    os << ", which are split by " << plan.getSplit() << " or more";
+  os << order;
+  return text;
 }
 
 LogicalResult ProgramBuilder::launch(
