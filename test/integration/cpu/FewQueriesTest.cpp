@@ -116,17 +116,33 @@ TEST(FewQueriesTest, ChoosesTheFormByTheRowsThatShareKeys) {
   EXPECT_NE(planOf({1, 4, 2, 9, 100}).find(" 32 queries"), std::string::npos);
 }
 
-// What each split finds is merged in the order of the keys.
+// What each split finds is merged in the order of the keys, in every form: the
+// rows of 2 heads for each query, and those of many queries last.
 TEST(FewQueriesTest, SameForAnyNumberOfThreads) {
-  auto kernel =
-      KernelCase::create({.text = "attention x { mask = i >= j & j % 7 < 5 }"});
-  ASSERT_TRUE(kernel);
-  for (int64_t queries : {1, 12}) {
-    resize(*kernel, {1, 4, 2, queries, 5000}, 3);
-    KernelCase::Results one = kernel->run(1), three = kernel->run(3);
-    EXPECT_EQ(one.out.data, three.out.data);
-    EXPECT_EQ(one.lse.data, three.lse.data);
+  for (ElementType type : {ElementType::F32, ElementType::BF16}) {
+    SpecSetting setting{.text = "attention x { mask = i >= j & j % 7 < 5 }"};
+    setting.type = type;
+    setting.extents = {{"dim", 32}, {"vdim", 32}};
+    auto kernel = KernelCase::create(setting);
+    ASSERT_TRUE(kernel);
+    for (int64_t queries : {1, 4, 8, 16, 30, 70}) {
+      resize(*kernel, {1, 4, 2, queries, 3000}, 3);
+      KernelCase::Results one = kernel->run(1);
+      for (unsigned threads : {2, 3, 7}) {
+        KernelCase::Results other = kernel->run(threads);
+        EXPECT_EQ(one.out.data, other.out.data) << queries << ' ' << threads;
+        EXPECT_EQ(one.lse.data, other.lse.data) << queries << ' ' << threads;
+      }
+    }
   }
+}
+
+// Splits of long keys are longer: 2048, and 17 of them, the last one short.
+TEST(FewQueriesTest, LongKeys) {
+  auto kernel = KernelCase::create({.text = "attention x { mask = i >= j }"});
+  ASSERT_TRUE(kernel);
+  resize(*kernel, {1, 4, 1, 1, 32768 + 70}, 5);
+  kernel->check(2);
 }
 
 // A NaN in a value whose key the mask drops is in no row.
