@@ -61,7 +61,7 @@ struct Neighbourhood {
 
   /// Farther apart, the keys of one row are enough for wide tiles of queries in
   /// the order of positions, and a block shares little.
-  static constexpr int64_t kMostRadius = 20;
+  static constexpr int64_t kMostRadius = 64;
   /// Queries of one block: a square or a box of them.
   static constexpr int64_t kBlock = 16;
   /// Extents of a block along the coordinates; their product is kBlock.

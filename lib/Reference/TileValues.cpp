@@ -65,8 +65,8 @@ public:
               tile::ExtentOp, tile::LoadOp, tile::StoreOp, tile::PrefetchOp,
               tile::PackOp, tile::GatherOp, tile::ScatterOp, tile::SplatOp,
               tile::ConstantOp, tile::PositionsOp, tile::MmaOp, tile::ReduceOp,
-              tile::ScanOp, tile::TransposeOp, tile::SliceOp, tile::ConcatOp,
-              tile::SolveOp, tile::TopOp, tile::SortOp>(
+              tile::ScanOp, tile::TransposeOp, tile::SliceOp, tile::SkewOp,
+              tile::ConcatOp, tile::SolveOp, tile::TopOp, tile::SortOp>(
             [&](auto known) { return run(known); })
         .Default([&](Operation *) {
           isKnown = false;
@@ -95,6 +95,7 @@ private:
   Error run(tile::ScanOp op);
   Error run(tile::TransposeOp op);
   Error run(tile::SliceOp op);
+  Error run(tile::SkewOp op);
   Error run(tile::ConcatOp op);
   Error run(tile::SolveOp op);
   Error run(tile::TopOp op);
@@ -378,6 +379,18 @@ template <typename Real> Error TileOperations<Real>::run(tile::SliceOp op) {
         result.shape, [&](llvm::ArrayRef<int64_t> element, int64_t place) {
           llvm::SmallVector<int64_t, 3> from(element);
           from[op.getDimension()] += op.getOffset();
+          result.cells[place] = source.cells[getPlace(source.shape, from)];
+        });
+  });
+}
+
+template <typename Real> Error TileOperations<Real>::run(tile::SkewOp op) {
+  const Tile &source = values.getTile(op.getSource());
+  return setResult(op, [&](Tile &result) {
+    forEachElement(
+        result.shape, [&](llvm::ArrayRef<int64_t> element, int64_t place) {
+          int64_t n = element[0] - element[1] + result.shape[1] - 1;
+          int64_t from[] = {n % source.shape[0], n / source.shape[0]};
           result.cells[place] = source.cells[getPlace(source.shape, from)];
         });
   });

@@ -536,6 +536,22 @@ LogicalResult SliceOp::verify() {
   return verifyElementType(*this, source, result);
 }
 
+LogicalResult SkewOp::verify() {
+  // skew_c1
+  auto source = getSource().getType(), result = getResult().getType();
+  if (source.getRank() != 2 || result.getRank() != 2)
+    return emitOpError() << "needs tiles of rank 2, got " << source << " and "
+                         << result;
+  int64_t rows = result.getShape()[0];
+  if (source.getShape()[0] != rows ||
+      ShapedType::getNumElements(source.getShape()) <
+          rows + result.getShape()[1] - 1)
+    return emitOpError() << source << " has no line of "
+                         << rows + result.getShape()[1] - 1 << " numbers in "
+                         << "columns of " << rows;
+  return verifyElementType(*this, source, result);
+}
+
 LogicalResult ConcatOp::verify() {
   // concat_c1
   auto result = getResult().getType();

@@ -712,6 +712,22 @@ def Tile_SliceOp : Tile_Op<"slice", [Pure]> {
   let hasVerifier = 1;
 }
 
+def Tile_SkewOp : Tile_Op<"skew", [Pure]> {
+  let summary = "A tile that is constant along its diagonals";
+  let description = [{
+    The source has its elements in a line, one column after the other: number n is
+    `source[n mod rows, n / rows]`. `result[r, c]` is number `r - c + columns - 1`, so that what depends
+    on the distance of a query and a key alone is computed once for each distance.
+
+    - (C1) both have rank 2, as many rows and the same element type, and the source has at least `rows + columns - 1`
+      elements.
+  }];
+  let arguments = (ins Tile_TileType:$source);
+  let results = (outs Tile_TileType:$result);
+  let assemblyFormat = "$source attr-dict `:` type($source) `->` type($result)";
+  let hasVerifier = 1;
+}
+
 def Tile_ConcatOp : Tile_Op<"concat", [Pure]> {
   let summary = "Tiles joined along one dimension";
   let description = "- (C1) extents along `dimension` add up; other extents and the element type are equal.";

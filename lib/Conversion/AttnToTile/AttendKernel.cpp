@@ -15,7 +15,7 @@
 // their keys, so that keys are read once, and the keys are split over items; a
 // second kernel merges what these find.
 
-#include "lib/Conversion/AttnToTile/KernelScope.h"
+#include "lib/Conversion/AttnToTile/DiagonalTiles.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/IR/Matchers.h"
 #include <cmath>
@@ -55,6 +55,7 @@ private:
   LogicalResult emitWeights(Value start, Value end, ArrayRef<Value> dots,
                             bool isFull, Value &score, Value &factor,
                             Value &kept);
+  SmallVector<analysis::DiagonalValue> getDiagonals();
   Value accumulate(Value weights, Value start, Value count, Value accumulator);
   void emitSoftmaxStep(Value start, Value count, Value score, Value factor,
                        ValueRange carried, SmallVectorImpl<Value> &next);
@@ -359,6 +360,16 @@ LogicalResult AttendKernel::emitWeights(Value start, Value end,
       perQuery(rowTile), perQuery(positionTile), {key, {1}}};
   for (Value dot : dots)
     operands.push_back(perPair(dot));
+  // What is equal along diagonals is computed once for each.
+  SmallVector<analysis::DiagonalValue> diagonals = getDiagonals();
+  for (const analysis::DiagonalValue &diagonal : diagonals) {
+    FailureOr<Value> tile =
+        emitDiagonals(scope, op, op.getScore(), diagonal,
+                      {tq, tk, first, firstPosition, start});
+    if (failed(tile))
+      return failure();
+    operands.push_back(perPair(*tile));
+  }
   operands.push_back({place, {1}});
   if (headTile)
     operands.push_back(perQuery(headTile));
@@ -379,7 +390,10 @@ LogicalResult AttendKernel::emitWeights(Value start, Value end,
                                   std::nullopt) -> Value {
           RegionCopier copier =
               copierFor(region, map, elements[0], elements[1], elements[2],
-                        ownHead, elements.drop_front(3).drop_back());
+                        ownHead, elements.slice(3, dots.size()));
+          if (&region == &op.getScore())
+            for (auto [n, diagonal] : llvm::enumerate(diagonals))
+              copier.bind(diagonal.value, elements[3 + dots.size() + n]);
           if (isMarked)
             copier.bind(lists.marked, arith::ConstantOp::create(
                                           builder, scope.location,
@@ -444,6 +458,16 @@ LogicalResult AttendKernel::emitWeights(Value start, Value end,
     factor = map.getResult(1);
   kept = isCounted ? map.getResults().back() : Value();
   return success(isFine);
+}
+
+/// Where queries and keys follow each other, and queries are the lanes: then a
+/// part of a line is one vector.
+SmallVector<analysis::DiagonalValue> AttendKernel::getDiagonals() {
+  bool isPlain = plan.getCpu() && !plan.getCpu().getColumns() && !queryList &&
+                 !keyList && !headTile;
+  if (!isPlain)
+    return {};
+  return analysis::findDiagonals(op, op.getScore());
 }
 
 /// The weights are 0 from key `count` of the step on; null: none is.

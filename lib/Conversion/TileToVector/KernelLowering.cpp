@@ -229,6 +229,11 @@ LogicalResult KernelLowering::lowerOperation(Operation *op) {
                   return notLowered("a part of the lanes");
                 return success();
               })
+          .Case([&](tile::SkewOp op) -> LogicalResult {
+            if (lanes.getLaneDim(op.getResult()) != 0)
+              return notLowered("diagonals across the lanes");
+            return ensureRows(op.getSource());
+          })
           .Case<tile::PackOp>([&](auto op) {
             if (isVector(op.getResult()))
               scalars[op] = scalars.lookup(op.getSource());
@@ -417,7 +422,7 @@ bool KernelLowering::isLastUse(Value tile) const {
     return false; // a loop around us may come back to it
   for (Operation *user : tile.getUsers()) {
     // These stand for the memory of their source.
-    if (isa<tile::SliceOp, tile::TransposeOp, tile::PackOp>(user))
+    if (isa<tile::SliceOp, tile::SkewOp, tile::TransposeOp, tile::PackOp>(user))
       return false;
     Operation *here = block->findAncestorOpInBlock(*user);
     if (!here || (!group.contains(here) && !lowered.contains(here)))

@@ -179,6 +179,7 @@ private:
 
   // Values of tiles (TileAccess.cpp).
   mlir::FailureOr<Value> rowAt(Value tile, const Row &row);
+  mlir::FailureOr<Value> diagonalsAt(tile::SkewOp op, const Row &row);
   mlir::FailureOr<Value> elementAt(Value tile, llvm::ArrayRef<Value> indices);
   LogicalResult ensureRows(Value tile);
   LogicalResult ensureElements(Value tile);

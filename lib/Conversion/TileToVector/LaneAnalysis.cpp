@@ -93,6 +93,8 @@ void DimensionClasses::visit(Operation *op) {
           if (d != op.getDimension())
             join(op.getSource(), d, op.getResult(), d);
       })
+      .Case(
+          [&](tile::SkewOp op) { join(op.getSource(), 0, op.getResult(), 0); })
       .Case([&](tile::ConcatOp op) {
         auto type = cast<tile::TileType>(op.getResult().getType());
         for (Value source : op.getSources())

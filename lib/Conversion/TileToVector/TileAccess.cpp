@@ -61,6 +61,25 @@ Value KernelLowering::resolveRows(Value tile, int64_t &offset) {
   }
 }
 
+/// Column `row` of a tile that is constant along its diagonals: columns of the
+/// source lie one behind the other, and the lanes are a part of that line.
+FailureOr<Value> KernelLowering::diagonalsAt(tile::SkewOp op, const Row &row) {
+  int64_t offset = 0;
+  Value buffer = resolveRows(op.getSource(), offset);
+  auto type = dyn_cast_or_null<MemRefType>(buffer ? buffer.getType() : Type());
+  if (!type || offset != 0 || !type.getLayout().isIdentity())
+    return op.emitError() << "of a tile that has no memory of its own has no "
+                             "lowering to vectors yet";
+  ReassociationIndices all{0, 1};
+  Value line =
+      memref::CollapseShapeOp::create(builder, location, buffer, {all});
+  Value last = index(typeOf(op.getResult()).getShape()[1] - 1);
+  Value first =
+      builder.createOrFold<arith::SubIOp>(location, last, indexOf(row));
+  return Value(vector::LoadOp::create(
+      builder, location, vectorOf(type.getElementType()), line, first));
+}
+
 /// Row `row` of a tile: a vector, or a scalar that every lane has.
 FailureOr<Value> KernelLowering::rowAt(Value tile, const Row &row) {
   if (isVector(tile))
@@ -81,6 +100,8 @@ FailureOr<Value> KernelLowering::rowAt(Value tile, const Row &row) {
                  {row.base,
                   row.offset + static_cast<int64_t>(slice.getOffset()),
                   /*slot=*/-1});
+  if (auto skew = dyn_cast_or_null<tile::SkewOp>(def))
+    return diagonalsAt(skew, row);
   if (isa_and_nonnull<tile::TransposeOp, tile::PackOp>(def))
     return rowAt(def->getOperand(0), {row.base, row.offset, /*slot=*/-1});
   return emitError(location) << "rows of this tile have no lowering to vectors "
