@@ -60,8 +60,9 @@ struct Neighbourhood {
   bool hasPlainKeys = true;
 
   /// Farther apart, the keys of one row are enough for wide tiles of queries in
-  /// the order of positions, and a block shares little.
-  static constexpr int64_t kMostRadius = 64;
+  /// the order of positions, and a block shares little: at 128 x 128 blocks ran
+  /// at 106 GFLOP/s instead of 70 with a radius of 21, and at as many with 32.
+  static constexpr int64_t kMostRadius = 30;
   /// Queries of one block: a square or a box of them.
   static constexpr int64_t kBlock = 16;
   /// Extents of a block along the coordinates; their product is kBlock.

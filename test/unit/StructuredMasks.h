@@ -25,6 +25,13 @@ inline constexpr StructuredMask kStructuredMasks[] = {
      "attention x { input c: i8[batch, keys] mask = c[j] == c[i] }"},
     {"classes_outside",
      "attention x { input c: i32[batch, keys] mask = c[j + 3] == c[i - 2] }"},
+    {"distances", "attention x { input bias: f32[heads, 32] "
+                  "score = dot(q, k) + bias[h, min(31, abs(i - j))] }"},
+    {"buckets_of_distances",
+     "attention x { input bias: f32[heads, 32]  let n = max(i - j, 0) "
+     "let far = 16 + floor(log(max(n, 1) / 16.0) / log(8.0) * 16.0) "
+     "score = dot(q, k) / sqrt(dim) + "
+     "bias[h, where(n < 16, n, min(31, far))]  mask = i >= j }"},
     {"residues",
      "attention x { mask = i >= j & (i - j) % 7 == 0 & i - j < 60 }"},
     {"residues_moved", "attention x { mask = (j - i) % 5 == 2 }"},

@@ -77,7 +77,7 @@ TEST(MaskStructureTest, Neighbourhood) {
       "near3");
   for (const char *mask :
        {"abs(i - j) <= 3", "abs(i / 8 - j / 8) <= 2 & abs(i - j) < 40",
-        "abs(i / 64 - j / 64) <= 2 & abs(i % 64 - j % 64) <= 21",
+        "abs(i / 64 - j / 64) <= 2 & abs(i % 64 - j % 64) <= 31",
         "abs(i / 8 - j / 8) <= 2 | abs(i % 8 - j % 8) <= 2",
         "abs(i / 8 - j / 8) >= 2 & abs(i % 8 - j % 8) >= 2"})
     EXPECT_EQ(describe(mask), "none") << mask;

@@ -158,6 +158,16 @@ TEST_F(TileOperationsTest, SliceConcatTranspose) {
             (Numbers{3, 6, 1, 4, 2, 5}));
 }
 
+TEST_F(TileOperationsTest, Skew) {
+  // The line is 1 4 2 5 3 6; the first row ends where it begins.
+  EXPECT_EQ(runKernel(R"(
+    %t = tile.load %in[%c0, %c0] : !tile.view<f64, 2> -> !tile.tile<2x3xf64>
+    %s = tile.skew %t : !tile.tile<2x3xf64> -> !tile.tile<2x4xf64>
+    tile.store set %s, %out[%c0, %c0] : !tile.tile<2x4xf64>, !tile.view<f64, 2>)",
+                      2, 4, {1, 2, 3, 4, 5, 6}, 3),
+            (Numbers{5, 2, 4, 1, 3, 5, 2, 4}));
+}
+
 TEST_F(TileOperationsTest, SolveTopSort) {
   // (I + [0 0; 2 0]) X = [1; 5]
   EXPECT_EQ(runKernel(R"(

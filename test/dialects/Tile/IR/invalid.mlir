@@ -518,6 +518,22 @@ func.func @transpose_c1_type(%x: !tile.tile<4x8xf32>) {
 
 // -----
 
+func.func @skew_c1(%x: !tile.tile<4x8xf32>) {
+  // expected-error @+1 {{'tile.skew' op '!tile.tile<4x8xf32>' has no line of 33 numbers in columns of 4}}
+  %0 = tile.skew %x : <4x8xf32> -> <4x30xf32>
+  return
+}
+
+// -----
+
+func.func @skew_c1_rank(%x: !tile.tile<32xf32>) {
+  // expected-error @+1 {{'tile.skew' op needs tiles of rank 2, got '!tile.tile<32xf32>' and '!tile.tile<4x29xf32>'}}
+  %0 = tile.skew %x : <32xf32> -> <4x29xf32>
+  return
+}
+
+// -----
+
 func.func @slice_c1(%x: !tile.tile<4x8xf32>) {
   // expected-error @+1 {{'tile.slice' op part '!tile.tile<4x3xf32>' from 6 does not lie inside '!tile.tile<4x8xf32>'}}
   %0 = tile.slice %x along 1 from 6 : <4x8xf32> -> <4x3xf32>

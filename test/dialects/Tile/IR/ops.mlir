@@ -86,6 +86,8 @@ tile.kernel @rows {
   %before = tile.scan add exclusive %total along 0 : <4xf32> -> <4xf32>
   // CHECK: tile.slice %{{.*}} along 1 from 2 : <4x8xf32> -> <4x3xf32>
   %part = tile.slice %block along 1 from 2 : <4x8xf32> -> <4x3xf32>
+  // CHECK: tile.skew %{{.*}} : <4x8xf32> -> <4x29xf32>
+  %skewed = tile.skew %block : <4x8xf32> -> <4x29xf32>
   // CHECK: tile.concat %{{.*}}, %{{.*}} along 1 : (!tile.tile<4x3xf32>, !tile.tile<4x8xf32>) -> !tile.tile<4x11xf32>
   %joined = tile.concat %part, %block along 1 : (!tile.tile<4x3xf32>, !tile.tile<4x8xf32>) -> !tile.tile<4x11xf32>
   // CHECK: tile.solve %{{.*}}, %{{.*}} : <4x4xf32>, <4x11xf32> -> <4x11xf32>

@@ -307,3 +307,42 @@ func.func @strided(%q: tensor<?x?x?x8xf32> {attn.axes = ["batch", "heads", "quer
   }
   return %o, %l : tensor<?x?x?x6xf32>, tensor<?x?x?xf32>
 }
+
+// -----
+
+#plan = #tile.plan<queries = 16, keys = 32, cpu = <rows = 4, depth = 4, sweep = 4>, edge = 16>
+
+// What a score says of distances alone is computed once for each of 16 + 32 - 1
+// distances, or of 16 + 16 - 1 at the edges.
+
+// CHECK-LABEL: tile.kernel @distances_attend0
+// CHECK:         tile.for_runs
+// CHECK:           %[[LINE:.*]] = tile.map({{.*}}) dims {{.*}} -> !tile.tile<16x3xf32> {
+// CHECK:             tile.read
+// CHECK:           tile.skew %[[LINE]] : <16x3xf32> -> <16x32xf32>
+// CHECK:         } partial {
+// CHECK:           tile.skew %{{.*}} : <16x2xf32> -> <16x16xf32>
+func.func @distances(%q: tensor<?x?x?x8xf32> {attn.axes = ["batch", "heads", "queries", "dim"], attn.name = "q"},
+    %k: tensor<?x?x?x8xf32> {attn.axes = ["batch", "kv_heads", "keys", "dim"], attn.name = "k"},
+    %v: tensor<?x?x?x6xf32> {attn.axes = ["batch", "kv_heads", "keys", "vdim"], attn.name = "v"},
+    %t: tensor<?xf32> {attn.axes = ["keys"], attn.name = "t"})
+    -> (tensor<?x?x?x6xf32>, tensor<?x?x?xf32>) attributes {attn.spec} {
+  %B = attn.axis "batch"
+  %H = attn.axis "heads"
+  %M = attn.axis "queries"
+  %N = attn.axis "keys"
+  %o, %l = attn.attend softmax shape(%B, %H, %M, %N) queries(%q) keys(%k) values(%v) captures(%t) {tile.plan = #plan}
+      : (index, index, index, index, tensor<?x?x?x8xf32>, tensor<?x?x?x8xf32>, tensor<?x?x?x6xf32>, tensor<?xf32>)
+      -> (tensor<?x?x?x6xf32>, tensor<?x?x?xf32>) score {
+  ^bb0(%b: i32, %h: i32, %row: i32, %i: i32, %j: i32, %dot: f32, %table: tensor<?xf32>):
+    %d = arith.subi %i, %j : i32
+    %x = attn.read %table[%d] : (tensor<?xf32>, i32) -> f32
+    %s = arith.addf %dot, %x : f32
+    attn.yield %s : f32
+  } mask {
+  ^bb0(%b: i32, %h: i32, %row: i32, %i: i32, %j: i32, %dot: f32, %table: tensor<?xf32>):
+    %m = arith.cmpi sge, %i, %j : i32
+    attn.yield %m : i1
+  }
+  return %o, %l : tensor<?x?x?x6xf32>, tensor<?x?x?xf32>
+}
