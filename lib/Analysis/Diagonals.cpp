@@ -77,6 +77,19 @@ Dependence DiagonalFinder::compute(Value value) {
     return Dependence::sum(operands[0].query + sign * operands[1].query,
                            operands[0].key + sign * operands[1].key);
   }
+  if (isa<arith::ExtSIOp>(op))
+    return operands[0];
+  if (isa<arith::MulIOp>(op))
+    for (unsigned n : {0, 1}) {
+      APInt factor;
+      // Small enough that no sum of a few overflows.
+      if (operands[n].isSum &&
+          matchPattern(op->getOperand(1 - n), m_ConstantInt(&factor)) &&
+          factor.abs().ule(1 << 20) && std::abs(operands[n].query) < 1 << 20 &&
+          std::abs(operands[n].key) < 1 << 20)
+        return Dependence::sum(factor.getSExtValue() * operands[n].query,
+                               factor.getSExtValue() * operands[n].key);
+    }
   Dependence result{Dependence::Uniform};
   for (Dependence operand : operands)
     result.kind = std::max(result.kind, operand.kind);
