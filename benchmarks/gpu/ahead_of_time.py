@@ -32,8 +32,44 @@ def check(status, what):
         raise RuntimeError(f"{what} failed with CUDA error {status}")
 
 
+# lib/Support/LaunchWords.h
+MAP_WORDS = 24
+MAP_RANK = 16
+
+
+def encode(words, first):
+    """Makes a map for the copy engine of what it is to be made of, in place;
+    where the driver refuses, there is none."""
+    rank = words[first + MAP_RANK]
+    if rank == 0:
+        return
+    record = list(words[first : first + MAP_RANK])
+    memory = ctypes.create_string_buffer(128 + 64)
+    place = ctypes.addressof(memory)
+    place += -place % 64
+    status = cuda.cuTensorMapEncodeTiled(
+        ctypes.c_void_p(place),
+        ctypes.c_int(record[12]),
+        ctypes.c_uint32(rank),
+        ctypes.c_void_p(record[0]),
+        (ctypes.c_uint64 * 5)(*record[1:6]),
+        (ctypes.c_uint64 * 4)(*record[6:10]),
+        (ctypes.c_uint32 * 5)(record[10], record[11], 1, 1, 1),
+        (ctypes.c_uint32 * 5)(1, 1, 1, 1, 1),
+        ctypes.c_int(0),
+        ctypes.c_int(record[13]),
+        ctypes.c_int(3),
+        ctypes.c_int(0),
+    )
+    if status == 0:
+        ctypes.memmove(ctypes.addressof(words) + 8 * first, place, 128)
+    else:
+        words[first + MAP_RANK] = 0
+
+
 class Kernel:
-    def __init__(self, path):
+    def __init__(self, path, hasMaps=True):
+        self.hasMaps = hasMaps
         base = os.path.splitext(path)[0]
         with open(base + ".json", encoding="utf-8") as file:
             self.manifest = json.load(file)
@@ -112,6 +148,11 @@ class Kernel:
                 ctypes.c_int64(number),
                 buffer,
             )
+            for number in range(kernel["tensor_maps"]):
+                first = count // 8 - MAP_WORDS * (kernel["tensor_maps"] - number)
+                if not self.hasMaps:
+                    buffer[first + MAP_RANK] = 0
+                encode(buffer, first)
             items = buffer[0] * buffer[1] * buffer[2]
             launches.append((function, kernel, buffer, count, items))
 

@@ -330,20 +330,24 @@ Expected<GeneratedGpuCode> generateForGpu(const Compilation &compilation) {
     return host.takeError();
   if (llvm::Error error = lowerKernels(*kernels, DeviceStage::NVVM))
     return std::move(error);
-  auto threads =
-      (*kernels)->getAttrOfType<mlir::DenseI64ArrayAttr>("rapt.threads");
-  auto shared =
-      (*kernels)->getAttrOfType<mlir::DenseI64ArrayAttr>("rapt.shared");
   auto launches = static_cast<size_t>(host->facts.launches);
-  if (!threads || !shared || threads.asArrayRef().size() != launches ||
-      shared.asArrayRef().size() != launches)
-    return makeError(ErrorCode::Internal,
-                     "the lowered kernels do not say their threads and their "
-                     "shared memory");
+  auto getEach = [&](llvm::StringRef name) -> llvm::ArrayRef<int64_t> {
+    auto numbers = (*kernels)->getAttrOfType<mlir::DenseI64ArrayAttr>(name);
+    if (!numbers || numbers.asArrayRef().size() != launches)
+      return {};
+    return numbers.asArrayRef();
+  };
+  llvm::ArrayRef<int64_t> threads = getEach("rapt.threads"),
+                          shared = getEach("rapt.shared"),
+                          maps = getEach("rapt.maps");
+  for (llvm::ArrayRef<int64_t> each : {threads, shared, maps})
+    if (each.size() != launches)
+      return makeError(ErrorCode::Internal,
+                       "the lowered kernels do not say what they need");
   for (size_t n = 0; n < launches; ++n)
     host->facts.kernels.push_back(
-        {compilation.spec.name + "_launch" + std::to_string(n),
-         threads.asArrayRef()[n], shared.asArrayRef()[n]});
+        {compilation.spec.name + "_launch" + std::to_string(n), threads[n],
+         shared[n], maps[n]});
   llvm::LLVMContext context;
   Expected<std::unique_ptr<llvm::Module>> translated =
       translateToLLVM(*kernels, context);

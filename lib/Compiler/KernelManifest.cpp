@@ -42,7 +42,8 @@ static json::Array toJson(llvm::ArrayRef<DeviceKernel> kernels) {
   for (const DeviceKernel &kernel : kernels)
     array.push_back(json::Object{{"name", kernel.name},
                                  {"threads", kernel.threads},
-                                 {"shared_bytes", kernel.sharedBytes}});
+                                 {"shared_bytes", kernel.sharedBytes},
+                                 {"tensor_maps", kernel.maps}});
   return array;
 }
 
@@ -57,10 +58,12 @@ static llvm::Error parseKernels(const json::Object &gpu,
     auto name = kernel ? kernel->getString("name") : std::nullopt;
     auto threads = kernel ? kernel->getInteger("threads") : std::nullopt;
     auto shared = kernel ? kernel->getInteger("shared_bytes") : std::nullopt;
-    if (!name || !threads || !shared)
+    auto maps = kernel ? kernel->getInteger("tensor_maps") : std::nullopt;
+    if (!name || !threads || !shared || !maps)
       return llvm::createStringError(
-          "manifest has a kernel without name, threads or shared_bytes");
-    kernels.push_back({name->str(), *threads, *shared});
+          "manifest has a kernel without name, threads, shared_bytes or "
+          "tensor_maps");
+    kernels.push_back({name->str(), *threads, *shared, *maps});
   }
   return llvm::Error::success();
 }

@@ -23,6 +23,9 @@ struct DeviceKernel {
   std::string name;
   int64_t threads = 0;     ///< of one block
   int64_t sharedBytes = 0; ///< of dynamic shared memory of one block
+  /// Tensors that the copy engine may read, see lib/Support/LaunchWords.h: the
+  /// last words of a launch.
+  int64_t maps = 0;
 };
 
 /// What is known only after lowering, and so kept in the cache.

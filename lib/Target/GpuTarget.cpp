@@ -12,9 +12,11 @@ llvm::ArrayRef<GpuTarget> getKnownGpus() {
   // Capability": shared memory per block, registers. PTX 8.0 comes with CUDA
   // 12.0, the first that knows sm_90a (PTX ISA, release history).
   static const GpuTarget gpus[] = {
-      {"sm_80", "+ptx80", 80, 163 * kib},  {"sm_86", "+ptx80", 86, 99 * kib},
-      {"sm_89", "+ptx80", 89, 99 * kib},   {"sm_90", "+ptx80", 90, 227 * kib},
-      {"sm_90a", "+ptx80", 90, 227 * kib},
+      {"sm_80", "+ptx80", 80, 163 * kib},
+      {"sm_86", "+ptx80", 86, 99 * kib},
+      {"sm_89", "+ptx80", 89, 99 * kib},
+      {"sm_90", "+ptx80", 90, 227 * kib},
+      {"sm_90a", "+ptx80", 90, 227 * kib, /*hasWarpgroups=*/true},
   };
   return gpus;
 }

@@ -25,6 +25,8 @@ struct GpuTarget {
   int64_t capability = 0;
   /// Bytes of shared memory that one block may have.
   int64_t sharedBytes = 0;
+  /// Whether it has Hopper's products of warpgroups (`wgmma`).
+  bool hasWarpgroups = false;
   /// Registers of 32 bits of one multiprocessor, and at most of one thread.
   int64_t registers = 65536;
   int64_t threadRegisters = 255;

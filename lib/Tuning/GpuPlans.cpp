@@ -4,6 +4,7 @@
 
 #include "lib/Tuning/GpuPlans.h"
 #include "dialects/Attn/IR/Attn.h"
+#include "lib/Tuning/WarpgroupPlans.h"
 #include "llvm/Support/FormatVariadic.h"
 #include "llvm/Support/MathExtras.h"
 
@@ -24,6 +25,8 @@ llvm::Expected<GpuBudget> fits(tile::PlanAttr plan, Operation *op,
   tile::GpuPlanAttr gpu = plan.getGpu();
   if (!gpu)
     return llvm::createStringError("the plan says nothing for a GPU");
+  if (gpu.getWarpgroups())
+    return fitsWarpgroups(plan, op, target);
   int64_t rows = plan.getQueries(), warps = gpu.getWarps();
   if (rows % (16 * warps) != 0)
     return llvm::createStringError(llvm::formatv(
@@ -110,6 +113,8 @@ static tile::PlanAttr choosePlan(Operation *op,
   if (!isa<attn::AttendOp>(op))
     return makePlan(context, /*queries=*/64, /*keys=*/64, /*warps=*/4,
                     /*stages=*/1);
+  if (tile::PlanAttr plan = chooseWarpgroupPlan(op, target))
+    return plan;
   struct Tiles {
     int64_t queries, keys, warps, stages;
   };

@@ -11,6 +11,17 @@
 using namespace mlir;
 using namespace rapt::nv;
 
+/// `, swizzled` of a buffer, or nothing.
+static ParseResult parseSwizzled(AsmParser &parser, bool &isSwizzled) {
+  isSwizzled = succeeded(parser.parseOptionalComma());
+  return isSwizzled ? parser.parseKeyword("swizzled") : success();
+}
+
+static void printSwizzled(AsmPrinter &printer, bool isSwizzled) {
+  if (isSwizzled)
+    printer << ", swizzled";
+}
+
 #include "dialects/Nv/IR/NvDialect.cpp.inc"
 #include "dialects/Nv/IR/NvEnums.cpp.inc"
 #define GET_TYPEDEF_CLASSES
@@ -101,7 +112,13 @@ int64_t BufferType::getPaddedColumns() const {
   return llvm::alignTo(getColumns(), 16);
 }
 
+int64_t BufferType::getPieces() const {
+  return llvm::divideCeil(getColumns(), 64);
+}
+
 int64_t BufferType::getPitch() const {
+  if (getSwizzled())
+    return 128;
   int64_t bytes = getElementType().getIntOrFloatBitWidth() / 8;
   // An odd number of parts: 8 rows begin in 8 different groups of banks.
   return (getPaddedColumns() * bytes / kPart | 1) * kPart;
@@ -109,11 +126,46 @@ int64_t BufferType::getPitch() const {
 
 LogicalResult BufferType::verify(function_ref<InFlightDiagnostic()> emitError,
                                  int64_t stages, int64_t rows, int64_t columns,
-                                 Type element) {
+                                 Type element, bool isSwizzled) {
   if (stages <= 0 || rows <= 0 || columns <= 0)
     return emitError() << "a buffer has positive extents, got " << stages
                        << ", " << rows << " and " << columns;
   if (!isa<FloatType>(element))
     return emitError() << "a buffer has float elements, got " << element;
+  if (isSwizzled && (element.getIntOrFloatBitWidth() != 16 || rows % 8 != 0))
+    return emitError() << "a swizzled buffer has elements of 16 bits and a "
+                          "multiple of 8 rows, got "
+                       << element << " and " << rows;
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
+// Types of warpgroups
+//===----------------------------------------------------------------------===//
+
+LogicalResult OperandType::verify(function_ref<InFlightDiagnostic()> emitError,
+                                  int64_t rows, int64_t columns, Type element) {
+  if (rows <= 0 || rows % 16 || columns <= 0 || columns % 16)
+    return emitError() << "an operand has multiples of 16 rows and columns, "
+                          "got "
+                       << rows << " and " << columns;
+  if (!element.isF16() && !element.isBF16())
+    return emitError() << "an operand has elements of 16 bits, got " << element;
+  return success();
+}
+
+LogicalResult BarriersType::verify(function_ref<InFlightDiagnostic()> emitError,
+                                   int64_t stages) {
+  if (stages <= 0)
+    return emitError() << "barriers have a positive number of stages, got "
+                       << stages;
+  return success();
+}
+
+LogicalResult
+TensorMapType::verify(function_ref<InFlightDiagnostic()> emitError,
+                      int64_t rank) {
+  if (rank < 2 || rank > 5)
+    return emitError() << "a map has a rank from 2 to 5, got " << rank;
   return success();
 }

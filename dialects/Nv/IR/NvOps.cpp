@@ -19,8 +19,8 @@ LogicalResult KernelOp::verify() {
   if (static_cast<int64_t>(getWarps()) <= 0)
     return emitOpError() << "must have a positive number of warps";
   for (Type type : getBody().front().getArgumentTypes())
-    if (!isa<IndexType, rapt::tile::ViewType>(type))
-      return emitOpError() << "arguments must be indices or views, got "
+    if (!isa<IndexType, rapt::tile::ViewType, TensorMapType>(type))
+      return emitOpError() << "arguments must be indices, views or maps, got "
                            << type;
   return success();
 }

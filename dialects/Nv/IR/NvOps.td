@@ -82,17 +82,33 @@ def Nv_BufferType : Nv_Type<"Buffer", "buffer"> {
   let description = [{
     Row by row, each with one part of 16 bytes more than it has elements or two, so that 8 rows at one
     column lie in different banks.
+
+    With `swizzled` in pieces of 64 columns of 16 bits, a piece row by row at 128 bytes each, the parts
+    of 16 bytes of a row in the order number xor (row mod 8): what bulk copies write and products of
+    warpgroups read (PTX ISA 8.0, 5.5.5 and 9.7.14.5.1).
   }];
   let parameters = (ins "int64_t":$stages, "int64_t":$rows, "int64_t":$columns,
-                        "::mlir::Type":$elementType);
-  let assemblyFormat = "`<` $stages `,` $rows `by` $columns `of` $elementType `>`";
+                        "::mlir::Type":$elementType,
+                        DefaultValuedParameter<"bool", "false">:$swizzled);
+  let assemblyFormat = [{
+    `<` $stages `,` $rows `by` $columns `of` $elementType `` custom<Swizzled>($swizzled) `>`
+  }];
   let genVerifyDecl = 1;
+  let builders = [TypeBuilder<(ins "int64_t":$stages, "int64_t":$rows, "int64_t":$columns,
+                                   "::mlir::Type":$elementType), [{
+    return $_get($_ctxt, stages, rows, columns, elementType, /*swizzled=*/false);
+  }]>];
   let extraClassDeclaration = [{
     /// Columns that memory is kept for: products take 16 at a time.
     int64_t getPaddedColumns() const;
+    /// Pieces of 64 columns of a swizzled buffer, and the bytes of one.
+    int64_t getPieces() const;
+    int64_t getPieceBytes() const { return getRows() * getPitch(); }
     /// Bytes from one row to the next.
     int64_t getPitch() const;
-    int64_t getStageBytes() const { return getRows() * getPitch(); }
+    int64_t getStageBytes() const {
+      return getSwizzled() ? getPieces() * getPieceBytes() : getRows() * getPitch();
+    }
     int64_t getBytes() const { return getStages() * getStageBytes(); }
   }];
 }
@@ -106,14 +122,18 @@ class Nv_Op<string mnemonic, list<Trait> traits = []> : Op<Nv_Dialect, mnemonic,
 def Nv_KernelOp : Nv_Op<"kernel", [Symbol, SingleBlock, IsolatedFromAbove]> {
   let summary = "What one block of threads does";
   let description = [{
-    The arguments are indices and views, which a caller passes as words of 64 bits: of a view the
+    The arguments are indices, views and maps, which a caller passes as words of 64 bits: of a view the
     address, the extents and the strides in elements.
 
-    - (C1) the arguments have type index or are views, and there is a positive number of warps.
+    `warps` share the rows of fragments; `producers` more only run the producers' side of `nv.roles`.
+
+    - (C1) the arguments have type index or are views or maps, and there is a positive number of warps.
   }];
-  let arguments = (ins SymbolNameAttr:$sym_name, I64Attr:$warps);
+  let arguments = (ins SymbolNameAttr:$sym_name, I64Attr:$warps, OptionalAttr<I64Attr>:$producers);
   let regions = (region SizedRegion<1>:$body);
-  let assemblyFormat = "$sym_name `warps` $warps attr-dict-with-keyword $body";
+  let assemblyFormat = [{
+    $sym_name `warps` $warps (`producers` $producers^)? attr-dict-with-keyword $body
+  }];
   let hasVerifier = 1;
 }
 
@@ -293,5 +313,7 @@ def Nv_StoreOp : Nv_Op<"store", [MemoryEffects<[MemWrite]>]> {
   }];
   let hasVerifier = 1;
 }
+
+include "dialects/Nv/IR/NvWarpgroupOps.td"
 
 #endif // RAPT_DIALECTS_NV_IR_NVOPS

@@ -64,9 +64,16 @@ def Tile_GpuPlanAttr : AttrDef<Tile_Dialect, "GpuPlan"> {
   let description = [{
     `warps` warps share the rows of a work item; tiles that a loop reads from memory are kept `stages` deep,
     so that the next one arrives while the last one is used.
+
+    With `warpgroups` products are those of Hopper's warpgroups, which run while the weights of the next
+    step are computed, and warps of their own fetch what they read.
   }];
-  let parameters = (ins "int64_t":$warps, "int64_t":$stages);
+  let parameters = (ins "int64_t":$warps, "int64_t":$stages,
+                        DefaultValuedParameter<"bool", "false">:$warpgroups);
   let assemblyFormat = "`<` struct(params) `>`";
+  let builders = [AttrBuilder<(ins "int64_t":$warps, "int64_t":$stages), [{
+    return $_get($_ctxt, warps, stages, /*warpgroups=*/false);
+  }]>];
 }
 
 def Tile_PlanAttr : AttrDef<Tile_Dialect, "Plan"> {

@@ -45,7 +45,7 @@ LogicalResult lowerKernels(ModuleOp module) {
                          /*isConstant=*/true, LLVM::Linkage::Internal,
                          conversion::kZerosSymbol, zeros, /*alignment=*/16,
                          /*addrSpace=*/1);
-  SmallVector<int64_t> threads, shared;
+  SmallVector<int64_t> threads, shared, maps;
   for (nv::KernelOp kernel : kernels) {
     builder.setInsertionPoint(kernel);
     // The kernel gives its name to the function.
@@ -54,9 +54,13 @@ LogicalResult lowerKernels(ModuleOp module) {
       return failure();
     threads.push_back(lowering.getThreads());
     shared.push_back(lowering.getSharedBytes());
+    maps.push_back(
+        llvm::count_if(kernel.getBody().front().getArgumentTypes(),
+                       [](Type type) { return isa<nv::TensorMapType>(type); }));
     kernel.erase();
   }
   module->setAttr("rapt.threads", builder.getDenseI64ArrayAttr(threads));
+  module->setAttr("rapt.maps", builder.getDenseI64ArrayAttr(maps));
   module->setAttr("rapt.shared", builder.getDenseI64ArrayAttr(shared));
   return success();
 }

@@ -14,7 +14,8 @@ namespace rapt::conversion {
 
 ThreadLowering::ThreadLowering(OpBuilder &builder, nv::KernelOp kernel)
     : builder(builder), kernel(kernel), location(kernel.getLoc()),
-      warps(static_cast<int64_t>(kernel.getWarps())) {}
+      warps(static_cast<int64_t>(kernel.getWarps())),
+      producers(static_cast<int64_t>(kernel.getProducers().value_or(0))) {}
 
 LogicalResult ThreadLowering::notLowered(Operation *op) {
   return op->emitError() << "has no lowering to threads";
@@ -128,6 +129,19 @@ void ThreadLowering::bindArguments() {
   };
   auto pointer = LLVM::LLVMPointerType::get(builder.getContext(), 1);
   for (Value argument : kernel.getBody().front().getArguments()) {
+    if (isa<nv::TensorMapType>(argument.getType())) {
+      next = llvm::alignTo(next, support::kMapAlignment);
+      Value address = LLVM::PtrToIntOp::create(
+          builder, location, wordType,
+          LLVM::GEPOp::create(builder, location, words.getType(), wordType,
+                              words, ArrayRef<LLVM::GEPArg>{next}));
+      int32_t end = next + support::kMapWords;
+      next += support::kMapRank;
+      maps[argument] = {address,
+                        compare(arith::CmpIPredicate::ne, word(), i64(0))};
+      next = end;
+      continue;
+    }
     auto type = dyn_cast<tile::ViewType>(argument.getType());
     if (!type) {
       scalars[argument] = toIndex(word());
@@ -144,13 +158,19 @@ void ThreadLowering::bindArguments() {
   }
 }
 
-static int64_t countWords(nv::KernelOp kernel) {
-  int64_t count = 0;
+/// Words of the parameter, and bytes that it begins at a multiple of.
+static std::pair<int64_t, int64_t> measureParameter(nv::KernelOp kernel) {
+  int64_t count = 0, alignment = 8;
   for (Type type : kernel.getBody().front().getArgumentTypes()) {
+    if (isa<nv::TensorMapType>(type)) {
+      alignment = 8 * support::kMapAlignment;
+      count = llvm::alignTo(count, support::kMapAlignment) + support::kMapWords;
+      continue;
+    }
     auto view = dyn_cast<tile::ViewType>(type);
     count += view ? support::getViewWords(view.getRank()) : 1;
   }
-  return count;
+  return {count, alignment};
 }
 
 LogicalResult ThreadLowering::lower() {
@@ -164,15 +184,18 @@ LogicalResult ThreadLowering::lower() {
   function->setAttr(
       NVVM::NVVMDialect::getMaxntidAttrName(),
       builder.getDenseI32ArrayAttr({static_cast<int32_t>(getThreads())}));
+  if (producers) // else the assembler ignores how many registers a role has
+    function->setAttr(NVVM::NVVMDialect::getMinctasmAttrName(),
+                      builder.getI32IntegerAttr(1));
   // Subnormal numbers are zero while a kernel runs.
   function.setPassthroughAttr(builder.getArrayAttr({builder.getStrArrayAttr(
       {"denormal-fp-math-f32", "preserve-sign,preserve-sign"})}));
-  auto array =
-      LLVM::LLVMArrayType::get(builder.getI64Type(), countWords(kernel));
+  auto [wordCount, alignment] = measureParameter(kernel);
+  auto array = LLVM::LLVMArrayType::get(builder.getI64Type(), wordCount);
   function.setArgAttr(0, LLVM::LLVMDialect::getByValAttrName(),
                       TypeAttr::get(array));
   function.setArgAttr(0, LLVM::LLVMDialect::getAlignAttrName(),
-                      builder.getI64IntegerAttr(8));
+                      builder.getI64IntegerAttr(alignment));
   function.setArgAttr(0, NVVM::NVVMDialect::getGridConstantAttrName(),
                       builder.getUnitAttr());
 
@@ -186,6 +209,7 @@ LogicalResult ThreadLowering::lower() {
   warp = call(builder.getI32Type(), "llvm.nvvm.shfl.sync.idx.i32",
               {i32(-1), op<arith::ShRUIOp>(thread, i32(5)), i32(0), i32(31)});
   bindArguments();
+  placeShared();
   if (failed(lowerBlock(kernel.getBody().front())))
     return failure();
   LLVM::ReturnOp::create(builder, location, ValueRange());
@@ -196,10 +220,21 @@ LogicalResult ThreadLowering::lower() {
 // Control flow
 //===----------------------------------------------------------------------===//
 
+/// How many registers of which type a value is: fragments one for each element
+/// of the thread, operands one for two.
+std::pair<int64_t, Type> ThreadLowering::registersOf(Type type) {
+  if (auto fragment = dyn_cast<nv::FragmentType>(type))
+    return {Slots(fragment, warps).count(), fragment.getElementType()};
+  if (auto operand = dyn_cast<nv::OperandType>(type))
+    return {operand.getRows() * operand.getColumns() / (64 * warps),
+            builder.getI32Type()};
+  return {0, type};
+}
+
 ThreadLowering::Registers ThreadLowering::flatten(ValueRange values) {
   Registers flat;
   for (Value value : values)
-    if (isa<nv::FragmentType>(value.getType()))
+    if (registersOf(value.getType()).first)
       llvm::append_range(flat, registers.at(value));
     else
       flat.push_back(scalars.at(value));
@@ -208,22 +243,21 @@ ThreadLowering::Registers ThreadLowering::flatten(ValueRange values) {
 
 SmallVector<Type> ThreadLowering::flattenTypes(TypeRange types) {
   SmallVector<Type> flat;
-  for (Type type : types)
-    if (auto fragment = dyn_cast<nv::FragmentType>(type))
-      flat.append(Slots(fragment, warps).count(), fragment.getElementType());
-    else
-      flat.push_back(type);
+  for (Type type : types) {
+    auto [count, element] = registersOf(type);
+    flat.append(std::max<int64_t>(count, 1), element);
+  }
   return flat;
 }
 
 void ThreadLowering::bindFlat(ValueRange values, ValueRange flat) {
   for (Value value : values) {
-    if (!isa<nv::FragmentType>(value.getType())) {
+    auto count = static_cast<size_t>(registersOf(value.getType()).first);
+    if (count == 0) {
       scalars[value] = flat.front();
       flat = flat.drop_front();
       continue;
     }
-    auto count = static_cast<size_t>(slotsOf(value).count());
     registers[value] = Registers(flat.take_front(count));
     flat = flat.drop_front(count);
   }
@@ -462,11 +496,35 @@ LogicalResult ThreadLowering::lowerOperation(Operation *op) {
         });
       })
       .Case([&](nv::MmaOp op) { return lowerProduct(op); })
-      .Case([&](nv::SharedOp op) {
-        constexpr int64_t alignment = 128;
-        bufferStarts[op] = sharedBytes;
-        sharedBytes +=
-            llvm::alignTo(op.getBuffer().getType().getBytes(), alignment);
+      .Case([](nv::SharedOp) { return success(); }) // has its place
+      .Case([&](nv::BarriersOp op) {
+        lowerBarriers(op);
+        return success();
+      })
+      .Case([&](nv::RolesOp op) { return lowerRoles(op); })
+      .Case([&](nv::AwaitOp op) {
+        lowerAwait(op);
+        return success();
+      })
+      .Case([&](nv::ArriveOp op) {
+        lowerArrive(op);
+        return success();
+      })
+      .Case([&](nv::HasMapOp op) {
+        scalars[op] = maps.at(op.getMap()).isThere;
+        return success();
+      })
+      .Case([&](nv::FetchOp op) {
+        lowerFetch(op);
+        return success();
+      })
+      .Case([&](nv::PackOp op) {
+        lowerPack(op);
+        return success();
+      })
+      .Case([&](nv::MmaAsyncOp op) { return beginProduct(op); })
+      .Case([&](nv::MmaWaitOp op) {
+        awaitProducts(op);
         return success();
       })
       .Case([&](nv::CopyOp op) { return lowerCopy(op); })

@@ -36,7 +36,8 @@ public:
 
   /// Emits the function at the insertion point.
   mlir::LogicalResult lower();
-  int64_t getThreads() const { return 32 * warps; }
+  /// Of all warps, those of producers too.
+  int64_t getThreads() const { return 32 * (warps + producers); }
   /// Bytes of shared memory; after lower().
   int64_t getSharedBytes() const { return sharedBytes; }
 
@@ -153,17 +154,57 @@ private:
   Registers packOperand(Value fragment, Type element, int64_t rowBlock,
                         int64_t step);
 
+  // FetchLowering.cpp
+  /// A tile to a stage of a swizzled buffer by producers, of whose threads this
+  /// one is number `own`.
+  struct TileCopy {
+    Value view, row, column, buffer, stage, own;
+  };
+  void copyTile(const TileCopy &copy);
+  void copyRowParts(const TileCopy &copy);
+  void copyEachElement(const TileCopy &copy);
+  void beginShortLoop();
+  Value partByte(nv::BufferType type, Value start, Value row, Value part);
+
+  // RoleLowering.cpp
+  void placeShared();
+  LogicalResult lowerRoles(nv::RolesOp op);
+  void lowerBarriers(nv::BarriersOp op);
+  void lowerAwait(nv::AwaitOp op);
+  void lowerArrive(nv::ArriveOp op);
+  void lowerFetch(nv::FetchOp op);
+  Value barrierAddress(Value barriers, Value stage);
+  /// A number of 32 bits that instructions take for an address in shared
+  /// memory.
+  Value sharedNumber(Value byte);
+
+  // WarpgroupLowering.cpp
+  void lowerPack(nv::PackOp op);
+  LogicalResult beginProduct(nv::MmaAsyncOp op);
+  void awaitProducts(nv::MmaWaitOp op);
+  Value describe(Value buffer, Value stage, Value offset, int64_t nextColumns);
+  /// Assembly that reads and writes memory; `types` are those of its results.
+  Registers assembly(llvm::StringRef text, llvm::StringRef constraints,
+                     mlir::ValueRange operands, mlir::TypeRange types);
+  /// The registers of a value in the order in which they are passed on.
+  std::pair<int64_t, Type> registersOf(Type type);
+
   mlir::OpBuilder &builder;
   nv::KernelOp kernel;
   mlir::Location location;
-  int64_t warps;
+  int64_t warps, producers;
   int64_t sharedBytes = 0;
   Value words; ///< pointer to the parameter
   Value thread, lane, warp;
   llvm::DenseMap<Value, Value> scalars;
   llvm::DenseMap<Value, View> views;
   llvm::DenseMap<Value, Registers> registers;
-  llvm::DenseMap<Value, int64_t> bufferStarts;
+  llvm::DenseMap<Value, int64_t> bufferStarts; ///< also of barriers
+  struct TensorMap {
+    Value address, isThere;
+  };
+  llvm::DenseMap<Value, TensorMap> maps;
+  llvm::DenseMap<Value, Registers> operandsInFlight;
 };
 
 /// Names of the module's variables: dynamic shared memory, and zeros in global

@@ -52,16 +52,16 @@ Value KernelToNv::placeOf(const DeviceTable &table, Value batch, Value head,
 // Arguments
 //===----------------------------------------------------------------------===//
 
-/// The item from the number of the block, the last index fastest, and the
-/// arguments of the launch.
+/// The extents of the items and the arguments of the launch.
 void KernelToNv::bindArguments(Block *body) {
   auto index = builder.getIndexType();
   auto next = [&](Type type) { return body->addArgument(type, location); };
   auto words = [&] {
     return next(tile::ViewType::get(builder.getI64Type(), 1));
   };
-  next(index);
-  Value y = next(index), z = next(index);
+  itemsX = next(index);
+  itemsY = next(index);
+  itemsZ = next(index);
   Block &tiles = kernel.getBody().front();
   for (auto [argument, value] :
        llvm::zip(tiles.getArguments().drop_front(3), launch.getArgs())) {
@@ -81,12 +81,23 @@ void KernelToNv::bindArguments(Block *body) {
     tables[argument] = table;
     tables[value] = table;
   }
+  for (const tile::FetchedTensor &tensor : tile::getFetchedTensors(kernel)) {
+    auto view =
+        cast<tile::ViewType>(launch.getArgs()[tensor.argument].getType());
+    maps.push_back({tensor, next(nv::TensorMapType::get(builder.getContext(),
+                                                        view.getRank()))});
+  }
   builder.setInsertionPointToStart(body);
-  Value item = nv::BlockOp::create(builder, location, index);
-  Value outer = op<arith::DivUIOp>(item, z);
-  Value inner = op<arith::RemUIOp>(item, z);
-  Value first = op<arith::DivUIOp>(outer, y);
-  Value second = op<arith::RemUIOp>(outer, y);
+}
+
+/// The last index of an item runs fastest.
+void KernelToNv::bindItem(Value item) {
+  Block &tiles = kernel.getBody().front();
+  auto index = builder.getIndexType();
+  Value outer = op<arith::DivUIOp>(item, itemsZ);
+  Value inner = op<arith::RemUIOp>(item, itemsZ);
+  Value first = op<arith::DivUIOp>(outer, itemsY);
+  Value second = op<arith::RemUIOp>(outer, itemsY);
   if (Value order = launch.getOrder(); order && tables.contains(order)) {
     const DeviceTable &table = tables.at(order);
     Value block = readWord(table.order, placeOf(table, first, second, inner));
@@ -101,12 +112,16 @@ LogicalResult KernelToNv::lower(StringRef name) {
   std::optional<tile::GpuPlanAttr> plan = kernel.getGpuPlan();
   if (!plan)
     return kernel.emitError() << "has no plan for a GPU";
-  auto lowered =
-      nv::KernelOp::create(builder, location, name, plan->getWarps());
+  bool hasRoles = plan->getWarpgroups();
+  auto lowered = nv::KernelOp::create(
+      builder, location, builder.getStringAttr(name),
+      builder.getI64IntegerAttr(plan->getWarps()),
+      hasRoles ? builder.getI64IntegerAttr(kProducers) : IntegerAttr());
   OpBuilder::InsertionGuard guard(builder);
   entry = builder.createBlock(&lowered.getBody());
   bindArguments(entry);
-  if (failed(lowerBlock(kernel.getBody().front())))
+  bindItem(nv::BlockOp::create(builder, location, builder.getIndexType()));
+  if (failed(hasRoles ? lowerRoles() : lowerBlock(kernel.getBody().front())))
     return failure();
   nv::ReturnOp::create(builder, location);
   int64_t rows = plan->getWarps() * 16;
@@ -276,7 +291,10 @@ LogicalResult KernelToNv::lowerOperation(Operation *op) {
         return success();
       })
       .Case([&](tile::DomainOp op) { return lowerDomain(op); })
-      .Case([&](tile::ForRunsOp op) { return lowerForRuns(op); })
+      .Case([&](tile::ForRunsOp op) {
+        return kernel.getGpuPlan()->getWarpgroups() ? lowerPipelined(op)
+                                                    : lowerForRuns(op);
+      })
       .Case<tile::WindowOp, tile::ListRowsOp, tile::ExtentOp, tile::ReadOp>(
           [&](auto op) {
             builder.clone(*op.getOperation(), values);
@@ -367,7 +385,8 @@ static Type getOperandType(Value tile) {
   return nullptr;
 }
 
-FailureOr<Value> KernelToNv::makeBuffer(tile::LoadOp op, int64_t stages) {
+FailureOr<Value> KernelToNv::makeBuffer(tile::LoadOp op, int64_t stages,
+                                        bool isSwizzled) {
   Type element = getOperandType(op.getResult());
   if (!element)
     return notLowered(op, "a product of f32 operands");
@@ -379,7 +398,8 @@ FailureOr<Value> KernelToNv::makeBuffer(tile::LoadOp op, int64_t stages) {
   return nv::SharedOp::create(builder, location,
                               nv::BufferType::get(builder.getContext(), stages,
                                                   tile.getShape()[0],
-                                                  tile.getShape()[1], element))
+                                                  tile.getShape()[1], element,
+                                                  isSwizzled))
       .getResult();
 }
 
@@ -390,12 +410,18 @@ void KernelToNv::copy(tile::LoadOp op, Value row, Value buffer, Value stage) {
 }
 
 LogicalResult KernelToNv::lowerLoad(tile::LoadOp op) {
+  if (ringOf.contains(op.getResult())) {
+    awaitOnce(op);
+    return success();
+  }
   auto [isInProduct, isElsewhere] = findReaders(op.getResult());
   if (!isInProduct || buffers.contains(op.getResult()))
     return success();
   if (isElsewhere)
     return notLowered(op, "an operand of a product that is also used "
                           "element by element");
+  if (kernel.getGpuPlan()->getWarpgroups())
+    return notLowered(op, "an operand that producers do not fetch");
   FailureOr<Value> buffer = makeBuffer(op, /*stages=*/1);
   if (failed(buffer))
     return failure();
@@ -417,6 +443,8 @@ void KernelToNv::awaitCopies() {
 LogicalResult KernelToNv::lowerProduct(tile::MmaOp op) {
   if (op.getLhsTransposed())
     return notLowered(op, "a product with a transposed left operand");
+  if (kernel.getGpuPlan()->getWarpgroups())
+    return notLowered(op, "a product of warpgroups outside of a loop");
   auto right = buffers.find(op.getRhs());
   if (right == buffers.end())
     return notLowered(op, "a product whose right operand is computed");

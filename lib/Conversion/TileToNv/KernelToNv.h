@@ -8,6 +8,7 @@
 #ifndef RAPT_LIB_CONVERSION_TILETONV_KERNELTONV_H
 #define RAPT_LIB_CONVERSION_TILETONV_KERNELTONV_H
 
+#include "dialects/Tile/IR/FetchedTiles.h"
 #include "lib/Conversion/TileToNv/SideAnalysis.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
@@ -22,6 +23,10 @@ struct DeviceTable {
   int64_t columnStep = 0;
   bool usesBatch = false, usesHead = false;
 };
+
+/// Warps that fetch, where warps have roles: a warpgroup, which has one number
+/// of registers.
+inline constexpr int64_t kProducers = 4;
 
 class KernelToNv {
 public:
@@ -50,12 +55,14 @@ private:
 
   // KernelToNv.cpp
   void bindArguments(mlir::Block *body);
+  void bindItem(Value item);
   LogicalResult lowerBlock(mlir::Block &block);
   LogicalResult lowerOperation(Operation *op);
   LogicalResult lowerMap(tile::MapOp op);
   LogicalResult lowerProduct(tile::MmaOp op);
   LogicalResult lowerLoad(tile::LoadOp op);
-  mlir::FailureOr<Value> makeBuffer(tile::LoadOp op, int64_t stages);
+  mlir::FailureOr<Value> makeBuffer(tile::LoadOp op, int64_t stages,
+                                    bool isSwizzled = false);
   void copy(tile::LoadOp op, Value row, Value buffer, Value stage);
   void awaitCopies();
   /// The fragment of a tile for one use.
@@ -89,10 +96,59 @@ private:
   }
   void copyStaged(llvm::ArrayRef<StagedLoad> staged, Value isWanted, Value row,
                   Value stage);
+  llvm::SmallVector<Value> lowerInits(tile::ForRunsOp op);
+  void bindCarried(Value tile, Value fragment);
   mlir::FailureOr<llvm::SmallVector<Value>> lowerBody(tile::ForRunsOp op,
                                                       mlir::Region &region,
                                                       Value start, Value length,
                                                       mlir::ValueRange carried);
+
+  // Roles.cpp
+  /// A buffer that producers fill and consumers empty, stage by stage.
+  struct Ring {
+    tile::LoadOp load; ///< of the tiles
+    Value buffer, full, empty;
+    int64_t stages;
+    Value map; ///< null: filled by threads
+  };
+  LogicalResult lowerRoles();
+  mlir::FailureOr<unsigned> makeRing(tile::LoadOp load, int64_t stages);
+  LogicalResult makeRings(tile::ForRunsOp op);
+  Value haveMaps();
+  bool isThroughMaps = false; ///< what producers do now
+  LogicalResult produce(mlir::Block &block);
+  void produceRuns(tile::ForRunsOp op);
+  void fetch(const Ring &ring, Value row, Value stage);
+  void awaitOnce(tile::LoadOp op);
+  Value stageOf(const Ring &ring, Value step);
+  Value phaseOf(const Ring &ring, Value step);
+  void awaitFull(const Ring &ring, Value step);
+  void release(const Ring &ring, Value step);
+
+  // PipelinedLoop.cpp
+  /// The products of a step: of what is in memory, and that of the weights.
+  struct StepProducts {
+    llvm::SmallVector<tile::MmaOp> first;
+    tile::MmaOp last;
+    unsigned result; ///< what the loop carries of the last one
+  };
+  /// A weighted product that is put off to the next step.
+  struct PutOff {
+    Value weights, accumulator;
+  };
+  mlir::FailureOr<StepProducts> findProducts(tile::ForRunsOp op,
+                                             mlir::Region &region);
+  LogicalResult lowerPipelined(tile::ForRunsOp op);
+  llvm::SmallVector<Value> beginFirst(const StepProducts &products, Value step);
+  void releaseFirst(const StepProducts &products, Value step);
+  Value beginLast(const StepProducts &products, const PutOff &last, Value step);
+  /// The step between its products: what the loop carries, with what is put
+  /// off in the place of its result.
+  mlir::FailureOr<llvm::SmallVector<Value>>
+  lowerStep(tile::ForRunsOp op, mlir::Region &region,
+            const StepProducts &products, Value start, Value length,
+            mlir::ValueRange scores, mlir::ValueRange carried,
+            llvm::function_ref<Value()> awaitAccumulated);
 
   mlir::OpBuilder &builder;
   tile::LaunchOp launch;
@@ -110,6 +166,13 @@ private:
   llvm::DenseMap<Value, Buffered> buffers;
   mlir::Block *entry = nullptr;
   bool hasPendingCopies = false;
+  /// Extents of the items.
+  Value itemsX, itemsY, itemsZ;
+  /// With warps of roles: the rings, and which one a load reads.
+  llvm::SmallVector<Ring> rings;
+  llvm::DenseMap<Value, unsigned> ringOf;
+  /// Arguments for tensors that the copy engine reads.
+  llvm::SmallVector<std::pair<tile::FetchedTensor, Value>> maps;
 };
 
 } // namespace rapt::conversion

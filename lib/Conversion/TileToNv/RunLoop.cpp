@@ -139,6 +139,23 @@ void KernelToNv::copyStaged(ArrayRef<StagedLoad> staged, Value isWanted,
   nv::CommitOp::create(builder, location);
 }
 
+SmallVector<Value> KernelToNv::lowerInits(tile::ForRunsOp op) {
+  SmallVector<Value> inits;
+  for (OpOperand &use : op.getInitsMutable())
+    inits.push_back(isa<tile::TileType>(use.get().getType())
+                        ? fragmentFor(use)
+                        : values.lookup(use.get()));
+  return inits;
+}
+
+void KernelToNv::bindCarried(Value tile, Value fragment) {
+  auto type = dyn_cast<tile::TileType>(tile.getType());
+  if (type && type.getRank() == 1)
+    bindLine(tile, sides.getSide(tile), fragment);
+  else
+    values.map(tile, fragment);
+}
+
 FailureOr<SmallVector<Value>> KernelToNv::lowerBody(tile::ForRunsOp op,
                                                     Region &region, Value start,
                                                     Value length,
@@ -147,13 +164,8 @@ FailureOr<SmallVector<Value>> KernelToNv::lowerBody(tile::ForRunsOp op,
   values.map(body.getArgument(0), start);
   values.map(body.getArgument(1), length);
   for (auto [argument, value] :
-       llvm::zip(body.getArguments().drop_front(2), carried)) {
-    auto type = dyn_cast<tile::TileType>(argument.getType());
-    if (type && type.getRank() == 1)
-      bindLine(argument, sides.getSide(argument), value);
-    else
-      values.map(argument, value);
-  }
+       llvm::zip(body.getArguments().drop_front(2), carried))
+    bindCarried(argument, value);
   if (failed(lowerBlock(body)))
     return failure();
   SmallVector<Value> yielded;
@@ -177,11 +189,7 @@ LogicalResult KernelToNv::lowerForRuns(tile::ForRunsOp op) {
   SmallVector<StagedLoad> staged;
   if (failed(findStaged(op, staged)))
     return failure();
-  SmallVector<Value> inits;
-  for (OpOperand &use : op.getInitsMutable())
-    inits.push_back(isa<tile::TileType>(use.get().getType())
-                        ? fragmentFor(use)
-                        : values.lookup(use.get()));
+  SmallVector<Value> inits = lowerInits(op);
 
   // The first step, its copies into stage 0.
   Step first = beginRun(domain, domain.first);
@@ -246,14 +254,8 @@ LogicalResult KernelToNv::lowerForRuns(tile::ForRunsOp op) {
       });
   if (failed(result))
     return failure();
-  for (auto [n, value] : llvm::enumerate(op.getResults())) {
-    Value done = loop.getResult(kState + n);
-    auto type = dyn_cast<tile::TileType>(value.getType());
-    if (type && type.getRank() == 1)
-      bindLine(value, sides.getSide(value), done);
-    else
-      values.map(value, done);
-  }
+  for (auto [n, value] : llvm::enumerate(op.getResults()))
+    bindCarried(value, loop.getResult(kState + n));
   return success();
 }
 

@@ -6,6 +6,7 @@
 // the GPU's memory already; what lies in the workspace has the same place in
 // the copy that the GPU has of it.
 
+#include "dialects/Tile/IR/FetchedTiles.h"
 #include "lib/Conversion/TileToVector/Pointers.h"
 #include "lib/Conversion/TileToVector/ProgramLowering.h"
 #include "lib/Support/LaunchWords.h"
@@ -64,8 +65,65 @@ LogicalResult ProgramLowering::packLaunch(tile::LaunchOp launch, Value args,
     for (Value stride : metadata.getStrides())
       put(stride);
   }
+  auto kernel = SymbolTable::lookupNearestSymbolFrom<tile::KernelOp>(
+      module, launch.getKernelAttr());
+  for (const tile::FetchedTensor &tensor : tile::getFetchedTensors(kernel)) {
+    next = llvm::alignTo(next, support::kMapAlignment);
+    packMap(launch.getArgs()[tensor.argument], tensor.rows, moved, words, next);
+    next += support::kMapWords;
+  }
   func::ReturnOp::create(builder, location, i64(8 * next));
   return success();
+}
+
+/// What the driver encodes to a map of boxes of a tensor, at word `first`.
+void ProgramLowering::packMap(Value argument, int64_t rows, Value moved,
+                              Value words, int64_t first) {
+  auto type = cast<tile::ViewType>(argument.getType());
+  auto metadata = memref::ExtractStridedMetadataOp::create(builder, location,
+                                                           values.at(argument));
+  Value address = emit().toI64(memref::ExtractAlignedPointerAsIndexOp::create(
+      builder, location, values.at(argument)));
+  if (!isa<BlockArgument>(argument))
+    address = emit().add(address, moved);
+  SmallVector<Value> record(support::kMapWords, i64(0));
+  record[support::kMapAddress] = address;
+  constexpr int64_t bytes = 2, unit = 16;
+  Value isAligned = emit().equal(emit().both(address, i64(unit - 1)), i64(0));
+  auto require = [&](Value condition) {
+    isAligned = emit().both(isAligned, condition);
+  };
+  const int64_t rank = type.getRank();
+  for (int64_t d = 0; d < rank; ++d) {
+    Value extent = emit().toI64(metadata.getSizes()[rank - 1 - d]);
+    Value stride = emit().toI64(metadata.getStrides()[rank - 1 - d]);
+    record[support::kMapExtents + d] = extent;
+    constexpr int64_t mostExtent = int64_t(1) << 31;
+    require(emit().less(i64(0), extent));
+    require(emit().less(extent, i64(mostExtent)));
+    if (d == 0) {
+      require(emit().equal(stride, i64(1)));
+      continue;
+    }
+    // A dimension of one element has any stride.
+    Value isOne = emit().equal(extent, i64(1));
+    stride =
+        emit().select(isOne, i64(unit), emit().multiply(stride, i64(bytes)));
+    record[support::kMapStrides + d - 1] = stride;
+    constexpr int64_t mostStride = int64_t(1) << 40;
+    require(emit().equal(emit().both(stride, i64(unit - 1)), i64(0)));
+    require(emit().less(i64(0), stride));
+    require(emit().less(stride, i64(mostStride)));
+  }
+  record[support::kMapColumns] = i64(tile::kFetchedColumns);
+  record[support::kMapRows] = i64(rows);
+  record[support::kMapElement] =
+      i64(type.getElementType().isF16() ? support::kMapElementF16
+                                        : support::kMapElementBF16);
+  record[support::kMapSwizzle] = i64(support::kMapSwizzle128);
+  record[support::kMapRank] = emit().select(isAligned, i64(rank), i64(0));
+  for (auto [n, word] : llvm::enumerate(record))
+    storeWord(words, first + static_cast<int64_t>(n), word);
 }
 
 LogicalResult ProgramLowering::emitDeviceLaunches() {

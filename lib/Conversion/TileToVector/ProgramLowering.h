@@ -77,6 +77,8 @@ private:
   LogicalResult emitDeviceLaunches();
   LogicalResult packLaunch(tile::LaunchOp launch, Value args, Value memory,
                            Value moved, Value words);
+  void packMap(Value argument, int64_t rows, Value moved, Value words,
+               int64_t first);
 
   tile::ProgramOp program;
   mlir::OpBuilder builder;

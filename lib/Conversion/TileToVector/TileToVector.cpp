@@ -524,7 +524,8 @@ LogicalResult ProgramLowering::lower() {
       form << kernel.getSymName();
     if (isForDevice) {
       if (std::optional<tile::GpuPlanAttr> gpu = kernel.getGpuPlan())
-        os << gpu->getWarps() << " warps, " << gpu->getStages() << " stages";
+        os << gpu->getWarps() << " warps, " << gpu->getStages() << " stages"
+           << (gpu->getWarpgroups() ? ", products of warpgroups" : "");
       continue;
     }
     tile::CpuPlanAttr cpu = *kernel.getPlan();

@@ -18,19 +18,20 @@ namespace {
 struct GpuPlansTest : ::testing::Test {
   std::unique_ptr<mlir::MLIRContext> context = createContext();
   target::GpuTarget target = *target::findGpu("sm_90a");
+  support::ElementType type = support::ElementType::F32;
 
   std::unique_ptr<SpecCase> make(const char *text, int64_t dim) {
-    SpecSetting setting{.text = text};
+    SpecSetting setting{.text = text, .type = type};
     setting.context = context.get();
     setting.extents = {{"dim", dim}, {"vdim", dim}};
     return llvm::cantFail(SpecCase::create(setting));
   }
   tile::PlanAttr getPlan(int64_t queries, int64_t keys, int64_t warps,
-                         int64_t stages = 2) {
+                         int64_t stages = 2, bool warpgroups = false) {
     return tile::PlanAttr::get(
         context.get(), queries, keys, tile::CpuPlanAttr(), /*edge=*/0,
         /*grain=*/0, /*in_order=*/false, /*group=*/false, /*split=*/0,
-        tile::GpuPlanAttr::get(context.get(), warps, stages));
+        tile::GpuPlanAttr::get(context.get(), warps, stages, warpgroups));
   }
   /// Empty if the plan fits the only attend of a spec.
   std::string why(tile::PlanAttr plan, int64_t dim = 64) {
@@ -64,6 +65,51 @@ TEST_F(GpuPlansTest, CountsRegistersOfTiles) {
   EXPECT_EQ(why(getPlan(256, 64, 4, 1), 256),
             "tiles of 256 queries and 64 keys need 752 registers a thread, "
             "sm_90a has 255");
+}
+
+TEST_F(GpuPlansTest, SaysWhatWarpgroupsDoNotTake) {
+  auto whyNot = [&](int64_t queries, int64_t keys, int64_t warps,
+                    int64_t dim = 128) {
+    return why(getPlan(queries, keys, warps, 2, /*warpgroups=*/true), dim);
+  };
+  EXPECT_EQ(whyNot(128, 128, 8),
+            "products of warpgroups take f16 and bf16 alone");
+  type = support::ElementType::BF16;
+  EXPECT_EQ(whyNot(128, 128, 8), "");
+  EXPECT_EQ(whyNot(128, 128, 4),
+            "4 warps for 128 queries, expected a multiple of 4 up to 16 and 16 "
+            "queries for each");
+  EXPECT_EQ(whyNot(128, 120, 8),
+            "runs of 120 keys, expected a multiple of 16 up to 256, the same "
+            "at edges");
+  EXPECT_EQ(whyNot(128, 128, 8, 72),
+            "rows of 72 elements, products of warpgroups take multiples of 16 "
+            "up to 256");
+  // 64 + 96 + 48 registers of tiles, 36 more.
+  EXPECT_EQ(whyNot(128, 192, 8),
+            "tiles of 128 queries and 192 keys need 244 registers a thread, 8 "
+            "warps leave 224");
+  // Queries once, keys and values twice, 512 bytes of barriers.
+  target.sharedBytes = 5 * 128 * 256 + 511;
+  EXPECT_EQ(whyNot(128, 128, 8),
+            "tiles of 128 queries and 128 keys need 164352 bytes of shared "
+            "memory, sm_90a has 164351");
+  target = *target::findGpu("sm_90");
+  EXPECT_EQ(whyNot(128, 128, 8),
+            "sm_90 has no products of warpgroups, sm_90a has");
+}
+
+TEST_F(GpuPlansTest, ChoosesWarpgroupsWhereTheyFit) {
+  type = support::ElementType::BF16;
+  for (auto [dim, isIn] : {std::pair(64, true), std::pair(72, false),
+                           std::pair(128, true), std::pair(256, true)}) {
+    auto module = make("attention x { mask = i >= j }", dim)->emit();
+    llvm::cantFail(tuning::assignPlans(*module, target));
+    module->walk([&, dim = dim, isIn = isIn](attn::AttendOp op) {
+      auto plan = op->getAttrOfType<tile::PlanAttr>(tile::kPlanAttr);
+      EXPECT_EQ(plan.getGpu().getWarpgroups(), isIn) << "dim " << dim;
+    });
+  }
 }
 
 TEST_F(GpuPlansTest, ChoosesWhatFits) {

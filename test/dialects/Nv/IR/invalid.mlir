@@ -41,7 +41,7 @@ nv.kernel @none warps 0 {
 
 // -----
 
-// expected-error@+1 {{arguments must be indices or views, got 'f32'}}
+// expected-error@+1 {{arguments must be indices, views or maps, got 'f32'}}
 nv.kernel @arguments warps 1 {
 ^bb0(%x: f32):
   nv.return

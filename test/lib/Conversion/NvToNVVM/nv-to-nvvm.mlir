@@ -3,7 +3,7 @@
 
 // RUN: rapt-opt --nv-to-nvvm --cse %s -split-input-file | FileCheck %s
 
-// CHECK: module attributes {rapt.shared = array<i64: 3328>, rapt.threads = array<i64: 32>}
+// CHECK: module attributes {rapt.maps = array<i64: 0>, rapt.shared = array<i64: 3328>, rapt.threads = array<i64: 32>}
 // CHECK-LABEL: llvm.func @product(%{{.*}}: !llvm.ptr {llvm.align = 8 : i64, llvm.byval = !llvm.array<5 x i64>, nvvm.grid_constant})
 // CHECK-SAME: nvvm.kernel, nvvm.maxntid = array<i32: 32>
 // CHECK-SAME: denormal-fp-math-f32

@@ -1,0 +1,183 @@
+// Part of the Rapt project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
+#include "lib/Tuning/WarpgroupPlans.h"
+#include "dialects/Attn/IR/Attn.h"
+#include "lib/Analysis/MaskStructure.h"
+#include "llvm/Support/FormatVariadic.h"
+#include "llvm/Support/MathExtras.h"
+
+using namespace mlir;
+
+namespace rapt::tuning {
+
+static int64_t getWidth(Value tensor) {
+  return cast<RankedTensorType>(tensor.getType()).getDimSize(3);
+}
+
+/// Whether wgmma takes the operands, and what it does not take.
+static llvm::Error checkOperands(attn::AttendOp op) {
+  Type element =
+      cast<RankedTensorType>(op.getValues().getType()).getElementType();
+  if (!element.isF16() && !element.isBF16())
+    return llvm::createStringError(
+        "products of warpgroups take f16 and bf16 alone");
+  auto check = [&](Value tensor) -> llvm::Error {
+    if (cast<RankedTensorType>(tensor.getType()).getElementType() != element)
+      return llvm::createStringError(
+          "products of warpgroups take one element type");
+    int64_t width = getWidth(tensor);
+    if (width % 16 != 0 || width > 256)
+      return llvm::createStringError(llvm::formatv(
+          "rows of {0} elements, products of warpgroups take multiples of 16 "
+          "up to 256",
+          width));
+    return llvm::Error::success();
+  };
+  for (auto tensors : {op.getQueries(), op.getKeys()})
+    for (Value tensor : tensors)
+      if (llvm::Error error = check(tensor))
+        return error;
+  return check(op.getValues());
+}
+
+/// Registers that code needs beside the tiles: addresses, masks, the numbers of
+/// each row. Tiles of 208 of 240 registers ran without a spill, of 220 not.
+static constexpr int64_t kOtherRegisters = 36;
+static constexpr int64_t kProducerWarps = 4;
+
+/// Registers of a thread of `warps` warps that compute, beside those that
+/// fetch: of what all have at entry.
+static int64_t getProductRegisters(int64_t warps,
+                                   const target::GpuTarget &target) {
+  constexpr int64_t producerRegisters = 56, most = 240, unit = 8;
+  int64_t all = warps + kProducerWarps;
+  int64_t atEntry = target.registers / (32 * all) / unit * unit;
+  int64_t left = all * atEntry - kProducerWarps * producerRegisters;
+  return std::min(left / warps / unit * unit, most);
+}
+
+/// Registers of what regions compute for a pair, its columns and its rows
+/// beside the score: a read that depends on the key has an address and a value
+/// for each column of a thread.
+static int64_t countRegionRegisters(attn::AttendOp op, int64_t keys) {
+  int64_t count = 0;
+  for (Region *region : {&op.getScore(), &op.getMask(), &op.getFactor()}) {
+    if (region->empty())
+      continue;
+    constexpr unsigned keyArgument = 4; // after b, h, row, i
+    llvm::DenseSet<Value> ofKey{region->getArgument(keyArgument)};
+    for (Operation &inner : region->front()) {
+      if (!llvm::any_of(inner.getOperands(),
+                        [&](Value value) { return ofKey.contains(value); }))
+        continue;
+      ofKey.insert(inner.getResults().begin(), inner.getResults().end());
+      constexpr int64_t readRegisters = 60, randomRegisters = 110;
+      if (isa<attn::ReadOp>(inner))
+        count += keys / 4 + readRegisters;
+      else if (isa<attn::UniformOp>(inner))
+        count += randomRegisters;
+    }
+  }
+  return count;
+}
+
+llvm::Expected<GpuBudget> fitsWarpgroups(tile::PlanAttr plan, Operation *op,
+                                         const target::GpuTarget &target) {
+  if (!target.hasWarpgroups)
+    return llvm::createStringError(llvm::formatv(
+        "{0} has no products of warpgroups, sm_90a has", target.name));
+  auto attend = dyn_cast<attn::AttendOp>(op);
+  if (!attend)
+    return llvm::createStringError("only attention has products of warpgroups");
+  if (llvm::Error error = checkOperands(attend))
+    return std::move(error);
+  tile::GpuPlanAttr gpu = plan.getGpu();
+  int64_t rows = plan.getQueries(), keys = plan.getKeys();
+  int64_t warps = gpu.getWarps();
+  constexpr int64_t mostKeys = 256;
+  if (warps % 4 != 0 || rows != 16 * warps || rows > 256)
+    return llvm::createStringError(llvm::formatv(
+        "{0} warps for {1} queries, expected a multiple of 4 up to 16 and 16 "
+        "queries for each",
+        warps, rows));
+  if (keys % 16 != 0 || keys > mostKeys || plan.getEdgeKeys() != keys)
+    return llvm::createStringError(llvm::formatv(
+        "runs of {0} keys, expected a multiple of 16 up to {1}, the same at "
+        "edges",
+        keys, mostKeys));
+  constexpr int64_t pieceBytes = 128, pieceColumns = 64;
+  auto bytesOf = [&](int64_t count, int64_t width) {
+    return llvm::divideCeil(width, pieceColumns) * count * pieceBytes;
+  };
+  GpuBudget budget;
+  int64_t stages = std::max<int64_t>(2, gpu.getStages());
+  for (auto [query, key] : llvm::zip(attend.getQueries(), attend.getKeys()))
+    budget.sharedBytes +=
+        bytesOf(rows, getWidth(query)) + stages * bytesOf(keys, getWidth(key));
+  int64_t width = getWidth(attend.getValues());
+  budget.sharedBytes += stages * bytesOf(keys, width);
+  constexpr int64_t barrierBytes = 512;
+  budget.sharedBytes += barrierBytes;
+  // A thread has two rows and a quarter of their columns: the output, one tile
+  // of scores for each product, rounded weights.
+  auto products = static_cast<int64_t>(attend.getQueries().size());
+  budget.registers = width / 2 + products * keys / 2 + keys / 4 +
+                     kOtherRegisters + countRegionRegisters(attend, keys);
+  if (budget.sharedBytes > target.sharedBytes)
+    return llvm::createStringError(llvm::formatv(
+        "tiles of {0} queries and {1} keys need {2} bytes of shared memory, "
+        "{3} has {4}",
+        rows, keys, budget.sharedBytes, target.name, target.sharedBytes));
+  int64_t own = getProductRegisters(warps, target);
+  if (budget.registers > own)
+    return llvm::createStringError(llvm::formatv(
+        "tiles of {0} queries and {1} keys need {2} registers a thread, {3} "
+        "warps leave {4}",
+        rows, keys, budget.registers, warps, own));
+  return budget;
+}
+
+tile::PlanAttr chooseWarpgroupPlan(Operation *op,
+                                   const target::GpuTarget &target) {
+  auto attend = dyn_cast<attn::AttendOp>(op);
+  if (!target.hasWarpgroups || !attend)
+    return nullptr;
+  // Rows that are listed are not boxes of the copy engine; threads of all warps
+  // copy them faster than those of producers.
+  if (analysis::findEqualClasses(attend) || analysis::findMarkedKeys(attend) ||
+      analysis::findNeighbourhood(attend))
+    return nullptr;
+  // A step is in a kernel three times, and each element is code of its own:
+  // regions of many operations are better in fewer elements.
+  constexpr int64_t mostOperations = 60;
+  int64_t operations = 0;
+  for (Region &region : op->getRegions())
+    region.walk([&](Operation *) { ++operations; });
+  if (operations > mostOperations)
+    return nullptr;
+  MLIRContext *context = op->getContext();
+  struct Tiles {
+    int64_t warps, keys;
+  };
+  // Three warpgroups where outputs are narrow: more products for what is
+  // fetched.
+  constexpr Tiles candidates[] = {{12, 112}, {12, 96}, {8, 128},
+                                  {8, 112},  {8, 96},  {8, 80},
+                                  {8, 64},   {8, 48},  {8, 32}};
+  for (const Tiles &tiles : candidates) {
+    auto plan = tile::PlanAttr::get(
+        context, 16 * tiles.warps, tiles.keys, tile::CpuPlanAttr(), /*edge=*/0,
+        /*grain=*/0, /*in_order=*/false, /*group=*/false, /*split=*/0,
+        tile::GpuPlanAttr::get(context, tiles.warps, /*stages=*/2,
+                               /*warpgroups=*/true));
+    auto budget = fitsWarpgroups(plan, op, target);
+    if (budget)
+      return plan;
+    llvm::consumeError(budget.takeError());
+  }
+  return nullptr;
+}
+
+} // namespace rapt::tuning
