@@ -18,6 +18,9 @@ static int64_t getWidth(Value tensor) {
 
 /// Whether wgmma takes the operands, and what it does not take.
 static llvm::Error checkOperands(attn::AttendOp op) {
+  if (op.getQueries().empty())
+    return llvm::createStringError(
+        "scores without a product have none for warpgroups");
   Type element =
       cast<RankedTensorType>(op.getValues().getType()).getElementType();
   if (!element.isF16() && !element.isBF16())
@@ -163,6 +166,10 @@ tile::PlanAttr chooseWarpgroupPlan(Operation *op,
   };
   // Three warpgroups where outputs are narrow: more products for what is
   // fetched.
+  // Beside what is counted for reads, values of a region's operations need
+  // registers. Those of a causal mask are in what tiles leave; more spilled.
+  constexpr int64_t leftFor = 5, perOperation = 4;
+  int64_t wanted = perOperation * std::max<int64_t>(operations - leftFor, 0);
   constexpr Tiles candidates[] = {{12, 112}, {12, 96}, {8, 128},
                                   {8, 112},  {8, 96},  {8, 80},
                                   {8, 64},   {8, 48},  {8, 32}};
@@ -173,9 +180,11 @@ tile::PlanAttr chooseWarpgroupPlan(Operation *op,
         tile::GpuPlanAttr::get(context, tiles.warps, /*stages=*/2,
                                /*warpgroups=*/true));
     auto budget = fitsWarpgroups(plan, op, target);
-    if (budget)
+    if (!budget)
+      llvm::consumeError(budget.takeError());
+    else if (budget->registers + wanted <=
+             getProductRegisters(tiles.warps, target))
       return plan;
-    llvm::consumeError(budget.takeError());
   }
   return nullptr;
 }

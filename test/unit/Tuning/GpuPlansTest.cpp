@@ -112,6 +112,27 @@ TEST_F(GpuPlansTest, ChoosesWarpgroupsWhereTheyFit) {
   }
 }
 
+TEST_F(GpuPlansTest, LeavesWarpgroupsRegistersForRegions) {
+  type = support::ElementType::BF16;
+  auto choose = [&](const char *spec) {
+    auto module = make(spec, 64)->emit();
+    llvm::cantFail(tuning::assignPlans(*module, target));
+    tile::PlanAttr plan;
+    module->walk([&](attn::AttendOp op) {
+      plan = op->getAttrOfType<tile::PlanAttr>(tile::kPlanAttr);
+    });
+    return plan;
+  };
+  EXPECT_EQ(choose("attention x { mask = i >= j }").getGpu().getWarps(), 12);
+  tile::PlanAttr plan = choose("attention x { score = 30 * tanh(dot(q, k) / 30)"
+                               " mask = i >= j & i - j < 512 }");
+  EXPECT_TRUE(plan.getGpu().getWarpgroups());
+  EXPECT_EQ(plan.getGpu().getWarps(), 8);
+  // Scores that are no product have none for warpgroups.
+  plan = choose("attention x { score = real(j - i) mask = i >= j }");
+  EXPECT_FALSE(plan.getGpu().getWarpgroups());
+}
+
 TEST_F(GpuPlansTest, ChoosesWhatFits) {
   for (const target::GpuTarget &gpu : target::getKnownGpus())
     for (int64_t dim : {16, 64, 72, 128, 192, 256}) {
