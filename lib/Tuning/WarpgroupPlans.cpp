@@ -5,6 +5,7 @@
 #include "lib/Tuning/WarpgroupPlans.h"
 #include "dialects/Attn/IR/Attn.h"
 #include "lib/Analysis/MaskStructure.h"
+#include "lib/Target/WarpRoles.h"
 #include "llvm/Support/FormatVariadic.h"
 #include "llvm/Support/MathExtras.h"
 
@@ -48,17 +49,10 @@ static llvm::Error checkOperands(attn::AttendOp op) {
 /// Registers that code needs beside the tiles: addresses, masks, the numbers of
 /// each row. Tiles of 208 of 240 registers ran without a spill, of 220 not.
 static constexpr int64_t kOtherRegisters = 36;
-static constexpr int64_t kProducerWarps = 4;
 
-/// Registers of a thread of `warps` warps that compute, beside those that
-/// fetch: of what all have at entry.
-static int64_t getProductRegisters(int64_t warps,
-                                   const target::GpuTarget &target) {
-  constexpr int64_t producerRegisters = 56, most = 240, unit = 8;
-  int64_t all = warps + kProducerWarps;
-  int64_t atEntry = target.registers / (32 * all) / unit * unit;
-  int64_t left = all * atEntry - kProducerWarps * producerRegisters;
-  return std::min(left / warps / unit * unit, most);
+/// Registers of a thread of the `warps` warps that compute.
+static int64_t getOwnRegisters(int64_t warps) {
+  return target::getConsumerRegisters(warps, target::kLeastProducerRegisters);
 }
 
 /// Registers of what regions compute for a pair, its columns and its rows
@@ -133,7 +127,7 @@ llvm::Expected<GpuBudget> fitsWarpgroups(tile::PlanAttr plan, Operation *op,
         "tiles of {0} queries and {1} keys need {2} bytes of shared memory, "
         "{3} has {4}",
         rows, keys, budget.sharedBytes, target.name, target.sharedBytes));
-  int64_t own = getProductRegisters(warps, target);
+  int64_t own = getOwnRegisters(warps);
   if (budget.registers > own)
     return llvm::createStringError(llvm::formatv(
         "tiles of {0} queries and {1} keys need {2} registers a thread, {3} "
@@ -164,12 +158,12 @@ tile::PlanAttr chooseWarpgroupPlan(Operation *op,
   struct Tiles {
     int64_t warps, keys;
   };
-  // Three warpgroups where outputs are narrow: more products for what is
-  // fetched.
   // Beside what is counted for reads, values of a region's operations need
   // registers. Those of a causal mask are in what tiles leave; more spilled.
   constexpr int64_t leftFor = 5, perOperation = 4;
   int64_t wanted = perOperation * std::max<int64_t>(operations - leftFor, 0);
+  // Three warpgroups where outputs are narrow: more products for what is
+  // fetched.
   constexpr Tiles candidates[] = {{12, 112}, {12, 96}, {8, 128},
                                   {8, 112},  {8, 96},  {8, 80},
                                   {8, 64},   {8, 48},  {8, 32}};
@@ -182,8 +176,7 @@ tile::PlanAttr chooseWarpgroupPlan(Operation *op,
     auto budget = fitsWarpgroups(plan, op, target);
     if (!budget)
       llvm::consumeError(budget.takeError());
-    else if (budget->registers + wanted <=
-             getProductRegisters(tiles.warps, target))
+    else if (budget->registers + wanted <= getOwnRegisters(tiles.warps))
       return plan;
   }
   return nullptr;

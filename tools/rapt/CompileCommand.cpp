@@ -109,11 +109,19 @@ Error writeModule(const CommandLine &line, Expected<LoweredModule> lowered) {
   return writeText(line, text);
 }
 
+Error notBeside(StringRef path) {
+  return usageError("option '-o' expects the name of a file, beside which its "
+                    "manifest goes, found the pipe or device '" +
+                    path + "'");
+}
+
 /// The object, the manifest and the C header.
 Error writeObject(const CommandLine &line, bool isShared,
                   const Compilation &compilation, GeneratedModule &generated) {
   llvm::SmallString<128> path(line.get("-o").value_or(
       compilation.spec.name + std::string(isShared ? ".so" : ".o")));
+  if (isChannel(path))
+    return notBeside(path);
   StringRef extension = llvm::sys::path::extension(path);
   if (extension == ".json" || extension == ".h")
     return usageError("option '-o' expects the name of the object, found '" +
@@ -172,6 +180,8 @@ Error writeGpuCode(const CommandLine &line, bool isBinary,
 
   llvm::SmallString<128> path(
       line.get("-o").value_or(compilation.spec.name + ".cubin"));
+  if (isChannel(path))
+    return notBeside(path);
   StringRef extension = llvm::sys::path::extension(path);
   if (extension == ".json" || extension == ".o")
     return usageError("option '-o' expects the name of the cubin, found '" +

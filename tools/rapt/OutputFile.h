@@ -17,8 +17,13 @@
 
 namespace rapt::tool {
 
+/// Whether there is something at `path` that bytes go through, a pipe or a
+/// device such as /dev/null, and which must stay what it is.
+bool isChannel(llvm::StringRef path);
+
 /// Several files that belong together: each is written under another name in
-/// its folder; keep() gives all of them theirs. What is not kept is removed.
+/// its folder; keep() gives all of them theirs, or writes their bytes to the
+/// channel of that name. What is not kept is removed.
 class OutputFiles {
 public:
   OutputFiles() = default;

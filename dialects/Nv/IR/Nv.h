@@ -17,12 +17,4 @@
 #define GET_OP_CLASSES
 #include "dialects/Nv/IR/NvOps.h.inc"
 
-namespace rapt::nv {
-/// Registers that each thread of a block of so many warps has when it begins,
-/// if the block has a multiprocessor for itself.
-int64_t getEntryRegisters(int64_t warps);
-/// What roles divide: the sum over all warps of what a thread has at entry.
-int64_t getRoleRegisters(int64_t warps);
-} // namespace rapt::nv
-
 #endif // RAPT_DIALECTS_NV_IR_NV_H

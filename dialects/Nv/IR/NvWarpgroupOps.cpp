@@ -7,19 +7,11 @@
 // wrong, or is serialized by the assembler.
 
 #include "dialects/Nv/IR/Nv.h"
+#include "lib/Target/WarpRoles.h"
 #include "mlir/IR/Builders.h"
 
 using namespace mlir;
 using namespace rapt::nv;
-
-int64_t rapt::nv::getEntryRegisters(int64_t warps) {
-  constexpr int64_t all = 65536, unit = 8, most = 255;
-  return std::min(all / (32 * warps), most) / unit * unit;
-}
-
-int64_t rapt::nv::getRoleRegisters(int64_t warps) {
-  return warps * getEntryRegisters(warps);
-}
 
 LogicalResult RolesOp::verify() {
   // roles_c1
@@ -39,7 +31,7 @@ LogicalResult RolesOp::verify() {
       return emitOpError() << "registers must be a multiple of 8 from 24 to "
                               "256, got "
                            << count;
-  int64_t most = getRoleRegisters(warps + producers);
+  int64_t most = rapt::target::getRoleRegisters(warps + producers);
   if (int64_t all = warps * own + producers * other; all > most)
     return emitOpError() << "all warps need " << all
                          << " registers for each of their threads, there are "

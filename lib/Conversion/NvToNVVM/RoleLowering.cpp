@@ -7,6 +7,7 @@
 
 #include "lib/Conversion/NvToNVVM/DeviceMath.h"
 #include "lib/Conversion/NvToNVVM/ThreadLowering.h"
+#include "lib/Target/WarpRoles.h"
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 
 using namespace mlir;
@@ -110,7 +111,7 @@ void ThreadLowering::lowerArrive(nv::ArriveOp op) {
 //===----------------------------------------------------------------------===//
 
 LogicalResult ThreadLowering::lowerRoles(nv::RolesOp op) {
-  int64_t atEntry = nv::getEntryRegisters(warps + producers);
+  int64_t atEntry = target::getEntryRegisters(warps + producers);
   auto take = [&](int64_t count) {
     if (count == atEntry)
       return;

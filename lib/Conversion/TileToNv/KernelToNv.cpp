@@ -4,6 +4,7 @@
 
 #include "lib/Conversion/TileToNv/KernelToNv.h"
 #include "lib/Support/LaunchWords.h"
+#include "lib/Target/WarpRoles.h"
 #include "mlir/IR/Builders.h"
 #include "llvm/ADT/TypeSwitch.h"
 
@@ -116,7 +117,8 @@ LogicalResult KernelToNv::lower(StringRef name) {
   auto lowered = nv::KernelOp::create(
       builder, location, builder.getStringAttr(name),
       builder.getI64IntegerAttr(plan->getWarps()),
-      hasRoles ? builder.getI64IntegerAttr(kProducers) : IntegerAttr());
+      hasRoles ? builder.getI64IntegerAttr(target::kProducerWarps)
+               : IntegerAttr());
   OpBuilder::InsertionGuard guard(builder);
   entry = builder.createBlock(&lowered.getBody());
   bindArguments(entry);

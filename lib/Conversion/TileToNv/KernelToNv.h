@@ -24,10 +24,6 @@ struct DeviceTable {
   bool usesBatch = false, usesHead = false;
 };
 
-/// Warps that fetch, where warps have roles: a warpgroup, which has one number
-/// of registers.
-inline constexpr int64_t kProducers = 4;
-
 class KernelToNv {
 public:
   KernelToNv(mlir::OpBuilder &builder, tile::LaunchOp launch,
@@ -96,6 +92,21 @@ private:
   }
   void copyStaged(llvm::ArrayRef<StagedLoad> staged, Value isWanted, Value row,
                   Value stage);
+  mlir::FailureOr<Domain> findDomain(tile::ForRunsOp op);
+  /// How a step of a loop ends: the next one, and what the loop carries.
+  struct StepEnd {
+    Step next;
+    Value number;
+    llvm::SmallVector<Value> tiles;
+  };
+  /// The steps from `first` to the end of the domain in a loop that carries a
+  /// number and tiles, both of which it gives. `emit` gets those of a step.
+  llvm::SmallVector<Value>
+  walkSteps(const Domain &domain, const Step &first, Value number,
+            mlir::ValueRange tiles,
+            llvm::function_ref<StepEnd(const Step &step, Value number,
+                                       mlir::ValueRange tiles)>
+                emit);
   llvm::SmallVector<Value> lowerInits(tile::ForRunsOp op);
   void bindCarried(Value tile, Value fragment);
   mlir::FailureOr<llvm::SmallVector<Value>> lowerBody(tile::ForRunsOp op,

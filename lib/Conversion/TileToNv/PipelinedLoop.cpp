@@ -176,12 +176,10 @@ KernelToNv::lowerStep(tile::ForRunsOp op, Region &region,
 }
 
 LogicalResult KernelToNv::lowerPipelined(tile::ForRunsOp op) {
-  auto entry = domains.find(op.getDomain());
-  if (entry == domains.end())
-    return notLowered(op, "a domain that is not made in the same kernel");
-  if (op.getFullStep() != op.getPartialStep())
-    return notLowered(op, "a loop with steps of two widths");
-  const Domain domain = entry->second;
+  FailureOr<Domain> found = findDomain(op);
+  if (failed(found))
+    return failure();
+  const Domain domain = *found;
   Value width = index(static_cast<int64_t>(op.getFullStep()));
   Region &partial = op.getPartial(), &full = op.getFull();
   bool hasFull = !full.front().without_terminator().empty();
@@ -243,21 +241,10 @@ LogicalResult KernelToNv::lowerPipelined(tile::ForRunsOp op) {
                 [&] { return inits[products.result]; });
   if (failed(begun))
     return failure();
-  SmallVector<Value> carried{second.run, second.position, second.end,
-                             second.isFull, index(1)};
-  constexpr size_t kState = 5;
-  llvm::append_range(carried, *begun);
-  auto loop = scf::WhileOp::create(
-      builder, location, ValueRange(carried).getTypes(), carried,
-      [&](OpBuilder &, Location, ValueRange state) {
-        scf::ConditionOp::create(builder, location, less(state[0], domain.last),
-                                 state);
-      },
-      [&](OpBuilder &, Location, ValueRange state) {
-        Step step{state[0], state[1], state[2], state[3]};
-        Value number = state[4];
+  SmallVector<Value> ended = walkSteps(
+      domain, second, index(1), *begun,
+      [&](const Step &step, Value number, ValueRange tiles) -> StepEnd {
         Value before = this->op<arith::SubIOp>(number, index(1));
-        ValueRange tiles = state.drop_front(kState);
         PutOff putOff{tiles[others], tiles[others + 1]};
         SmallVector<Value> scoring = beginFirst(products, number);
         Value summing = beginLast(products, putOff, before);
@@ -300,15 +287,12 @@ LogicalResult KernelToNv::lowerPipelined(tile::ForRunsOp op) {
         } else {
           yielded = lower(partial, products, length);
         }
-        SmallVector<Value> after{next.run, next.position, next.end, next.isFull,
-                                 this->op<arith::AddIOp>(number, index(1))};
-        llvm::append_range(after, yielded);
-        scf::YieldOp::create(builder, location, after);
+        return {next, this->op<arith::AddIOp>(number, index(1)), yielded};
       });
   if (failed(result))
     return failure();
-  Value last = this->op<arith::SubIOp>(loop.getResult(4), index(1));
-  ValueRange done = loop.getResults().drop_front(kState);
+  Value last = this->op<arith::SubIOp>(ended.front(), index(1));
+  ValueRange done = ValueRange(ended).drop_front();
   Value sum = awaitLast(
       beginLast(products, {done[others], done[others + 1]}, last), last);
   scf::YieldOp::create(builder, location, withSum(done, sum));

@@ -2,12 +2,13 @@
 // See LICENSE for license information.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 
-// Kernels with warps of roles. The producers walk
-// the same program for what products read from memory, and fetch it into rings
+// Kernels with warps of roles. The producers walk the
+// same program for what products read from memory, and fetch it into rings
 // of stages; the consumers do the rest. Of each stage one barrier says that it
 // is full, another one that it is empty.
 
 #include "lib/Conversion/TileToNv/KernelToNv.h"
+#include "lib/Target/WarpRoles.h"
 
 using namespace mlir;
 
@@ -32,22 +33,17 @@ static int64_t countTileRegisters(tile::KernelOp kernel) {
 }
 
 /// Registers of a thread of each role. Copies by threads want 72, of rows that
-/// are listed 88; where the tiles leave less they get 56.
+/// are listed 88; where the tiles leave less they get the least.
 static std::pair<int64_t, int64_t> chooseRegisters(tile::KernelOp kernel,
                                                    bool canMap) {
-  constexpr int64_t most = 240, unit = 8;
   auto warps = static_cast<int64_t>(kernel.getGpuPlan()->getWarps());
-  int64_t all = nv::getRoleRegisters(warps + kProducers);
-  auto leave = [&](int64_t producer) {
-    return std::min((all - kProducers * producer) / warps / unit * unit, most);
-  };
   // Addresses and numbers of rows; a large tile has more of them.
   int64_t tiles = countTileRegisters(kernel);
   int64_t needed = tiles + tiles / 32 + 24;
-  int64_t own = leave(canMap ? 72 : 88);
+  int64_t own = target::getConsumerRegisters(warps, canMap ? 72 : 88);
   if (own < needed)
-    own = leave(56);
-  return {own, std::min((all - warps * own) / kProducers / unit * unit, most)};
+    own = target::getConsumerRegisters(warps, target::kLeastProducerRegisters);
+  return {own, target::getProducerRegisters(warps, own)};
 }
 
 FailureOr<unsigned> KernelToNv::makeRing(tile::LoadOp load, int64_t stages) {
@@ -143,7 +139,7 @@ LogicalResult KernelToNv::lowerRoles() {
   nv::BarrierOp::create(builder, location);
   // One thread is enough for the copy engine. What it does has few registers,
   // and what all threads do is apart from it.
-  Value threads = index(32 * kProducers), canMap = haveMaps();
+  Value threads = index(32 * target::kProducerWarps), canMap = haveMaps();
   Value active = threads;
   auto [own, other] = chooseRegisters(kernel, /*canMap=*/canMap != nullptr);
   if (canMap)
@@ -224,31 +220,21 @@ void KernelToNv::produceRuns(tile::ForRunsOp op) {
           ring != ringOf.end() && !llvm::is_contained(own, ring->second))
         own.push_back(ring->second);
   Step first = beginRun(domain, domain.first);
-  SmallVector<Value> carried{first.run, first.position, first.end, first.isFull,
-                             index(0)};
-  scf::WhileOp::create(
-      builder, location, ValueRange(carried).getTypes(), carried,
-      [&](OpBuilder &, Location, ValueRange state) {
-        scf::ConditionOp::create(builder, location, less(state[0], domain.last),
-                                 state);
-      },
-      [&](OpBuilder &, Location, ValueRange state) {
-        Step step{state[0], state[1], state[2], state[3]};
-        for (unsigned number : own) {
-          const Ring &ring = rings[number];
-          // What the stage held before was the phase before.
-          Value stage = stageOf(ring, state[4]);
-          Value phase =
-              this->op<arith::AddIOp>(phaseOf(ring, state[4]), index(1));
-          nv::AwaitOp::create(builder, location, ring.empty, stage, phase);
-          fetch(ring, step.position, stage);
-        }
-        Step next = advance(domain, step, width);
-        scf::YieldOp::create(
-            builder, location,
-            ValueRange{next.run, next.position, next.end, next.isFull,
-                       this->op<arith::AddIOp>(state[4], index(1))});
-      });
+  walkSteps(domain, first, index(0), {},
+            [&](const Step &step, Value number, ValueRange) -> StepEnd {
+              for (unsigned each : own) {
+                const Ring &ring = rings[each];
+                // What the stage held before was the phase before.
+                Value stage = stageOf(ring, number);
+                Value phase =
+                    this->op<arith::AddIOp>(phaseOf(ring, number), index(1));
+                nv::AwaitOp::create(builder, location, ring.empty, stage,
+                                    phase);
+                fetch(ring, step.position, stage);
+              }
+              Step next = advance(domain, step, width);
+              return {next, this->op<arith::AddIOp>(number, index(1)), {}};
+            });
 }
 
 //===----------------------------------------------------------------------===//

@@ -176,13 +176,46 @@ FailureOr<SmallVector<Value>> KernelToNv::lowerBody(tile::ForRunsOp op,
   return yielded;
 }
 
-LogicalResult KernelToNv::lowerForRuns(tile::ForRunsOp op) {
+FailureOr<KernelToNv::Domain> KernelToNv::findDomain(tile::ForRunsOp op) {
   auto entry = domains.find(op.getDomain());
   if (entry == domains.end())
     return notLowered(op, "a domain that is not made in the same kernel");
   if (op.getFullStep() != op.getPartialStep())
     return notLowered(op, "a loop with steps of two widths");
-  const Domain domain = entry->second;
+  return entry->second;
+}
+
+SmallVector<Value> KernelToNv::walkSteps(
+    const Domain &domain, const Step &first, Value number, ValueRange tiles,
+    llvm::function_ref<StepEnd(const Step &, Value, ValueRange)> emit) {
+  auto flatten = [](const Step &step, Value number, ValueRange tiles) {
+    SmallVector<Value> all{step.run, step.position, step.end, step.isFull,
+                           number};
+    llvm::append_range(all, tiles);
+    return all;
+  };
+  constexpr size_t kNumber = 4;
+  SmallVector<Value> carried = flatten(first, number, tiles);
+  auto loop = scf::WhileOp::create(
+      builder, location, ValueRange(carried).getTypes(), carried,
+      [&](OpBuilder &, Location, ValueRange state) {
+        scf::ConditionOp::create(builder, location, less(state[0], domain.last),
+                                 state);
+      },
+      [&](OpBuilder &, Location, ValueRange state) {
+        StepEnd end = emit({state[0], state[1], state[2], state[3]},
+                           state[kNumber], state.drop_front(kNumber + 1));
+        scf::YieldOp::create(builder, location,
+                             flatten(end.next, end.number, end.tiles));
+      });
+  return SmallVector<Value>(loop.getResults().drop_front(kNumber));
+}
+
+LogicalResult KernelToNv::lowerForRuns(tile::ForRunsOp op) {
+  FailureOr<Domain> found = findDomain(op);
+  if (failed(found))
+    return failure();
+  const Domain domain = *found;
   Value width = index(static_cast<int64_t>(op.getFullStep()));
   auto stages = static_cast<int64_t>(kernel.getGpuPlan()->getStages());
 
@@ -195,20 +228,10 @@ LogicalResult KernelToNv::lowerForRuns(tile::ForRunsOp op) {
   Step first = beginRun(domain, domain.first);
   copyStaged(staged, isLeft(domain, first), first.position, index(0));
 
-  SmallVector<Value> carried{first.run, first.position, first.end, first.isFull,
-                             index(0)};
-  constexpr size_t kState = 5;
-  carried.append(inits);
   LogicalResult result = success();
-  auto loop = scf::WhileOp::create(
-      builder, location, ValueRange(carried).getTypes(), carried,
-      [&](OpBuilder &, Location, ValueRange state) {
-        scf::ConditionOp::create(builder, location, less(state[0], domain.last),
-                                 state);
-      },
-      [&](OpBuilder &, Location, ValueRange state) {
-        Step step{state[0], state[1], state[2], state[3]};
-        Value stage = state[4];
+  SmallVector<Value> done = walkSteps(
+      domain, first, index(0), inits,
+      [&](const Step &step, Value stage, ValueRange tiles) -> StepEnd {
         nv::WaitOp::create(builder, location, 0);
         nv::BarrierOp::create(builder, location);
         hasPendingCopies = false;
@@ -226,7 +249,6 @@ LogicalResult KernelToNv::lowerForRuns(tile::ForRunsOp op) {
         Value isWhole = arith::CmpIOp::create(
             builder, location, arith::CmpIPredicate::sge, left, width);
         Value isFull = this->op<arith::AndIOp>(step.isFull, isWhole);
-        ValueRange tiles = state.drop_front(kState);
         auto branch = scf::IfOp::create(builder, location, tiles.getTypes(),
                                         isFull, /*addThenBlock=*/true,
                                         /*addElseBlock=*/true);
@@ -242,20 +264,16 @@ LogicalResult KernelToNv::lowerForRuns(tile::ForRunsOp op) {
                                                   : tiles);
         };
         emit(branch.thenBlock(), op.getFull(), width);
-        OpBuilder::InsertionGuard guard(builder);
         builder.setInsertionPoint(branch);
         Value length = this->op<arith::MinSIOp>(left, width);
         emit(branch.elseBlock(), op.getPartial(), length);
         builder.setInsertionPointAfter(branch);
-        SmallVector<Value> after{next.run, next.position, next.end, next.isFull,
-                                 nextStage};
-        llvm::append_range(after, branch.getResults());
-        scf::YieldOp::create(builder, location, after);
+        return {next, nextStage, SmallVector<Value>(branch.getResults())};
       });
   if (failed(result))
     return failure();
   for (auto [n, value] : llvm::enumerate(op.getResults()))
-    bindCarried(value, loop.getResult(kState + n));
+    bindCarried(value, done[1 + n]);
   return success();
 }
 
