@@ -116,14 +116,22 @@ std::optional<ObjectCode> findCached(const runtime::KernelCache &cache,
       std::move(*facts)};
 }
 
+std::string unusablePlan(llvm::Error error) {
+  return "tuned plan is not usable: " + toString(std::move(error)) +
+         "; choosing one";
+}
+
 /// The plan that `rapt tune` has kept for such kernels, if there is one.
-void useTunedPlan(const runtime::KernelCache &cache, Compilation &compilation,
+/// Returns whether there is.
+bool useTunedPlan(const runtime::KernelCache &cache, Compilation &compilation,
                   std::vector<std::string> &warnings) {
   Expected<std::string> plan = findTunedPlan(cache, compilation);
   llvm::Error error = plan ? setPlan(compilation, *plan) : plan.takeError();
   if (error)
-    warnings.push_back("tuned plan is not usable: " +
-                       toString(std::move(error)) + "; choosing one");
+    warnings.push_back(unusablePlan(std::move(error)));
+  else
+    return !plan->empty();
+  return false;
 }
 
 Expected<ObjectCode> compileObject(const Compilation &compilation) {
@@ -160,10 +168,11 @@ Result<Kernel> Kernel::compile(const Spec &spec,
     kernel->warnings.push_back(compilation->spec.warnings);
   const std::string &symbol = kernel->manifest.symbol;
   std::optional<runtime::KernelCache> cache;
+  bool isTuned = false;
   if (options.useCache) {
     cache.emplace(options.cacheDirectory);
     if (options.plan.empty())
-      useTunedPlan(*cache, *compilation, kernel->warnings);
+      isTuned = useTunedPlan(*cache, *compilation, kernel->warnings);
     if (auto cached =
             findCached(*cache, compilation->cacheKey,
                        compilation->countTensors(), kernel->warnings)) {
@@ -182,6 +191,13 @@ Result<Kernel> Kernel::compile(const Spec &spec,
   }
   if (!kernel->code) {
     Expected<ObjectCode> compiled = compileObject(*compilation);
+    if (!compiled && isTuned) {
+      // It outlives versions of the compiler, which may ask more of plans.
+      kernel->warnings.push_back(unusablePlan(compiled.takeError()));
+      if (llvm::Error error = setPlan(*compilation, ""))
+        return toError(std::move(error));
+      compiled = compileObject(*compilation);
+    }
     if (!compiled)
       return toError(compiled.takeError());
     kernel->manifest.facts = std::move(compiled->facts);

@@ -4,6 +4,7 @@
 
 #include "rapt/Kernel.h"
 #include "lib/Compiler/CHeader.h"
+#include "lib/Compiler/TunedPlans.h"
 #include "lib/Compiler/WorkspacePool.h"
 #include "llvm/ADT/SmallString.h"
 #include "llvm/Support/FileSystem.h"
@@ -245,6 +246,34 @@ TEST_F(KernelTest, CorruptEntryIsReplaced) {
   ASSERT_EQ(again->getWarnings().size(), 1u);
   EXPECT_NE(again->getWarnings()[0].find("compiling again"), std::string::npos);
   EXPECT_TRUE(compile(causal)->isFromCache());
+}
+
+TEST_F(KernelTest, TakesATunedPlanIfItFits) {
+  auto keep = [&](const char *plan) {
+    auto spec = Spec::parse(causal, "test.attn");
+    auto compilation = prepare(spec->getSource(), options);
+    ASSERT_TRUE(static_cast<bool>(compilation));
+    runtime::KernelCache cache(options.cacheDirectory);
+    llvm::cantFail(storeTunedPlan(cache, *compilation, plan));
+  };
+  auto chosen = compile(causal);
+  ASSERT_TRUE(chosen) << chosen.error().message;
+  keep("keys=64,edge=16");
+  auto tuned = compile(causal);
+  ASSERT_TRUE(tuned) << tuned.error().message;
+  EXPECT_FALSE(tuned->isFromCache());
+  EXPECT_NE(tuned->getTiles(), chosen->getTiles());
+  EXPECT_NE(tuned->getTiles().find("keys=64,edge=16"), std::string::npos);
+  EXPECT_TRUE(tuned->getWarnings().empty());
+
+  // No tile has 24 queries.
+  keep("queries=24");
+  auto refused = compile(causal);
+  ASSERT_TRUE(refused) << refused.error().message;
+  EXPECT_EQ(refused->getTiles(), chosen->getTiles());
+  ASSERT_EQ(refused->getWarnings().size(), 1u);
+  EXPECT_EQ(refused->getWarnings().front().find("tuned plan is not usable: "),
+            0u);
 }
 
 TEST_F(KernelTest, CacheThatCannotBeWrittenIsAWarning) {
