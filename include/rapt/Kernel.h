@@ -202,6 +202,8 @@ public:
   const std::string &getForm() const;
   /// Lanes and register blocks of each launch, as text.
   const std::string &getPlan() const;
+  /// CompileOptions::fewRows of this form.
+  int64_t getFewRows() const;
   /// The tiles of its loops over keys, as CompileOptions::plan may say them.
   const std::string &getTiles() const;
   /// What the compiler told about its choices, in the order of its work.

@@ -331,19 +331,21 @@ Expected<GeneratedGpuCode> generateForGpu(const Compilation &compilation) {
   if (llvm::Error error = lowerKernels(*kernels, DeviceStage::NVVM))
     return std::move(error);
   auto launches = static_cast<size_t>(host->facts.launches);
-  auto getEach = [&](llvm::StringRef name) -> llvm::ArrayRef<int64_t> {
-    auto numbers = (*kernels)->getAttrOfType<mlir::DenseI64ArrayAttr>(name);
-    if (!numbers || numbers.asArrayRef().size() != launches)
-      return {};
-    return numbers.asArrayRef();
-  };
-  llvm::ArrayRef<int64_t> threads = getEach("rapt.threads"),
-                          shared = getEach("rapt.shared"),
-                          maps = getEach("rapt.maps");
-  for (llvm::ArrayRef<int64_t> each : {threads, shared, maps})
-    if (each.size() != launches)
+  llvm::ArrayRef<int64_t> threads, shared, maps;
+  for (auto [name, each] :
+       {std::pair<StringRef, llvm::ArrayRef<int64_t> *>("threads", &threads),
+        {"shared", &shared},
+        {"maps", &maps}}) {
+    auto numbers = (*kernels)->getAttrOfType<mlir::DenseI64ArrayAttr>(
+        ("rapt." + name).str());
+    if (numbers)
+      *each = numbers.asArrayRef();
+    if (each->size() != launches)
       return makeError(ErrorCode::Internal,
-                       "the lowered kernels do not say what they need");
+                       "attribute 'rapt." + name + "' of the lowered kernels "
+                       "has " + llvm::Twine(each->size()) +
+                           " numbers, expected " + llvm::Twine(launches));
+  }
   for (size_t n = 0; n < launches; ++n)
     host->facts.kernels.push_back(
         {compilation.spec.name + "_launch" + std::to_string(n), threads[n],

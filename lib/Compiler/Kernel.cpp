@@ -508,6 +508,7 @@ const std::string &Kernel::getForm() const {
 const std::string &Kernel::getPlan() const {
   return implementation->manifest.facts.plan;
 }
+int64_t Kernel::getFewRows() const { return implementation->options.fewRows; }
 const std::string &Kernel::getTiles() const {
   return implementation->manifest.facts.tiles;
 }

@@ -114,13 +114,14 @@ Expected<LoweringFacts> parseLoweringFacts(StringRef manifest) {
   if (!value)
     return value.takeError();
   const json::Object *object = value->getAsObject();
-  std::optional<StringRef> form, plan;
+  std::optional<StringRef> form, plan, tiles;
   std::optional<int64_t> launches, tables, stackBytes;
   const json::Array *contiguous = nullptr, *listed = nullptr,
                     *remarks = nullptr, *reaches = nullptr;
   if (object) {
     form = object->getString("form");
     plan = object->getString("plan");
+    tiles = object->getString("tiles");
     launches = object->getInteger("launches");
     tables = object->getInteger("tables");
     stackBytes = object->getInteger("stack_bytes");
@@ -129,16 +130,16 @@ Expected<LoweringFacts> parseLoweringFacts(StringRef manifest) {
     remarks = object->getArray("remarks");
     reaches = object->getArray("reaches");
   }
-  if (!form || !plan || !launches || !tables || !stackBytes || !contiguous ||
+  if (!form || !plan || !tiles || !launches || !tables || !stackBytes || !contiguous ||
       !listed || !remarks || !reaches ||
       static_cast<int64_t>(listed->size()) != *tables)
     return llvm::createStringError(
-        "manifest lacks form, plan, launches, tables, stack_bytes, contiguous, "
-        "listed, remarks or reaches");
+        "manifest lacks form, plan, tiles, launches, tables, stack_bytes, "
+        "contiguous, listed, remarks or reaches");
   LoweringFacts facts;
   facts.form = form->str();
   facts.plan = plan->str();
-  facts.tiles = object->getString("tiles").value_or("").str();
+  facts.tiles = tiles->str();
   facts.launches = *launches;
   facts.tables = *tables;
   facts.stackBytes = *stackBytes;

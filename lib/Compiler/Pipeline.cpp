@@ -3,6 +3,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 
 #include "lib/Compiler/Pipeline.h"
+#include "lib/Compiler/CodedError.h"
 #include "dialects/Attn/IR/Attn.h"
 #include "dialects/Nv/IR/Nv.h"
 #include "dialects/Tile/IR/Tile.h"
@@ -101,7 +102,9 @@ llvm::Error lower(ModuleOp module, Stage last, const target::CpuTarget &target,
     return llvm::Error::success();
   if (llvm::Error error =
           tuning::assignPlans(module, target, wish.fewRows, wish.request))
-    return error;
+    return wish.request.isEmpty()
+               ? std::move(error)
+               : withCode(ErrorCode::InvalidArgument, std::move(error));
   noteTiles(module);
   return runPasses(module, [&](PassManager &passes) {
     addTilePasses(passes);

@@ -108,6 +108,20 @@ static bool hostHas(StringRef feature) {
   return getHostFeatures().lookup(feature);
 }
 
+/// What the table says of this CPU, and of one that it does not have what it
+/// says of those of the maker.
+static bool scalesByPowers(StringRef cpu) {
+  for (const CpuTarget &known : getKnownTargets())
+    if (known.cpu == cpu)
+      return known.scalesByPowers;
+#if defined(__x86_64__)
+  namespace x86 = llvm::sys::detail::x86;
+  return x86::getVendorSignature() == x86::VendorSignatures::GENUINE_INTEL;
+#else
+  return false;
+#endif
+}
+
 /// Sets the vector registers that this machine has.
 static void chooseVectors(CpuTarget &target, const llvm::Triple &triple) {
   if (triple.isAArch64()) {
@@ -121,8 +135,7 @@ static void chooseVectors(CpuTarget &target, const llvm::Triple &triple) {
       hostHas("avx512bw")) {
     target.vectorBits = 512;
     target.vectorRegisters = 32;
-    // As in the table of known targets, by maker.
-    target.scalesByPowers = !StringRef(target.cpu).starts_with("znver");
+    target.scalesByPowers = scalesByPowers(target.cpu);
     return;
   }
   target.vectorBits = hostHas("avx2") && hostHas("fma") ? 256 : 128;

@@ -51,6 +51,13 @@ Parts takeApart(tile::PlanAttr plan) {
 
 } // namespace
 
+std::vector<StringRef> getPlanParts() {
+  std::vector<StringRef> names;
+  for (const Part &part : kParts)
+    names.push_back(part.name);
+  return names;
+}
+
 Expected<PlanRequest> PlanRequest::parse(StringRef text) {
   PlanRequest request;
   if (text.empty())
@@ -62,9 +69,7 @@ Expected<PlanRequest> PlanRequest::parse(StringRef text) {
     const auto *part = llvm::find_if(
         kParts, [&](const Part &part) { return part.name == name; });
     if (part == std::end(kParts)) {
-      llvm::SmallVector<StringRef> names;
-      for (const Part &known : kParts)
-        names.push_back(known.name);
+      std::vector<StringRef> names = getPlanParts();
       return llvm::createStringError("a plan has no part '" + name +
                                      "', expected " + llvm::join(names, ", ") +
                                      support::didYouMean(name, names));

@@ -12,6 +12,7 @@
 #include "llvm/Support/Error.h"
 #include <map>
 #include <string>
+#include <vector>
 
 namespace rapt::tuning {
 
@@ -33,6 +34,9 @@ public:
 private:
   std::map<std::string, int64_t> values;
 };
+
+/// The names of a plan's parts, in the order of printPlan.
+std::vector<llvm::StringRef> getPlanParts();
 
 /// All that is said of a plan for a CPU, in the form that PlanRequest reads;
 /// parts that have their usual value are left out.

@@ -21,6 +21,18 @@ namespace rapt::tool {
 
 using llvm::Error;
 
+/// The help of --plan names the parts a few in a line.
+static const std::string &getPlanHelp() {
+  static const std::string help = [] {
+    std::string text = "Parts of the plan of loops over keys by hand:";
+    constexpr size_t inLine = 6;
+    for (auto [n, part] : llvm::enumerate(tuning::getPlanParts()))
+      text += (n == 0 ? "\n" : n % inLine == 0 ? ",\n" : ", ") + part.str();
+    return text + ";\nthe others are chosen ('rapt explain' shows all)";
+  }();
+  return help;
+}
+
 std::vector<OptionRow> getSpecOptionRows() {
   return {
       {"-p", "NAME=VALUE", "Value of a param; may be repeated", true},
@@ -31,11 +43,7 @@ std::vector<OptionRow> getSpecOptionRows() {
       {"--dtype", "f32|bf16|f16", "Type of q and of what has none; f32"},
       {"--definition", "NAME", "Which definition of the file"},
       {"--target", "NAME", "What 'rapt targets' lists; host"},
-      {"--plan", "PART=N,...",
-       "Parts of the plan of loops over keys by hand: queries, keys, edge,\n"
-       "grain, rows, depth, sweep, columns, in_order, group, split; the "
-       "others\n"
-       "are chosen ('rapt explain' shows all)"},
+      {"--plan", "PART=N,...", getPlanHelp()},
       {"--few-rows", "N",
        "A kernel for calls of at most N queries times heads per head of\n"
        "keys, 1 to 64, as in decoding; 0: for many"},

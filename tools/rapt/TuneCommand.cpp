@@ -162,8 +162,11 @@ Expected<std::string> Tuner::tune() {
         if (text == plan)
           continue;
         auto kernel = compile(text);
-        if (!kernel) { // it does not fit the machine
-          llvm::consumeError(kernel.takeError());
+        if (!kernel) {
+          // What does not fit the machine is expected.
+          Error error = toError(kernel.takeError());
+          if (error.code != ErrorCode::InvalidArgument)
+            warn("plan " + text + ": " + error.message);
           continue;
         }
         auto ratio = compare(*best, *kernel);
@@ -179,6 +182,18 @@ Expected<std::string> Tuner::tune() {
       }
   }
   return plan;
+}
+
+/// Calls of few queries have a kernel of their own: which one this call has.
+Expected<int64_t> findFewRows(const RequestedSpec &requested,
+                              const std::vector<NamedTensor> &arguments) {
+  auto kernel = Kernel::compile(requested.spec, requested.options);
+  if (!kernel)
+    return makeError(kernel.error().code, kernel.error().message);
+  auto form = kernel->selectFor(arguments);
+  if (!form)
+    return makeError(form.error().code, form.error().message);
+  return form->getFewRows();
 }
 
 llvm::Error execute(const CommandLine &line) {
@@ -206,9 +221,6 @@ llvm::Error execute(const CommandLine &line) {
   auto spec = chooseExtents(*requested, extents);
   if (!spec)
     return spec.takeError();
-  auto compilation = prepare(requested->spec.getSource(), requested->options);
-  if (!compilation)
-    return compilation.takeError();
   if (llvm::Error error = addRandom(*tensorOptions, *spec, extents, *tensors))
     return error;
   auto results = makeResults(*tensorOptions, *spec, extents);
@@ -219,6 +231,13 @@ llvm::Error execute(const CommandLine &line) {
     arguments.push_back({tensor.getName(), tensor.getView()});
   TensorView out = results->front().getView();
 
+  auto rows = findFewRows(*requested, arguments);
+  if (!rows)
+    return rows.takeError();
+  requested->options.fewRows = *rows;
+  auto compilation = prepare(requested->spec.getSource(), requested->options);
+  if (!compilation)
+    return compilation.takeError();
   runtime::KernelCache cache(requested->options.cacheDirectory);
   if (line.has("--forget")) {
     if (llvm::Error error = storeTunedPlan(cache, *compilation, ""))

@@ -113,7 +113,11 @@ LogicalResult KernelLowering::emitDots(tile::MmaOp op, const Stream &keys,
   }
   // Sums of a block of keys for some rows at a time stay in registers.
   int64_t most = std::max<int64_t>(kernel.getPlan()->getRows(), 1);
-  int64_t atOnce = std::clamp<int64_t>(most / rows, 1, 4);
+  // How many keys divides those of the tile and the lanes.
+  int64_t atOnce = llvm::bit_floor(
+      static_cast<uint64_t>(std::clamp<int64_t>(most / rows, 1, 4)));
+  while (keyCount % atOnce != 0)
+    atOnce /= 2;
   int64_t rowBlock = std::min(rows, most);
   // Keys that are taken at once lie far apart if the tile is long enough: the
   // processor looks ahead, and looks pages up, for several streams at once.
@@ -147,7 +151,7 @@ LogicalResult KernelLowering::emitDots(tile::MmaOp op, const Stream &keys,
     for (int64_t n = 0; n < atOnce; ++n)
       places.push_back(rowOfStream(keys, add(firstKey, n * distance)));
     for (int64_t n = 0; n < atOnce; ++n)
-      prefetch(keys, add(firstKey, n * distance), keyCount, 0, depth);
+      prefetch(keys, add(firstKey, n * distance), keyCount, depth);
     Sums *group = groups.begin();
     for (int64_t r0 = 0; r0 < rows; r0 += rowBlock) {
       int64_t count = std::min(rowBlock, rows - r0);
@@ -265,7 +269,7 @@ LogicalResult KernelLowering::emitWeightedRows(tile::MmaOp op,
       auto step = [&](Value k, bool asks, SmallVectorImpl<Value> &sums) {
         Value row = rowOfStream(stream, k);
         if (asks)
-          prefetch(stream, k, depth, 0, columns);
+          prefetch(stream, k, depth, columns);
         SmallVector<Value> values =
             loadStreamParts(stream, row, p0 * lanes32, wide, columns);
         for (int64_t r = 0; r < count; ++r) {

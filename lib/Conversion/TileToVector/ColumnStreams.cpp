@@ -177,11 +177,11 @@ Value KernelLowering::copyPaired(Value memory, int64_t firstRow, int64_t rows,
   return copy;
 }
 
-/// Asks for columns of the row `ahead` rows on, that of the next tile. Rows are
+/// Asks for the row `ahead` rows on, that of the next tile. Rows are
 /// a stream to us, but not to a processor that stops looking ahead at the end
 /// of a page, or whose rows of one head lie far apart.
 void KernelLowering::prefetch(const Stream &stream, Value row, int64_t ahead,
-                              int64_t first, int64_t end) {
+                              int64_t columns) {
   constexpr int64_t kLine = 64;
   if (!stream.view)
     return;
@@ -190,7 +190,7 @@ void KernelLowering::prefetch(const Stream &stream, Value row, int64_t ahead,
   Stream all = stream;
   all.isInside = false;
   Value place = rowOfStream(all, add(row, ahead));
-  for (int64_t column = first; column < end; column += kLine / bytes) {
+  for (int64_t column = 0; column < columns; column += kLine / bytes) {
     Value position = builder.createOrFold<arith::AddIOp>(
         location, stream.firstColumn, index(column));
     memref::PrefetchOp::create(builder, location, stream.memory,

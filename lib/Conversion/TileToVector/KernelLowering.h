@@ -164,8 +164,8 @@ private:
   void joinPair(Value &even, Value &odd);
   Value copyPaired(Value memory, int64_t firstRow, int64_t rows,
                    int64_t columns);
-  void prefetch(const Stream &stream, Value row, int64_t ahead, int64_t first,
-                int64_t end);
+  void prefetch(const Stream &stream, Value row, int64_t ahead,
+                int64_t columns);
 
   // Products where columns are the lanes (ColumnProducts.cpp).
   LogicalResult lowerColumnProduct(tile::MmaOp op);
