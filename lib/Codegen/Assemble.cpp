@@ -144,7 +144,9 @@ static std::string letBlocksBeAlone(StringRef ptx,
     if (rest.empty())
       break;
     text += ".entry ";
-    if (kernels.contains(name))
+    bool isAlone = rest.take_until([](char c) { return c == '{'; })
+                       .contains(".minnctapersm");
+    if (kernels.contains(name) && !isAlone)
       if (size_t end = rest.find('\n', rest.find(".maxntid"));
           end != StringRef::npos) {
         text += rest.take_front(end + 1);
@@ -171,9 +173,14 @@ Expected<GpuBinary> assemble(StringRef ptx, const target::GpuTarget &target) {
       spilling.insert(kernel.name);
   if (spilling.empty())
     return first;
-  auto second = runAssembler(letBlocksBeAlone(ptx, spilling), target);
-  if (!second)
-    return second;
+  std::string changed = letBlocksBeAlone(ptx, spilling);
+  if (changed == ptx)
+    return first;
+  auto second = runAssembler(changed, target);
+  if (!second) {
+    llvm::consumeError(second.takeError()); // the first one is right
+    return first;
+  }
   return countSpills(*second) < countSpills(*first) ? std::move(second)
                                                     : std::move(first);
 }

@@ -341,10 +341,12 @@ Expected<GeneratedGpuCode> generateForGpu(const Compilation &compilation) {
     if (numbers)
       *each = numbers.asArrayRef();
     if (each->size() != launches)
-      return makeError(ErrorCode::Internal,
-                       "attribute 'rapt." + name + "' of the lowered kernels "
-                       "has " + llvm::Twine(each->size()) +
-                           " numbers, expected " + llvm::Twine(launches));
+      return makeError(ErrorCode::Internal, "attribute 'rapt." + name +
+                                                "' of the lowered kernels "
+                                                "has " +
+                                                llvm::Twine(each->size()) +
+                                                " numbers, expected " +
+                                                llvm::Twine(launches));
   }
   for (size_t n = 0; n < launches; ++n)
     host->facts.kernels.push_back(

@@ -130,8 +130,8 @@ Expected<LoweringFacts> parseLoweringFacts(StringRef manifest) {
     remarks = object->getArray("remarks");
     reaches = object->getArray("reaches");
   }
-  if (!form || !plan || !tiles || !launches || !tables || !stackBytes || !contiguous ||
-      !listed || !remarks || !reaches ||
+  if (!form || !plan || !tiles || !launches || !tables || !stackBytes ||
+      !contiguous || !listed || !remarks || !reaches ||
       static_cast<int64_t>(listed->size()) != *tables)
     return llvm::createStringError(
         "manifest lacks form, plan, tiles, launches, tables, stack_bytes, "

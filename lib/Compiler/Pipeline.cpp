@@ -3,10 +3,10 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 
 #include "lib/Compiler/Pipeline.h"
-#include "lib/Compiler/CodedError.h"
 #include "dialects/Attn/IR/Attn.h"
 #include "dialects/Nv/IR/Nv.h"
 #include "dialects/Tile/IR/Tile.h"
+#include "lib/Compiler/CodedError.h"
 #include "lib/Compiler/LowerToLLVM.h"
 #include "lib/Conversion/AttnToTile/AttnToTile.h"
 #include "lib/Conversion/NvToNVVM/NvToNVVM.h"

@@ -23,10 +23,10 @@
 /// tensor, or 0 if the engine cannot read it. The caller encodes the map in
 /// memory at a multiple of 64 bytes, as the driver wants it, and copies its 128
 /// bytes to this place; where the driver refuses, or to do without, it makes
-/// kMapRank 0, and the threads of the kernel copy. Element strides are 1, nothing is
-/// interleaved, lines of the L2 cache are promoted to 256 bytes, what lies
-/// outside is zero. The block of words itself begins at a multiple of 64 bytes
-/// only on the GPU.
+/// kMapRank 0, and the threads of the kernel copy. Element strides are 1,
+/// nothing is interleaved, lines of the L2 cache are promoted to 256 bytes,
+/// what lies outside is zero. The block of words itself begins at a multiple of
+/// 64 bytes only on the GPU.
 
 #ifndef RAPT_LIB_SUPPORT_LAUNCHWORDS_H
 #define RAPT_LIB_SUPPORT_LAUNCHWORDS_H

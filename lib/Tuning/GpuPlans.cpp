@@ -43,12 +43,10 @@ llvm::Expected<GpuBudget> fits(tile::PlanAttr plan, Operation *op,
   auto pitch = [&](int64_t columns) {
     return (llvm::alignTo(columns, 16) * bytes / 16 | 1) * 16;
   };
-  int64_t deepest = 0;
   for (auto [query, key] : llvm::zip(attend.getQueries(), attend.getKeys())) {
     budget.sharedBytes += rows * pitch(getWidth(query));
     budget.sharedBytes +=
         gpu.getStages() * plan.getKeys() * pitch(getWidth(key));
-    deepest = std::max(deepest, getWidth(query));
   }
   int64_t width = getWidth(attend.getValues());
   budget.sharedBytes += gpu.getStages() * plan.getKeys() * pitch(width);

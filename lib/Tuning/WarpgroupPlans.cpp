@@ -22,6 +22,18 @@ static llvm::Error checkOperands(attn::AttendOp op) {
   if (op.getQueries().empty())
     return llvm::createStringError(
         "scores without a product have none for warpgroups");
+  for (unsigned n = 0; n < op.getQueries().size(); ++n) {
+    auto reads = [&](Region &region) {
+      return !region.empty() &&
+             !region.getArgument(attn::AttendOp::kPairPositions + n)
+                  .use_empty();
+    };
+    if (!reads(op.getScore()) && !reads(op.getFactor()))
+      return llvm::createStringError(llvm::formatv(
+          "product {0} of {1} is read by the mask alone, steps without a mask "
+          "have none for warpgroups",
+          n + 1, op.getQueries().size()));
+  }
   Type element =
       cast<RankedTensorType>(op.getValues().getType()).getElementType();
   if (!element.isF16() && !element.isBF16())
@@ -99,6 +111,9 @@ llvm::Expected<GpuBudget> fitsWarpgroups(tile::PlanAttr plan, Operation *op,
         "{0} warps for {1} queries, expected a multiple of 4 up to 16 and 16 "
         "queries for each",
         warps, rows));
+  if (gpu.getStages() < 2)
+    return llvm::createStringError(llvm::formatv(
+        "{0} stage for warpgroups, expected 2 or more", gpu.getStages()));
   if (keys % 16 != 0 || keys > mostKeys || plan.getEdgeKeys() != keys)
     return llvm::createStringError(llvm::formatv(
         "runs of {0} keys, expected a multiple of 16 up to {1}, the same at "
@@ -109,7 +124,7 @@ llvm::Expected<GpuBudget> fitsWarpgroups(tile::PlanAttr plan, Operation *op,
     return llvm::divideCeil(width, pieceColumns) * count * pieceBytes;
   };
   GpuBudget budget;
-  int64_t stages = std::max<int64_t>(2, gpu.getStages());
+  auto stages = static_cast<int64_t>(gpu.getStages());
   for (auto [query, key] : llvm::zip(attend.getQueries(), attend.getKeys()))
     budget.sharedBytes +=
         bytesOf(rows, getWidth(query)) + stages * bytesOf(keys, getWidth(key));

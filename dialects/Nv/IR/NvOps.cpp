@@ -17,7 +17,11 @@ using namespace rapt::nv;
 LogicalResult KernelOp::verify() {
   // kernel_c1
   if (static_cast<int64_t>(getWarps()) <= 0)
-    return emitOpError() << "must have a positive number of warps";
+    return emitOpError() << "must have a positive number of warps, got "
+                         << static_cast<int64_t>(getWarps());
+  if (getProducers() && static_cast<int64_t>(*getProducers()) <= 0)
+    return emitOpError() << "must have a positive number of producers, got "
+                         << static_cast<int64_t>(*getProducers());
   for (Type type : getBody().front().getArgumentTypes())
     if (!isa<IndexType, rapt::tile::ViewType, TensorMapType>(type))
       return emitOpError() << "arguments must be indices, views or maps, got "

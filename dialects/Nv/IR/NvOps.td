@@ -21,7 +21,7 @@ def Nv_Dialect : Dialect {
   let summary = "Kernels of one block of threads on an NVIDIA GPU";
   let description = [{
     Fragments are tiles in the registers of the warps of a block, buffers are tiles in its shared memory.
-    All threads run every operation; copies into buffers are asynchronous.
+    Outside of `nv.roles` all threads run every operation; copies into buffers are asynchronous.
   }];
   let dependentDialects = ["::rapt::tile::TileDialect"];
   let useDefaultTypePrinterParser = 1;

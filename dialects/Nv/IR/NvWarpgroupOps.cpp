@@ -42,7 +42,8 @@ LogicalResult RolesOp::verify() {
 LogicalResult BarriersOp::verify() {
   // barriers_c1
   if (static_cast<int64_t>(getArrivals()) <= 0)
-    return emitOpError() << "must have a positive number of arrivals";
+    return emitOpError() << "must have a positive number of arrivals, got "
+                         << static_cast<int64_t>(getArrivals());
   return success();
 }
 
@@ -116,7 +117,8 @@ LogicalResult MmaAsyncOp::verify() {
                          << getLhs().getType();
   }
   if (!isSwizzled)
-    return emitOpError() << "buffers must be swizzled";
+    return emitOpError() << "buffers must be swizzled, got "
+                         << getLhs().getType() << " and " << rhs;
   if (lhsElement != rhs.getElementType() ||
       (!lhsElement.isF16() && !lhsElement.isBF16()))
     return emitOpError() << "operands must have one element type of 16 bits, "
@@ -129,7 +131,8 @@ LogicalResult MmaAsyncOp::verify() {
                          << getLhs().getType() << ", " << rhs << " and "
                          << result;
   if (getAccumulator() && getAccumulator().getType() != result)
-    return emitOpError() << "accumulator must have the type of the result";
+    return emitOpError() << "accumulator must have the type of the result, got "
+                         << getAccumulator().getType() << " and " << result;
   // mma_async_c2
   auto kernel = (*this)->getParentOfType<KernelOp>();
   if (!kernel)

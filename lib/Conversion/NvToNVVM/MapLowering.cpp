@@ -4,7 +4,8 @@
 
 // Regions of nv.map. What is the same for all elements of a row or of a column
 // is computed once for each; the rest element by element, so that few values
-// are live at a time.
+// are live at a time. Where that is too much code, or keeps too many values of
+// rows, the elements are a loop that computes everything for each.
 
 #include "lib/Conversion/NvToNVVM/DeviceMath.h"
 #include "lib/Conversion/NvToNVVM/ThreadLowering.h"

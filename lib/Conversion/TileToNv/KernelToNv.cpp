@@ -198,8 +198,7 @@ LogicalResult KernelToNv::lowerOperation(Operation *op) {
       .Case([&](tile::LoadOp op) -> LogicalResult {
         if (failed(lowerLoad(op)))
           return failure();
-        bool isBuffered = buffers.contains(op.getResult());
-        if (isBuffered)
+        if (buffers.contains(op.getResult()) || ringOf.contains(op.getResult()))
           return success();
         return makeAnew(op.getResult(), [&](nv::FragmentType type) -> Value {
           SmallVector<Value> offsets;

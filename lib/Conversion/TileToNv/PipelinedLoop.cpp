@@ -23,8 +23,16 @@ FailureOr<KernelToNv::StepProducts> KernelToNv::findProducts(tile::ForRunsOp op,
   StepProducts products;
   Block &body = region.front();
   for (auto product : body.getOps<tile::MmaOp>()) {
-    if (!ringOf.contains(product.getRhs()) || product.getLhsTransposed())
-      return notLowered(product, "this product of warpgroups");
+    // A ring that is refilled has a barrier for being empty.
+    auto isRefilled = [&](Value tile) {
+      auto ring = ringOf.find(tile);
+      return ring != ringOf.end() && rings[ring->second].empty;
+    };
+    if (!isRefilled(product.getRhs()) || isRefilled(product.getLhs()) ||
+        product.getLhsTransposed())
+      return notLowered(product,
+                        "a product of warpgroups whose right operand "
+                        "is not that of a step, or whose left one is,");
     if (ringOf.contains(product.getLhs())) {
       if (product.getAccumulator())
         return notLowered(product, "a sum of products of warpgroups");
@@ -75,11 +83,14 @@ SmallVector<Value> KernelToNv::beginFirst(const StepProducts &products,
 }
 
 void KernelToNv::releaseFirst(const StepProducts &products, Value step) {
-  SmallVector<unsigned> done;
+  // What the weights read too is theirs to release.
+  tile::MmaOp last = products.last;
+  SmallVector<unsigned> done{ringOf.at(last.getRhs())};
   for (tile::MmaOp product : products.first) {
     unsigned ring = ringOf.at(product.getRhs());
-    if (!llvm::is_contained(done, ring))
-      release(rings[ring], step);
+    if (llvm::is_contained(done, ring))
+      continue;
+    release(rings[ring], step);
     done.push_back(ring);
   }
 }

@@ -97,7 +97,7 @@ LogicalResult KernelToNv::makeRings(tile::ForRunsOp op) {
         ringOf[load.getResult()] = *found;
         continue;
       }
-      FailureOr<unsigned> ring = makeRing(load, std::max<int64_t>(2, stages));
+      FailureOr<unsigned> ring = makeRing(load, stages);
       if (failed(ring))
         return failure();
       own.push_back(*ring);
@@ -121,8 +121,6 @@ Value KernelToNv::haveMaps() {
 
 LogicalResult KernelToNv::lowerRoles() {
   Block &block = kernel.getBody().front();
-  // Makers of buffers put them first.
-  OpBuilder::InsertPoint after = builder.saveInsertionPoint();
   for (Operation &op : block) {
     if (auto load = dyn_cast<tile::LoadOp>(op)) {
       if (!tile::isOperandOfProducts(load))
@@ -134,7 +132,6 @@ LogicalResult KernelToNv::lowerRoles() {
         return failure();
     }
   }
-  builder.restoreInsertionPoint(after);
   location = kernel.getLoc();
   nv::BarrierOp::create(builder, location);
   // One thread is enough for the copy engine. What it does has few registers,

@@ -89,6 +89,8 @@ TEST_F(GpuPlansTest, SaysWhatWarpgroupsDoNotTake) {
   EXPECT_EQ(whyNot(128, 192, 8),
             "tiles of 128 queries and 192 keys need 244 registers a thread, 8 "
             "warps leave 224");
+  EXPECT_EQ(why(getPlan(128, 128, 8, 1, /*warpgroups=*/true), 128),
+            "1 stage for warpgroups, expected 2 or more");
   // Queries once, keys and values twice, 512 bytes of barriers.
   target.sharedBytes = 5 * 128 * 256 + 511;
   EXPECT_EQ(whyNot(128, 128, 8),
@@ -129,8 +131,12 @@ TEST_F(GpuPlansTest, LeavesWarpgroupsRegistersForRegions) {
   EXPECT_TRUE(plan.getGpu().getWarpgroups());
   EXPECT_EQ(plan.getGpu().getWarps(), 8);
   // Scores that are no product have none for warpgroups.
-  plan = choose("attention x { score = real(j - i) mask = i >= j }");
-  EXPECT_FALSE(plan.getGpu().getWarpgroups());
+  for (const char *spec :
+       {"attention x { score = real(j - i) mask = i >= j }",
+        "attention x { score = real(j - i) mask = dot(q, k) > 0 }"}) {
+    plan = choose(spec);
+    EXPECT_FALSE(plan.getGpu().getWarpgroups()) << spec;
+  }
 }
 
 TEST_F(GpuPlansTest, ChoosesWhatFits) {

@@ -34,7 +34,7 @@ func.func private @buffer_element(!nv.buffer<1, 16 by 16 of i32>)
 // -----
 
 // kernel_c1
-// expected-error@+1 {{must have a positive number of warps}}
+// expected-error@+1 {{must have a positive number of warps, got 0}}
 nv.kernel @none warps 0 {
   nv.return
 }

@@ -38,7 +38,7 @@ func.func private @rank(!nv.tensor_map<6>)
 
 // barriers_c1
 nv.kernel @k warps 4 {
-  // expected-error@+1 {{must have a positive number of arrivals}}
+  // expected-error@+1 {{must have a positive number of arrivals, got 0}}
   %b = nv.barriers arrivals 0 : !nv.barriers<1>
   nv.return
 }
@@ -190,7 +190,7 @@ func.func @pack(%s: !nv.fragment<64x32xf32>) {
 nv.kernel @k warps 4 {
   %c0 = arith.constant 0 : index
   %b = nv.shared : !nv.buffer<1, 64 by 64 of bf16>
-  // expected-error@+1 {{buffers must be swizzled}}
+  // expected-error@+1 {{buffers must be swizzled, got }}
   %s = nv.mma_async rhs_transposed %b at %c0, %b at %c0 : (!nv.buffer<1, 64 by 64 of bf16>, index, !nv.buffer<1, 64 by 64 of bf16>, index) -> !nv.in_flight<<64x64xf32>>
   %w = nv.mma_wait 0 of %s : (!nv.in_flight<<64x64xf32>>) -> !nv.fragment<64x64xf32>
   nv.return

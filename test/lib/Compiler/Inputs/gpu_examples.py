@@ -41,7 +41,7 @@ def main(folder, target, dtype, dim, *names):
             problems += [
                 f"{path.name}: {line}"
                 for line in said
-                if "__nv_" in line
+                if "which no library here has" in line
                 or "ptxas" in line
                 or "outside of registers" in line
                 or "C75" in line

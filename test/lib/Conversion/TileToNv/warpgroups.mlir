@@ -5,12 +5,14 @@
 
 // CHECK-LABEL: nv.kernel @attend_launch0 warps 4 producers 4
 // A map for each tensor, behind the launch's own arguments.
-// CHECK: ^bb0({{.*}}, %[[OUT:.*]]: !tile.view<f32, 2>, %[[QMAP:.*]]: !nv.tensor_map<3>, %[[KMAP:.*]]: !nv.tensor_map<3>):
-// CHECK-DAG: %[[K:.*]] = nv.shared : <2, 32 by 64 of f16, swizzled>
+// CHECK: ^bb0({{.*}}, %[[OUT:.*]]: !tile.view<f32, 2>, %[[QMAP:.*]]: !nv.tensor_map<3>, %[[KMAP:.*]]: !nv.tensor_map<3>, %[[VMAP:.*]]: !nv.tensor_map<3>):
+// CHECK-DAG: %[[V:.*]] = nv.shared : <2, 32 by 64 of f16, swizzled>
+// CHECK-NEXT: %[[K:.*]] = nv.shared : <2, 32 by 64 of f16, swizzled>
 // CHECK-DAG: %[[Q:.*]] = nv.shared : <1, 64 by 64 of f16, swizzled>
 // CHECK: nv.barriers arrivals 1
 // CHECK: nv.barrier
 // CHECK: nv.roles consumers registers 240
+// CHECK-NOT: nv.load
 // The first step is peeled; its scores are waited for at once.
 // CHECK: nv.mma_async rhs_transposed %[[Q]]
 // CHECK-NEXT: nv.mma_wait 0
@@ -21,6 +23,7 @@
 // CHECK: %[[S:.*]] = nv.mma_async rhs_transposed %[[Q]]
 // CHECK: %[[O:.*]] = nv.mma_async %{{.*}}, %{{.*}} onto
 // CHECK: nv.mma_wait 1 of %[[S]]
+// CHECK: nv.arrive
 // CHECK: scf.if
 // CHECK: nv.map
 // CHECK: nv.pack
@@ -38,12 +41,71 @@
 // CHECK: scf.while
 // CHECK: nv.await
 // CHECK: nv.fetch {{.*}} into %[[K]] {{.*}} through %[[KMAP]]
+// CHECK: nv.fetch {{.*}} into %[[V]] {{.*}} through %[[VMAP]]
 // Where the copy engine cannot, threads do.
 // CHECK: } else {
 // CHECK: nv.fetch {{.*}} into %[[Q]] {{.*}} signals %{{[0-9]+}} :
 // CHECK: nv.fetch {{.*}} into %[[K]] {{.*}} signals %{{[0-9]+}} :
 // CHECK-NOT: nv.map
 tile.program @attend {
+^bb0(%q: !tile.view<f16, 3>, %k: !tile.view<f16, 3>, %v: !tile.view<f16, 3>, %out: !tile.view<f32, 2>):
+  %one = arith.constant 1 : index
+  %keys = tile.extent %k[1] : !tile.view<f16, 3>
+  tile.launch @kernel items(%one, %one, %one) args(%keys, %q, %k, %v, %out) : index, !tile.view<f16, 3>, !tile.view<f16, 3>, !tile.view<f16, 3>, !tile.view<f32, 2>
+}
+tile.kernel @kernel gpu <warps = 4, stages = 2, warpgroups = true> {
+^bb0(%b: index, %h: index, %n: index, %keys: index, %q: !tile.view<f16, 3>, %k: !tile.view<f16, 3>, %v: !tile.view<f16, 3>, %out: !tile.view<f32, 2>):
+  %c0 = arith.constant 0 : index
+  %f0 = arith.constant 0.0 : f32
+  %qrows = tile.window %q[%b] : !tile.view<f16, 3> -> !tile.view<f16, 2>
+  %krows = tile.window %k[%b] : !tile.view<f16, 3> -> !tile.view<f16, 2>
+  %vrows = tile.window %v[%b] : !tile.view<f16, 3> -> !tile.view<f16, 2>
+  %left = tile.load %qrows[%c0, %c0] : !tile.view<f16, 2> -> !tile.tile<64x64xf32>
+  %zero = tile.splat %f0 : f32 -> !tile.tile<64x64xf32>
+  %runs = tile.runs %keys step 32
+  %sum = tile.for_runs %runs by 32, 32 carry(%zero) : (!tile.tile<64x64xf32>) -> (!tile.tile<64x64xf32>) full {
+  ^bb0(%start: index, %length: index, %old: !tile.tile<64x64xf32>):
+    %right = tile.load %krows[%start, %c0] in_bounds [true, true] : !tile.view<f16, 2> -> !tile.tile<32x64xf32>
+    %s = tile.mma rhs_transposed %left, %right : (!tile.tile<64x64xf32>, !tile.tile<32x64xf32>) -> !tile.tile<64x32xf32>
+    %p = tile.map(%s) dims [[0, 1]] : (!tile.tile<64x32xf32>) -> !tile.tile<64x32xf32> {
+    ^bb0(%a: f32):
+      %e = math.exp2 %a : f32
+      tile.yield %e : f32
+    }
+    %values = tile.load %vrows[%start, %c0] in_bounds [true, true] : !tile.view<f16, 2> -> !tile.tile<32x64xf32>
+    %new = tile.mma %p, %values onto %old : (!tile.tile<64x32xf32>, !tile.tile<32x64xf32>, !tile.tile<64x64xf32>) -> !tile.tile<64x64xf32>
+    tile.yield %new : !tile.tile<64x64xf32>
+  } partial {
+  ^bb0(%start: index, %length: index, %old: !tile.tile<64x64xf32>):
+    %right = tile.load %krows[%start, %c0] in_bounds [false, true] : !tile.view<f16, 2> -> !tile.tile<32x64xf32>
+    %s = tile.mma rhs_transposed %left, %right : (!tile.tile<64x64xf32>, !tile.tile<32x64xf32>) -> !tile.tile<64x32xf32>
+    %values = tile.load %vrows[%start, %c0] in_bounds [false, true] : !tile.view<f16, 2> -> !tile.tile<32x64xf32>
+    %new = tile.mma %s, %values onto %old : (!tile.tile<64x32xf32>, !tile.tile<32x64xf32>, !tile.tile<64x64xf32>) -> !tile.tile<64x64xf32>
+    tile.yield %new : !tile.tile<64x64xf32>
+  }
+  tile.store set %sum, %out[%c0, %c0] : !tile.tile<64x64xf32>, !tile.view<f32, 2>
+  tile.return
+}
+
+// -----
+
+// Keys that are the values too are one ring, which the weights release: after
+// scores alone the producers would write over what the weights still read.
+// CHECK-LABEL: nv.kernel @shared_launch0
+// CHECK: nv.roles
+// CHECK: nv.mma_async rhs_transposed
+// CHECK-NEXT: nv.mma_wait 0
+// CHECK-NOT: nv.arrive
+// CHECK: nv.pack
+// CHECK: scf.while
+// CHECK: %[[S:.*]] = nv.mma_async rhs_transposed
+// CHECK: %[[O:.*]] = nv.mma_async %{{.*}}, %{{.*}} onto
+// CHECK: nv.mma_wait 1 of %[[S]]
+// CHECK-NOT: nv.arrive
+// CHECK: nv.mma_wait 0 of %[[O]]
+// CHECK: nv.arrive
+// CHECK: producers
+tile.program @shared {
 ^bb0(%q: !tile.view<f16, 3>, %k: !tile.view<f16, 3>, %out: !tile.view<f32, 2>):
   %one = arith.constant 1 : index
   %keys = tile.extent %k[1] : !tile.view<f16, 3>
@@ -75,6 +137,37 @@ tile.kernel @kernel gpu <warps = 4, stages = 2, warpgroups = true> {
     %right = tile.load %krows[%start, %c0] in_bounds [false, true] : !tile.view<f16, 2> -> !tile.tile<32x64xf32>
     %s = tile.mma rhs_transposed %left, %right : (!tile.tile<64x64xf32>, !tile.tile<32x64xf32>) -> !tile.tile<64x32xf32>
     %new = tile.mma %s, %right onto %old : (!tile.tile<64x32xf32>, !tile.tile<32x64xf32>, !tile.tile<64x64xf32>) -> !tile.tile<64x64xf32>
+    tile.yield %new : !tile.tile<64x64xf32>
+  }
+  tile.store set %sum, %out[%c0, %c0] : !tile.tile<64x64xf32>, !tile.view<f32, 2>
+  tile.return
+}
+
+// -----
+
+// An operand on the left that changes with the step has no stage to be read at.
+tile.program @moving {
+^bb0(%q: !tile.view<f16, 2>, %k: !tile.view<f16, 2>, %out: !tile.view<f32, 2>):
+  %one = arith.constant 1 : index
+  %keys = tile.extent %k[0] : !tile.view<f16, 2>
+  tile.launch @kernel items(%one, %one, %one) args(%keys, %q, %k, %out) : index, !tile.view<f16, 2>, !tile.view<f16, 2>, !tile.view<f32, 2>
+}
+tile.kernel @kernel gpu <warps = 4, stages = 2, warpgroups = true> {
+^bb0(%b: index, %h: index, %n: index, %keys: index, %q: !tile.view<f16, 2>, %k: !tile.view<f16, 2>, %out: !tile.view<f32, 2>):
+  %c0 = arith.constant 0 : index
+  %f0 = arith.constant 0.0 : f32
+  %zero = tile.splat %f0 : f32 -> !tile.tile<64x64xf32>
+  %runs = tile.runs %keys step 64
+  %sum = tile.for_runs %runs by 64, 64 carry(%zero) : (!tile.tile<64x64xf32>) -> (!tile.tile<64x64xf32>) full {
+  ^bb0(%start: index, %length: index, %old: !tile.tile<64x64xf32>):
+    tile.yield %old : !tile.tile<64x64xf32>
+  } partial {
+  ^bb0(%start: index, %length: index, %old: !tile.tile<64x64xf32>):
+    %left = tile.load %q[%start, %c0] : !tile.view<f16, 2> -> !tile.tile<64x64xf32>
+    %right = tile.load %k[%start, %c0] : !tile.view<f16, 2> -> !tile.tile<64x64xf32>
+    // expected-error@+1 {{a product of warpgroups whose right operand is not that of a step, or whose left one is, has no lowering to NVIDIA GPUs yet}}
+    %s = tile.mma rhs_transposed %left, %right : (!tile.tile<64x64xf32>, !tile.tile<64x64xf32>) -> !tile.tile<64x64xf32>
+    %new = tile.mma %s, %right onto %old : (!tile.tile<64x64xf32>, !tile.tile<64x64xf32>, !tile.tile<64x64xf32>) -> !tile.tile<64x64xf32>
     tile.yield %new : !tile.tile<64x64xf32>
   }
   tile.store set %sum, %out[%c0, %c0] : !tile.tile<64x64xf32>, !tile.view<f32, 2>
