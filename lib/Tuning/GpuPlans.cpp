@@ -116,9 +116,9 @@ static tile::PlanAttr choosePlan(Operation *op,
   struct Tiles {
     int64_t queries, keys, warps, stages;
   };
-  constexpr Tiles candidates[] = {{128, 64, 8, 2}, {128, 32, 8, 2},
-                                  {64, 64, 4, 2},  {64, 32, 4, 2},
-                                  {64, 32, 4, 1},  {64, 16, 4, 1}};
+  constexpr Tiles candidates[] = {
+      {128, 64, 8, 2}, {128, 32, 8, 2}, {64, 64, 4, 2}, {64, 32, 4, 2},
+      {64, 16, 4, 2},  {64, 32, 4, 1},  {64, 16, 4, 1}};
   // The largest that leave registers to the values of the regions; if none do,
   // the smallest that can be at all.
   tile::PlanAttr plan;

@@ -30,40 +30,69 @@ Value ThreadLowering::sharedAddress(Value byte, int64_t offset) {
       ArrayRef<LLVM::GEPArg>{static_cast<int32_t>(offset)});
 }
 
-/// A part is what 16 bytes of shared memory hold. Parts of a row side by side
-/// go to threads side by side, and a thread has the same part of every row that
-/// it copies, so that only the row moves.
-void ThreadLowering::copyParts(nv::CopyOp op, const CopyPlace &at) {
-  const View &view = views.at(op.getView());
-  nv::BufferType type = op.getBuffer().getType();
+Value ThreadLowering::partByte(nv::BufferType type, Value start, Value row,
+                               Value part) {
+  start = add(start, multiply(row, i32(type.getPitch())));
+  if (!type.getSwizzled())
+    return add(start, multiply(part, i32(16)));
+  constexpr int64_t perPiece = 8;
+  Value piece = op<arith::DivUIOp>(part, i32(perPiece));
+  Value own = op<arith::XOrIOp>(op<arith::RemUIOp>(part, i32(perPiece)),
+                                both(row, i32(7)));
+  return add(start, add(multiply(piece, i32(type.getPieceBytes())),
+                        multiply(own, i32(16))));
+}
+
+/// PTX ISA 8.0, 11.5.
+void ThreadLowering::beginShortLoop() {
+  assembly(".pragma \"nounroll\";", "", {}, {});
+}
+
+Value ThreadLowering::isPart(nv::BufferType type, const View &view,
+                             Value column, Value fromColumn) {
+  return both(
+      compare(arith::CmpIPredicate::ult, column, i32(type.getColumns())),
+      compare(arith::CmpIPredicate::ult, fromColumn, view.sizes[1]));
+}
+
+void ThreadLowering::copyPart(const View &view, Value row, Value column,
+                              Value isColumn, Value to) {
+  auto [memoryRow, isRow] = findRow(view, row);
+  Value isThere = both(isRow, isColumn);
+  Value place = add(multiply(memoryRow, view.strides[0]), column);
   auto pointer = LLVM::LLVMPointerType::get(builder.getContext(), 1);
-  int64_t rows = type.getRows(), step = getThreads() / at.parts;
-  Value part = this->op<arith::RemUIOp>(thread, i32(at.parts));
-  Value firstRow = this->op<arith::DivUIOp>(thread, i32(at.parts));
-  Value column = multiply(part, i32(at.perPart));
-  Value fromColumn = add(at.firstColumn, toI64(column));
+  Value zeros =
+      LLVM::AddressOfOp::create(builder, location, pointer, kZerosSymbol);
+  Value from =
+      LLVM::SelectOp::create(builder, location, isThere,
+                             address(view.base, place, view.element), zeros);
+  // Fewer bytes than 16 leave zeros.
+  callIntrinsic(builder, location, "llvm.nvvm.cp.async.cg.shared.global.16.s",
+                {to, from, select(isThere, i32(16), i32(0))});
+}
+
+/// Parts of a row side by side go to threads side by side, and a thread has the
+/// same part of every row that it copies, so that only the row moves.
+void ThreadLowering::copyRows(const TileCopy &copy) {
+  const View &view = views.at(copy.view);
+  auto type = cast<nv::BufferType>(copy.buffer.getType());
+  int64_t perPart = 16 / bytesOf(type.getElementType());
+  int64_t parts = type.getPaddedColumns() / perPart;
+  int64_t rows = type.getRows(), step = copy.threads / parts;
+  Value part = op<arith::RemUIOp>(copy.own, i32(parts));
+  Value firstRow = op<arith::DivUIOp>(copy.own, i32(parts));
+  Value column = multiply(part, i32(perPart));
+  Value fromColumn = add(toI64(copy.column), toI64(column));
   // The width of the view ends with a part here.
-  Value isColumn =
-      both(compare(arith::CmpIPredicate::ult, column, i32(type.getColumns())),
-           compare(arith::CmpIPredicate::ult, fromColumn, view.sizes[1]));
-  Value to = add(at.start, add(multiply(firstRow, i32(type.getPitch())),
-                               multiply(part, i32(16))));
-  auto copyRows = [&] {
+  Value isColumn = isPart(type, view, column, fromColumn);
+  Value to =
+      partByte(type, stageStart(copy.buffer, copy.stage), firstRow, part);
+  auto emit = [&] {
     for (int64_t begin = 0; begin < rows; begin += step) {
       Value row = add(firstRow, i32(begin));
       auto copyRow = [&] {
-        auto [memoryRow, isRow] = findRow(view, add(at.firstRow, toI64(row)));
-        Value isThere = both(isRow, isColumn);
-        Value place = add(multiply(memoryRow, view.strides[0]), fromColumn);
-        Value from = LLVM::SelectOp::create(
-            builder, location, isThere, address(view.base, place, view.element),
-            LLVM::AddressOfOp::create(builder, location, pointer,
-                                      kZerosSymbol));
-        // Fewer bytes than 16 leave zeros.
-        callIntrinsic(builder, location,
-                      "llvm.nvvm.cp.async.cg.shared.global.16.s",
-                      {sharedAddress(to, begin * type.getPitch()), from,
-                       select(isThere, i32(16), i32(0))});
+        copyPart(view, add(toI64(copy.row), toI64(row)), fromColumn, isColumn,
+                 sharedAddress(to, begin * type.getPitch()));
       };
       if (begin + step <= rows)
         copyRow();
@@ -71,78 +100,90 @@ void ThreadLowering::copyParts(nv::CopyOp op, const CopyPlace &at) {
         doIf(compare(arith::CmpIPredicate::ult, row, i32(rows)), copyRow);
     }
   };
-  if (getThreads() % at.parts == 0)
-    copyRows();
+  if (copy.threads % parts == 0)
+    emit();
   else
-    doIf(compare(arith::CmpIPredicate::ult, firstRow, i32(step)), copyRows);
+    doIf(compare(arith::CmpIPredicate::ult, firstRow, i32(step)), emit);
 }
 
 /// Elements one by one, in a loop: this is for tensors that do not begin rows
 /// at multiples of 16 bytes or that are converted, and must not take registers
 /// from those that do, so that nothing of it is computed ahead.
-void ThreadLowering::copyElements(nv::CopyOp op, const CopyPlace &at) {
-  View view = views.at(op.getView());
+void ThreadLowering::copyEachElement(const TileCopy &copy) {
+  View view = views.at(copy.view);
   for (auto *words : {&view.sizes, &view.strides})
     for (Value &word : *words)
       word = hide(word);
-  nv::BufferType type = op.getBuffer().getType();
+  auto type = cast<nv::BufferType>(copy.buffer.getType());
   Type element = type.getElementType();
-  auto pointer = LLVM::LLVMPointerType::get(builder.getContext(), 1);
   int64_t columns = type.getPaddedColumns();
-  auto loop =
-      scf::ForOp::create(builder, location, thread,
-                         i32(type.getRows() * columns), i32(getThreads()));
-  OpBuilder::InsertionGuard guard(builder);
-  builder.setInsertionPointToStart(loop.getBody());
-  Value number = loop.getInductionVar();
-  Value row = this->op<arith::DivUIOp>(number, i32(columns));
-  Value column = this->op<arith::RemUIOp>(number, i32(columns));
-  Value fromColumn = add(at.firstColumn, toI64(column));
-  Value isColumn =
-      both(compare(arith::CmpIPredicate::ult, column, i32(type.getColumns())),
-           compare(arith::CmpIPredicate::ult, fromColumn, view.sizes[1]));
-  auto [memoryRow, isRow] = findRow(view, add(at.firstRow, toI64(row)));
-  Value place = add(multiply(memoryRow, view.strides[0]),
-                    multiply(fromColumn, view.strides[1]));
-  Value from = LLVM::SelectOp::create(
-      builder, location, both(isRow, isColumn),
-      address(view.base, place, view.element),
-      LLVM::AddressOfOp::create(builder, location, pointer, kZerosSymbol));
-  Value value =
-      LLVM::LoadOp::create(builder, location, memoryType(view.element), from);
+  int64_t bytes = bytesOf(element), perPart = 16 / bytes;
+  Value start = stageStart(copy.buffer, copy.stage);
+  auto pointer = LLVM::LLVMPointerType::get(builder.getContext(), 1);
+  scf::ForOp::create(
+      builder, location, copy.own, i32(type.getRows() * columns),
+      i32(copy.threads), ValueRange(),
+      [&](OpBuilder &, Location, Value number, ValueRange) {
+        beginShortLoop();
+        Value row = op<arith::DivUIOp>(number, i32(columns));
+        Value column = op<arith::RemUIOp>(number, i32(columns));
+        auto [memoryRow, isRow] =
+            findRow(view, add(toI64(copy.row), toI64(row)));
+        Value fromColumn = add(toI64(copy.column), toI64(column));
+        Value place = add(multiply(memoryRow, view.strides[0]),
+                          multiply(fromColumn, view.strides[1]));
+        Value zeros =
+            LLVM::AddressOfOp::create(builder, location, pointer, kZerosSymbol);
+        Value from = LLVM::SelectOp::create(
+            builder, location,
+            both(isRow, isPart(type, view, column, fromColumn)),
+            address(view.base, place, view.element), zeros);
+        Value value = LLVM::LoadOp::create(builder, location,
+                                           memoryType(view.element), from);
+        if (view.element != element)
+          value = toMemory(
+              fromMemory(value, view.element, builder.getF32Type()), element);
+        Value part = op<arith::DivUIOp>(column, i32(perPart));
+        Value rest = op<arith::RemUIOp>(column, i32(perPart));
+        Value to =
+            add(partByte(type, start, row, part), multiply(rest, i32(bytes)));
+        LLVM::StoreOp::create(builder, location, value, sharedAddress(to));
+        scf::YieldOp::create(builder, location);
+      });
+}
+
+/// Whole parts where rows begin at multiples of 16 bytes and nothing is
+/// converted.
+void ThreadLowering::copyTile(
+    const TileCopy &copy, void (ThreadLowering::*copyWhole)(const TileCopy &)) {
+  const View &view = views.at(copy.view);
+  Type element = cast<nv::BufferType>(copy.buffer.getType()).getElementType();
   if (view.element != element)
-    value = toMemory(fromMemory(value, view.element, builder.getF32Type()),
-                     element);
-  Value to = sharedAddress(
-      add(at.start, add(multiply(row, i32(type.getPitch())),
-                        multiply(column, i32(bytesOf(element))))));
-  LLVM::StoreOp::create(builder, location, value, to);
+    return copyEachElement(copy);
+  int64_t perPart = 16 / bytesOf(element);
+  Value rest = both(op<arith::OrIOp>(toI64(copy.column), view.sizes[1]),
+                    i64(perPart - 1));
+  Value isWhole = both(isAligned(view, 16),
+                       compare(arith::CmpIPredicate::eq, rest, i64(0)));
+  doEither(
+      isWhole, [&] { (this->*copyWhole)(copy); },
+      [&] { copyEachElement(copy); });
 }
 
 LogicalResult ThreadLowering::lowerCopy(nv::CopyOp op) {
-  const View view = views.at(op.getView());
+  TileCopy copy{op.getView(),
+                scalars.at(op.getOffsets()[0]),
+                scalars.at(op.getOffsets()[1]),
+                op.getBuffer(),
+                scalars.at(op.getStage()),
+                thread,
+                getThreads()};
   nv::BufferType type = op.getBuffer().getType();
-  CopyPlace at;
-  at.perPart = 16 / bytesOf(type.getElementType());
-  at.parts = type.getPaddedColumns() / at.perPart;
-  at.firstRow = toI64(scalars.at(op.getOffsets()[0]));
-  at.firstColumn = toI64(scalars.at(op.getOffsets()[1]));
-  at.start = stageStart(op.getBuffer(), scalars.at(op.getStage()));
-  if (view.element != type.getElementType() || at.parts > getThreads()) {
-    copyElements(op, at);
-    return success();
-  }
-  Value rest = both(this->op<arith::OrIOp>(at.firstColumn, view.sizes[1]),
-                    i64(at.perPart - 1));
-  Value isAsync = both(isAligned(view, 16),
-                       compare(arith::CmpIPredicate::eq, rest, i64(0)));
-  auto branch = scf::IfOp::create(builder, location, isAsync,
-                                  /*withElseRegion=*/true);
-  OpBuilder::InsertionGuard guard(builder);
-  builder.setInsertionPointToStart(branch.thenBlock());
-  copyParts(op, at);
-  builder.setInsertionPointToStart(branch.elseBlock());
-  copyElements(op, at);
+  int64_t parts = type.getPaddedColumns() * bytesOf(type.getElementType()) / 16;
+  if (parts > copy.threads)
+    copyEachElement(copy);
+  else
+    copyTile(copy, &ThreadLowering::copyRows);
   return success();
 }
 

@@ -296,13 +296,7 @@ LogicalResult ThreadLowering::lowerStore(nv::StoreOp op) {
   Value odd = both(this->op<arith::OrIOp>(offsets[1], view.sizes[1]), i64(1));
   Value isPaired = both(isAligned(view, 2 * bytesOf(view.element)),
                         compare(arith::CmpIPredicate::eq, odd, i64(0)));
-  auto branch = scf::IfOp::create(builder, location, isPaired,
-                                  /*withElseRegion=*/true);
-  OpBuilder::InsertionGuard guard(builder);
-  builder.setInsertionPointToStart(branch.thenBlock());
-  storeAll(true);
-  builder.setInsertionPointToStart(branch.elseBlock());
-  storeAll(false);
+  doEither(isPaired, [&] { storeAll(true); }, [&] { storeAll(false); });
   return success();
 }
 

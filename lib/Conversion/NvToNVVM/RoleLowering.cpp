@@ -175,7 +175,9 @@ void ThreadLowering::lowerFetch(nv::FetchOp op) {
     }
   };
   auto copyByThreads = [&] {
-    copyTile({op.getView(), row, column, op.getBuffer(), stage, own});
+    copyTile(
+        {op.getView(), row, column, op.getBuffer(), stage, own, 32 * producers},
+        &ThreadLowering::fetchRows);
     // Products read shared memory by another way than threads write it.
     assembly("cp.async.wait_all; fence.proxy.async.shared::cta;", "", {}, {});
     assembly("bar.sync 1, " + std::to_string(32 * producers) + ";", "", {}, {});

@@ -89,6 +89,18 @@ void ThreadLowering::doIf(Value condition, llvm::function_ref<void()> emit) {
   emit();
 }
 
+void ThreadLowering::doEither(Value condition,
+                              llvm::function_ref<void()> emitThen,
+                              llvm::function_ref<void()> emitElse) {
+  auto branch = scf::IfOp::create(builder, location, condition,
+                                  /*withElseRegion=*/true);
+  OpBuilder::InsertionGuard guard(builder);
+  builder.setInsertionPointToStart(branch.thenBlock());
+  emitThen();
+  builder.setInsertionPointToStart(branch.elseBlock());
+  emitElse();
+}
+
 ThreadLowering::Registers
 ThreadLowering::choose(Value condition, TypeRange types,
                        llvm::function_ref<Registers()> a,

@@ -94,6 +94,8 @@ private:
   Value hide(Value value);
   Value call(Type result, llvm::StringRef name, mlir::ValueRange arguments);
   void doIf(Value condition, llvm::function_ref<void()> emit);
+  void doEither(Value condition, llvm::function_ref<void()> emitThen,
+                llvm::function_ref<void()> emitElse);
   /// if (condition) a() else b(), with the results of both.
   Registers choose(Value condition, mlir::TypeRange types,
                    llvm::function_ref<Registers()> a,
@@ -133,15 +135,29 @@ private:
   LogicalResult lowerStore(nv::StoreOp op);
 
   // CopyLowering.cpp
-  LogicalResult lowerCopy(nv::CopyOp op);
-  /// Where a copy begins in the view and in shared memory, and how many parts
-  /// of 16 bytes a row has, each of how many elements.
-  struct CopyPlace {
-    Value firstRow, firstColumn, start;
-    int64_t parts, perPart;
+  /// A tile of a view to a stage of a buffer by `threads` threads, of which
+  /// this one is number `own`.
+  struct TileCopy {
+    Value view, row, column, buffer, stage, own;
+    int64_t threads;
   };
-  void copyParts(nv::CopyOp op, const CopyPlace &at);
-  void copyElements(nv::CopyOp op, const CopyPlace &at);
+  LogicalResult lowerCopy(nv::CopyOp op);
+  void copyTile(const TileCopy &copy,
+                void (ThreadLowering::*copyWhole)(const TileCopy &));
+  void copyRows(const TileCopy &copy);
+  void copyEachElement(const TileCopy &copy);
+  /// 16 bytes from a row and column of the view, zeros where there are none, to
+  /// a place in shared memory.
+  void copyPart(const View &view, Value row, Value column, Value isColumn,
+                Value to);
+  /// Whether a part of 16 bytes that begins at `column` of a tile, and at
+  /// `fromColumn` of the view, has elements.
+  Value isPart(nv::BufferType type, const View &view, Value column,
+               Value fromColumn);
+  /// At which byte of shared memory a part of a row of a buffer begins.
+  Value partByte(nv::BufferType type, Value start, Value row, Value part);
+  /// Several iterations at once would take registers from what is around.
+  void beginShortLoop();
   /// Byte of shared memory at which a stage of a buffer begins.
   Value stageStart(Value buffer, Value stage);
   /// Of byte `byte` + `offset`. What is constant is apart, so that it becomes a
@@ -155,16 +171,7 @@ private:
                         int64_t step);
 
   // FetchLowering.cpp
-  /// A tile to a stage of a swizzled buffer by producers, of whose threads this
-  /// one is number `own`.
-  struct TileCopy {
-    Value view, row, column, buffer, stage, own;
-  };
-  void copyTile(const TileCopy &copy);
-  void copyRowParts(const TileCopy &copy);
-  void copyEachElement(const TileCopy &copy);
-  void beginShortLoop();
-  Value partByte(nv::BufferType type, Value start, Value row, Value part);
+  void fetchRows(const TileCopy &copy);
 
   // RoleLowering.cpp
   void placeShared();

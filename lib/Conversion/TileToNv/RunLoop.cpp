@@ -235,10 +235,17 @@ LogicalResult KernelToNv::lowerForRuns(tile::ForRunsOp op) {
         nv::WaitOp::create(builder, location, 0);
         nv::BarrierOp::create(builder, location);
         hasPendingCopies = false;
-        Step next = advance(domain, step, width);
+        Step next;
         Value nextStage = this->op<arith::RemUIOp>(
             this->op<arith::AddIOp>(stage, index(1)), index(stages));
-        copyStaged(staged, isLeft(domain, next), next.position, nextStage);
+        auto copyNext = [&] {
+          next = advance(domain, step, width);
+          copyStaged(staged, isLeft(domain, next), next.position, nextStage);
+        };
+        // The only stage is read until the step is done.
+        bool isAhead = stages > 1;
+        if (isAhead)
+          copyNext();
         for (Region *region : {&op.getFull(), &op.getPartial()})
           for (auto load : region->front().getOps<tile::LoadOp>())
             if (auto found = buffers.find(load.getResult());
@@ -268,6 +275,10 @@ LogicalResult KernelToNv::lowerForRuns(tile::ForRunsOp op) {
         Value length = this->op<arith::MinSIOp>(left, width);
         emit(branch.elseBlock(), op.getPartial(), length);
         builder.setInsertionPointAfter(branch);
+        if (!isAhead) {
+          nv::BarrierOp::create(builder, location);
+          copyNext();
+        }
         return {next, nextStage, SmallVector<Value>(branch.getResults())};
       });
   if (failed(result))

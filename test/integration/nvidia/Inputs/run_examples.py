@@ -4,9 +4,11 @@
 
 """Runs examples on the GPU and compares every row with the Reference.
 
-usage: run_examples.py RAPT EXAMPLES RUNNER TARGET DTYPE [NAME...]
+usage: run_examples.py RAPT EXAMPLES RUNNER TARGET DTYPE DIM [NAME...]
 
-RAPT is the program, RUNNER the folder of ahead_of_time.py. Without names every
+RAPT is the program, RUNNER the folder of ahead_of_time.py. Every call is made
+three times: as it is, without maps for the copy engine, and with keys that begin
+at an odd element. Without names every
 example that compiles for TARGET is run, and how many these are is printed. The
 error of a row is its largest difference over the features, as a fraction of the
 row's largest number. It may be twice the roundings of a kernel of this kind:
@@ -22,8 +24,8 @@ import tempfile
 import numpy
 import torch
 
-RAPT, EXAMPLES, RUNNER, TARGET, DTYPE = sys.argv[1:6]
-NAMES = sys.argv[6:]
+RAPT, EXAMPLES, RUNNER, TARGET, DTYPE, DIM = sys.argv[1:7]
+NAMES = sys.argv[7:]
 sys.path.insert(0, RUNNER)
 from ahead_of_time import Kernel  # noqa: E402
 
@@ -75,6 +77,14 @@ def save(path, tensor):
     numpy.save(path, array)
 
 
+def moveByOne(tensor):
+    """The same in memory that begins one element later."""
+    memory = torch.empty(tensor.numel() + 1, dtype=tensor.dtype, device=tensor.device)
+    moved = memory[1:].view(tensor.shape)
+    moved.copy_(tensor)
+    return moved
+
+
 def compare(found, wanted):
     """The largest error of a row."""
     found, wanted = found.double().cpu(), torch.from_numpy(wanted)
@@ -97,13 +107,14 @@ def run(path, folder):
     base = folder / path.stem
     compiled = subprocess.run(
         [RAPT, "compile", path, f"--target={TARGET}", f"--dtype={DTYPE}"]
-        + ["--shape=dim=64,vdim=64", "-o", f"{base}.cubin"],
+        + [f"--shape=dim={DIM},vdim={DIM}", "-o", f"{base}.cubin"],
         capture_output=True,
         text=True,
     )
     if compiled.returncode != 0:
         return None if not NAMES else [compiled.stderr.strip()]
     kernel = Kernel(f"{base}.cubin")
+    alone = Kernel(f"{base}.cubin", hasMaps=False)
     problems, worst = [], 0
     for number, shape in enumerate(SHAPES):
         generator = torch.Generator().manual_seed(number)
@@ -129,23 +140,32 @@ def run(path, folder):
             result["name"]: numpy.load(folder / f"ref_{result['name']}.npy")
             for result in results
         }
-        for result in results:
-            tensors[result["name"]] = torch.full(
-                wanted[result["name"]].shape,
-                float("nan"),
-                dtype=TYPES[result["dtype"]],
-                device="cuda",
-            )
-        kernel.prepare(**tensors)()
-        torch.cuda.synchronize()
-        error = compare(tensors["out"], wanted["out"])
-        worst = max(worst, error)
-        if not error <= BOUND:
-            problems.append(f"shape {number}: error {error:.2e} above {BOUND:.2e}")
-        if "lse" in wanted:
-            error = compareLse(tensors["lse"], wanted["lse"])
-            if not error <= 1e-5:
-                problems.append(f"shape {number}: error of lse {error:.2e}")
+        moved = dict(tensors)
+        if "k" in moved:
+            moved["k"] = moveByOne(tensors["k"])
+        for way, runner, own in (
+            ("", kernel, tensors),
+            (" without maps", alone, tensors),
+            (" with moved keys", kernel, moved),
+        ):
+            for result in results:
+                own[result["name"]] = torch.full(
+                    wanted[result["name"]].shape,
+                    float("nan"),
+                    dtype=TYPES[result["dtype"]],
+                    device="cuda",
+                )
+            runner.prepare(**own)()
+            torch.cuda.synchronize()
+            error = compare(own["out"], wanted["out"])
+            worst = max(worst, error)
+            what = f"shape {number}{way}: error"
+            if not error <= BOUND:
+                problems.append(f"{what} {error:.2e} above {BOUND:.2e}")
+            if "lse" in wanted:
+                error = compareLse(own["lse"], wanted["lse"])
+                if not error <= 1e-5:
+                    problems.append(f"{what} of lse {error:.2e}")
     if not problems:
         print(f"{path.stem}: {worst:.2e}", flush=True)
     return problems
