@@ -17,10 +17,11 @@ import argparse
 import json
 import pathlib
 import statistics
-import struct
 import subprocess
 import sys
 import tempfile
+
+from cases import writeIntegers
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 
@@ -43,20 +44,10 @@ MASKS = {
 ENDS = (0.05, 0.13, 0.25, 0.42, 0.6, 0.83, 1.0)
 
 
-def writeIntegers(path, values, shape):
-    """A .npy file of i32, so that NumPy need not be there."""
-    header = f"{{'descr': '<i4', 'fortran_order': False, 'shape': {shape}, }}"
-    header += " " * (-(len(header) + 11) % 64) + "\n"
-    with open(path, "wb") as file:
-        file.write(b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)))
-        file.write(header.encode())
-        file.write(struct.pack(f"<{len(values)}i", *values))
-
-
 def getInputs(kind, length, folder):
     if kind == "prefix":
         path = folder / "prefix.npy"
-        writeIntegers(path, [length // 3], "(1,)")
+        writeIntegers(path, [length // 3], (1,))
         return [f"--in=prefix={path}"]
     if kind is None:
         return []
@@ -64,7 +55,7 @@ def getInputs(kind, length, folder):
     if kind == "shuffled":  # by a step that has no common factor with it
         ids = [ids[n * 7919 % length] for n in range(length)]
     path = folder / f"{kind}.npy"
-    writeIntegers(path, ids, f"(1, {length})")
+    writeIntegers(path, ids, (1, length))
     return [f"--in=doc={path}"]
 
 
