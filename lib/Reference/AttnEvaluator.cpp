@@ -113,8 +113,9 @@ private:
       evaluators[worker]->loadRow(source, b, h, n, row);
       Real *target = &table.rows[n * source.features];
       for (int64_t d = 0; d < source.features; ++d)
-        target[d] =
-            source.isInteger ? static_cast<Real>(row[d].integer) : row[d].real;
+        target[d] = roundOperand(graph, source.isInteger
+                                            ? static_cast<Real>(row[d].integer)
+                                            : row[d].real);
     });
   }
 
@@ -158,18 +159,18 @@ private:
 };
 } // namespace
 
-Expected<AttnEvaluator>
-AttnEvaluator::create(mlir::func::FuncOp spec,
-                      llvm::ArrayRef<NamedTensor> tensors, Precision precision,
-                      unsigned threads, Placement placement) {
+Expected<AttnEvaluator> AttnEvaluator::create(
+    mlir::func::FuncOp spec, llvm::ArrayRef<NamedTensor> tensors,
+    Arithmetic arithmetic, unsigned threads, Placement placement) {
   if (threads == 0)
     threads = std::max(1u, std::thread::hardware_concurrency());
   std::unique_ptr<Implementation> implementation;
-  if (precision == Precision::Exact)
+  if (arithmetic.precision == Precision::Exact)
     implementation = std::make_unique<TypedImplementation<double>>(threads);
   else
     implementation = std::make_unique<TypedImplementation<float>>(threads);
   implementation->graph.placement = placement;
+  implementation->graph.operands = arithmetic.operands;
   if (Error error = implementation->build(spec, tensors))
     return error;
   return AttnEvaluator(std::move(implementation));

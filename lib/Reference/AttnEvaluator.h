@@ -44,6 +44,17 @@ struct Row {
   int64_t keptPairs = 0;
 };
 
+/// How precise an evaluation is: which one, and for the rounded one the type to
+/// which the operands of matrix products are rounded (queries, keys, values and
+/// the weights that meet them), as units for such products take them.
+struct Arithmetic {
+  Precision precision;
+  support::ElementType operands = support::ElementType::F32;
+  Arithmetic(Precision precision) : precision(precision) {}
+  Arithmetic(Precision precision, support::ElementType operands)
+      : precision(precision), operands(operands) {}
+};
+
 class AttnEvaluator {
 public:
   /// Takes `spec` (a function with `attn.spec`) apart and binds its arguments
@@ -56,7 +67,7 @@ public:
   /// them.
   static llvm::Expected<AttnEvaluator>
   create(mlir::func::FuncOp spec, llvm::ArrayRef<NamedTensor> tensors,
-         Precision precision, unsigned threads = 0, Placement placement = {});
+         Arithmetic arithmetic, unsigned threads = 0, Placement placement = {});
   AttnEvaluator(AttnEvaluator &&);
   AttnEvaluator &operator=(AttnEvaluator &&);
   ~AttnEvaluator();

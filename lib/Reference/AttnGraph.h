@@ -126,9 +126,17 @@ struct Graph {
   const Node *lse = nullptr;      ///< an attend or a merge
   std::vector<FinalState> states; ///< results of the spec
   bool isRounded = false;         ///< reals are float, else double
+  /// Of the products of rounded reals: what their operands are rounded to.
+  support::ElementType operands = support::ElementType::F32;
   unsigned threads = 1;
   std::vector<std::unique_ptr<std::vector<char>>> storage; ///< computed tensors
 };
+
+/// An operand of a product, as units for matrix products take it.
+inline double roundOperand(const Graph &, double value) { return value; }
+inline float roundOperand(const Graph &graph, float value) {
+  return static_cast<float>(support::roundTo(graph.operands, value));
+}
 
 /// Computes nodes as a whole; what they return is owned by the graph.
 struct Materialize {

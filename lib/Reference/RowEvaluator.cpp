@@ -258,7 +258,8 @@ template <typename Real>
 void RowEvaluator<Real>::sumPairs(const AttendNode &node, State &state,
                                   llvm::ArrayRef<Real> weights, Real divisor) {
   for (auto [pair, weight] : llvm::zip(state.kept, weights)) {
-    Real factored = node.factor ? pair.factor * weight : weight;
+    Real factored =
+        roundOperand(graph, node.factor ? pair.factor * weight : weight);
     const Real *v = getKeyRow(node, state, node.keys.size(), pair.j);
     for (int64_t e = 0; e < node.features; ++e)
       state.out[e] += factored * v[e];
@@ -334,7 +335,8 @@ void RowEvaluator<Real>::computeAttend(const AttendNode &node, int64_t b,
     state.queries[index].clear();
     for (Cell<Real> cell : state.queryCells)
       state.queries[index].push_back(
-          source.isInteger ? static_cast<Real>(cell.integer) : cell.real);
+          roundOperand(graph, source.isInteger ? static_cast<Real>(cell.integer)
+                                               : cell.real));
   }
   if (node.sink) {
     start(state.sink, *node.sink, node.getSurroundings(), b, h);

@@ -48,6 +48,7 @@ struct CheckSummary {
   std::vector<std::pair<std::string, int64_t>> shape;
   std::vector<TensorSummary> arguments;
   std::vector<ResultSummary> results;
+  std::optional<reference::CheckReport> found; ///< What --against says.
 };
 
 TensorSummary describeTensor(const frontend::TensorSignature &signature,
@@ -86,12 +87,21 @@ ResultSummary describeResult(const frontend::TensorSignature &signature,
 // Evaluation
 //===----------------------------------------------------------------------===//
 
+/// Results that were computed elsewhere, and the type to which the operands of
+/// products were rounded there.
+struct Found {
+  std::vector<HostTensor> results; ///< Out, then perhaps lse; none: empty.
+  ElementType operands = ElementType::F32;
+};
+
 /// Fills `results` (f64: out, lse of a pairwise loop, states) with the
-/// Reference's numbers. Returns whether the spec has a log-sum-exp.
+/// Reference's numbers, and judges what was found. Returns whether the spec has
+/// a log-sum-exp.
 Expected<bool> evaluate(const Compilation &compilation,
                         const std::vector<HostTensor> &tensors,
                         const std::vector<HostTensor> &results,
-                        unsigned threads) {
+                        const Found &found, unsigned threads,
+                        std::optional<reference::CheckReport> &report) {
   auto emitted = emitForReference(compilation);
   if (!emitted)
     return emitted.takeError();
@@ -124,7 +134,63 @@ Expected<bool> evaluate(const Compilation &compilation,
           support::storeReal(
               ElementType::F64, result.getData(), n,
               support::loadReal(state.view.type, state.view.data, n));
+  if (found.results.empty())
+    return evaluator->hasLse();
+  auto plain = reference::AttnEvaluator::create(
+      function, named, {reference::Precision::Rounded, found.operands},
+      threads);
+  if (!plain)
+    return plain.takeError();
+  std::optional<reference::TensorView> lse;
+  if (found.results.size() > 1)
+    lse = found.results[1].getReferenceView();
+  auto check = reference::checkResult(*evaluator, *plain,
+                                      found.results[0].getReferenceView(),
+                                      lse ? &*lse : nullptr, indices);
+  if (!check)
+    return check.takeError();
+  report = std::move(*check);
   return evaluator->hasLse();
+}
+
+/// What --against and --operands say.
+Expected<Found> readFound(const CommandLine &line, const TensorOptions &options,
+                          const frontend::Spec &spec) {
+  Found found;
+  std::map<std::string, std::string> files;
+  if (Error error = addAssignments("--against", "NAME=FILE",
+                                   line.getAll("--against"), files))
+    return std::move(error);
+  for (const auto &[name, path] : files)
+    if (name != "out" && name != "lse")
+      return usageError("option '--against' expects out or lse, found '" +
+                        name + "'");
+  if (!files.empty() && !files.count("out"))
+    return usageError("option '--against' gives 'lse' without 'out'");
+  StringRef operands = line.get("--operands").value_or("f32");
+  auto type = llvm::StringSwitch<std::optional<ElementType>>(operands)
+                  .Case("f32", ElementType::F32)
+                  .Case("f16", ElementType::F16)
+                  .Case("bf16", ElementType::BF16)
+                  .Default(std::nullopt);
+  if (!type)
+    return usageError("option '--operands' expects f32, f16 or bf16, found '" +
+                      operands.str() + "'");
+  found.operands = *type;
+  for (const frontend::TensorSignature &result : spec.results) {
+    auto file = files.find(result.name);
+    if (file == files.end())
+      continue;
+    auto tensor = readTensor(result, file->second, options.layout);
+    if (!tensor)
+      return tensor.takeError();
+    found.results.push_back(std::move(*tensor));
+    files.erase(file);
+  }
+  if (!files.empty())
+    return usageError("option '--against' gives '" + files.begin()->first +
+                      "', which '" + spec.name + "' does not return");
+  return found;
 }
 
 /// What --states says.
@@ -186,6 +252,14 @@ void printText(const CheckSummary &summary, llvm::raw_ostream &os) {
       os << ", " << result.nans << " NaN";
     os << '\n';
   }
+  if (!summary.found)
+    return;
+  const reference::CheckReport &found = *summary.found;
+  os << llvm::formatv("  {0}: largest error {1:e2}, bound {2:e2}; lse {3:e2}, "
+                      "bound {4:e2}; {5} rows, {6} skipped\n",
+                      found.passed ? "passed" : "failed", found.maxError,
+                      found.bound, found.maxLseError, found.lseBound,
+                      found.rowsChecked, found.rowsSkipped);
 }
 
 /// Seventeen digits, so that equal text means equal numbers; null for what JSON
@@ -242,6 +316,16 @@ void printJson(const CheckSummary &summary, llvm::raw_ostream &os) {
           json.attribute("nan", result.nans);
         });
     });
+    if (summary.found)
+      json.attributeObject("found", [&] {
+        json.attribute("passed", summary.found->passed);
+        printNumber(json, "max_error", summary.found->maxError);
+        printNumber(json, "error_bound", summary.found->bound);
+        printNumber(json, "max_lse_error", summary.found->maxLseError);
+        printNumber(json, "lse_error_bound", summary.found->lseBound);
+        json.attribute("rows_checked", summary.found->rowsChecked);
+        json.attribute("rows_skipped", summary.found->rowsSkipped);
+      });
   });
   os << '\n';
 }
@@ -285,7 +369,12 @@ Error check(const CommandLine &line) {
   auto results = makeResults(*options, *spec, extents, ElementType::F64);
   if (!results)
     return results.takeError();
-  auto hasLse = evaluate(*compilation, *tensors, *results, *threads);
+  auto found = readFound(line, *options, *spec);
+  if (!found)
+    return found.takeError();
+  std::optional<reference::CheckReport> report;
+  auto hasLse =
+      evaluate(*compilation, *tensors, *results, *found, *threads, report);
   if (!hasLse)
     return hasLse.takeError();
 
@@ -295,7 +384,8 @@ Error check(const CommandLine &line) {
                        {spec->params.begin(), spec->params.end()},
                        getShape(*spec, extents),
                        {},
-                       {}};
+                       {},
+                       report};
   for (const frontend::TensorSignature &argument : spec->arguments) {
     auto tensor = llvm::find_if(*tensors, [&](const HostTensor &tensor) {
       return tensor.getName() == argument.name;
@@ -313,7 +403,11 @@ Error check(const CommandLine &line) {
   else
     printText(summary, llvm::outs());
   llvm::outs().flush();
-  return writeResults(*options, *results);
+  if (Error error = writeResults(*options, *results))
+    return error;
+  if (report && !report->passed)
+    return llvm::createStringError("check failed: " + report->message);
+  return Error::success();
 }
 
 } // namespace
@@ -324,13 +418,21 @@ const Command &getCheckCommand() {
     for (const OptionRow &row : getSpecOptionRows())
       if (row.flag != "--target" && row.flag != "--few-rows")
         rows.push_back(row);
-    rows.insert(rows.end(),
-                {{"--states", "in|out|both|none",
-                  "Whether the states of a recurrence are arguments\n"
-                  "(f32, and start: the tokens before) and results"},
-                 {"--threads", "N", "Threads; one per core"},
-                 {"--json", "", "Print one line of JSON"},
-                 {"--help", "", "Print this text"}});
+    rows.insert(
+        rows.end(),
+        {{"--states", "in|out|both|none",
+          "Whether the states of a recurrence are arguments\n"
+          "(f32, and start: the tokens before) and results"},
+         {"--against", "NAME=FILE",
+          "Judge a result that was computed elsewhere, of all rows, by\n"
+          "the error rule: out, and lse with it",
+          true},
+         {"--operands", "f32|f16|bf16",
+          "To which type the operands of its products were rounded,\n"
+          "as matrix units take them; f32"},
+         {"--threads", "N", "Threads; one per core"},
+         {"--json", "", "Print one line of JSON"},
+         {"--help", "", "Print this text"}});
     return rows;
   }();
   static const Command command{
