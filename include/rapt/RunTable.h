@@ -25,6 +25,9 @@ struct KeyRun {
 /// mask leaves. What no run names is never visited. A mask that does not tell
 /// batches or heads apart has one group for all of them.
 struct RunTable {
+  /// False if the mask reads what other kernels of the call compute, so that
+  /// runs are found while it runs: offsets, order and runs are empty.
+  bool isFound = true;
   /// Whether queries and keys are counted in an order that was made for this
   /// call, in which a key may also stand twice or not at all, and not by their
   /// positions.

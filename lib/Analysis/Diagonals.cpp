@@ -16,12 +16,12 @@ namespace {
 
 /// How a value depends on the positions of a pair: as a sum of multiples of
 /// them, if it is one.
-struct Dependence {
+struct PositionDependence {
   enum Kind { Uniform, Diagonal, Other } kind = Other;
   bool isSum = false;
   int64_t query = 0, key = 0;
 
-  static Dependence sum(int64_t query, int64_t key) {
+  static PositionDependence sum(int64_t query, int64_t key) {
     Kind kind = query == 0 && key == 0 ? Uniform
                 : query == -key        ? Diagonal
                                        : Other;
@@ -37,45 +37,46 @@ public:
   SmallVector<DiagonalValue> find();
 
 private:
-  Dependence get(Value value) {
+  PositionDependence get(Value value) {
     auto known = dependences.find(value);
     if (known != dependences.end())
       return known->second;
-    Dependence result = compute(value);
+    PositionDependence result = compute(value);
     return dependences[value] = result;
   }
-  Dependence compute(Value value);
+  PositionDependence compute(Value value);
   void collect(Value value, llvm::DenseSet<Operation *> &needed);
 
   Block &block;
   unsigned captures;
-  llvm::DenseMap<Value, Dependence> dependences;
+  llvm::DenseMap<Value, PositionDependence> dependences;
 };
 
 } // namespace
 
-Dependence DiagonalFinder::compute(Value value) {
+PositionDependence DiagonalFinder::compute(Value value) {
   if (auto argument = dyn_cast<BlockArgument>(value)) {
     unsigned number = argument.getArgNumber();
     if (number < 2)
-      return Dependence::sum(0, 0);
+      return PositionDependence::sum(0, 0);
     // The row of a query and its position differ by what all pairs share.
     if (number < attn::AttendOp::kPairPositions)
-      return number == 4 ? Dependence::sum(0, 1) : Dependence::sum(1, 0);
+      return number == 4 ? PositionDependence::sum(0, 1)
+                         : PositionDependence::sum(1, 0);
     bool isTensor = number >= block.getNumArguments() - captures;
-    return {isTensor ? Dependence::Uniform : Dependence::Other};
+    return {isTensor ? PositionDependence::Uniform : PositionDependence::Other};
   }
   Operation *op = value.getDefiningOp();
   if (isa<attn::UniformOp>(op)) // a number for each pair
     return {};
-  SmallVector<Dependence> operands;
+  SmallVector<PositionDependence> operands;
   for (Value operand : op->getOperands())
     operands.push_back(get(operand));
   if (isa<arith::AddIOp, arith::SubIOp>(op) && operands[0].isSum &&
       operands[1].isSum) {
     int64_t sign = isa<arith::SubIOp>(op) ? -1 : 1;
-    return Dependence::sum(operands[0].query + sign * operands[1].query,
-                           operands[0].key + sign * operands[1].key);
+    return PositionDependence::sum(operands[0].query + sign * operands[1].query,
+                                   operands[0].key + sign * operands[1].key);
   }
   if (isa<arith::ExtSIOp>(op))
     return operands[0];
@@ -87,15 +88,16 @@ Dependence DiagonalFinder::compute(Value value) {
           matchPattern(op->getOperand(1 - n), m_ConstantInt(&factor)) &&
           factor.abs().ule(1 << 20) && std::abs(operands[n].query) < 1 << 20 &&
           std::abs(operands[n].key) < 1 << 20)
-        return Dependence::sum(factor.getSExtValue() * operands[n].query,
-                               factor.getSExtValue() * operands[n].key);
+        return PositionDependence::sum(factor.getSExtValue() *
+                                           operands[n].query,
+                                       factor.getSExtValue() * operands[n].key);
     }
-  Dependence result{Dependence::Uniform};
-  for (Dependence operand : operands)
+  PositionDependence result{PositionDependence::Uniform};
+  for (PositionDependence operand : operands)
     result.kind = std::max(result.kind, operand.kind);
   // A number that is the same everywhere adds nothing to a sum.
   result.isSum =
-      result.kind == Dependence::Uniform && value.getType().isInteger();
+      result.kind == PositionDependence::Uniform && value.getType().isInteger();
   return result;
 }
 
@@ -112,11 +114,11 @@ SmallVector<DiagonalValue> DiagonalFinder::find() {
   SmallVector<DiagonalValue> found;
   for (Operation &op : block.without_terminator()) {
     if (op.getNumResults() != 1 || !op.getResult(0).getType().isF32() ||
-        get(op.getResult(0)).kind != Dependence::Diagonal)
+        get(op.getResult(0)).kind != PositionDependence::Diagonal)
       continue;
     bool isLargest = llvm::any_of(op.getUsers(), [&](Operation *user) {
       return isa<attn::YieldOp>(user) ||
-             get(user->getResult(0)).kind == Dependence::Other;
+             get(user->getResult(0)).kind == PositionDependence::Other;
     });
     if (!isLargest)
       continue;
@@ -130,7 +132,7 @@ SmallVector<DiagonalValue> DiagonalFinder::find() {
       if (!needed.contains(&inner))
         continue;
       value.operations.push_back(&inner);
-      if (get(inner.getResult(0)).kind != Dependence::Diagonal)
+      if (get(inner.getResult(0)).kind != PositionDependence::Diagonal)
         continue;
       bool isFunction = isa<math::MathDialect>(inner.getDialect()) &&
                         !isa<math::AbsIOp, math::AbsFOp, math::FmaOp>(inner);

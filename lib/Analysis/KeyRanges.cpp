@@ -127,8 +127,10 @@ MaskInterpreter::findKeys(Value value, bool wanted, Value key) {
   auto compare = dyn_cast<arith::CmpIOp>(op);
   if (!compare || compare.getLhs().getType().isInteger(1))
     return std::nullopt;
-  std::optional<LinearForm> difference = forms.subtract(
-      LinearForm(forms.get(compare.getLhs())), forms.get(compare.getRhs()));
+  // Copies: asking for one form may move the others.
+  LinearForm left = forms.get(compare.getLhs());
+  LinearForm right = forms.get(compare.getRhs());
+  std::optional<LinearForm> difference = forms.subtract(left, right);
   if (!difference)
     return std::nullopt;
   // Where what is added is a multiple, equal numbers may be none at all.

@@ -41,12 +41,12 @@ public:
 
   /// The keys around `key` (i64) for which `value`, a boolean, may hold and may
   /// not, where the key of the region is `argument`. See emitMaskKeys().
-  /// For keys that `value` keeps here and drops in `other`.
+  std::optional<MaskKeys> emitKeys(mlir::Value value, mlir::Value argument,
+                                   mlir::Value key);
+  /// The same for pairs that `value` keeps here and drops in `other`.
   std::optional<MaskKeys> emitKeysBeyond(MaskInterpreter &other,
                                          mlir::Value value,
                                          mlir::Value argument, mlir::Value key);
-  std::optional<MaskKeys> emitKeys(mlir::Value value, mlir::Value argument,
-                                   mlir::Value key);
 
   /// Where knowledge ends, see MaskClass.
   llvm::ArrayRef<mlir::Operation *> getUnknown() const {

@@ -30,6 +30,11 @@ std::vector<RunTable> readRunTables(const void *workspace, int64_t launches,
     table.keysPerTile = word(TableWord::ColumnStep);
     table.blocks = word(TableWord::Blocks);
     table.tiles = word(TableWord::Steps);
+    if (word(TableWord::Offsets) == 0) {
+      table.isFound = false;
+      result.push_back(std::move(table));
+      continue;
+    }
     int64_t places = table.batchGroups * table.headGroups * table.blocks;
     const int64_t *offsets = arrayAt(word(TableWord::Offsets));
     const int64_t *order = arrayAt(word(TableWord::Order));

@@ -28,7 +28,8 @@
 namespace rapt::support {
 
 enum class TableWord : int64_t {
-  Offsets, ///< bytes of the workspace at which arrays begin
+  Offsets, ///< bytes of the workspace at which arrays begin; 0: the runs of
+           ///< this table are found by a launch, not when the call is planned
   Costs,
   Order,
   Batches, ///< groups along the batch: 1 if all share their runs

@@ -130,9 +130,12 @@ SpecCase::create(SpecSetting setting) {
 void SpecCase::makeTensors() {
   tensors.clear();
   std::map<std::string, int64_t> leading = {
-      {"batch", setting.batch},      {"heads", setting.heads},
-      {"kv_heads", setting.kvHeads}, {"groups", setting.kvHeads},
-      {"queries", setting.queries},  {"keys", setting.keys}};
+      {"batch", setting.batch},
+      {"heads", setting.heads},
+      {"kv_heads", setting.kvHeads},
+      {"groups", setting.groups > 0 ? setting.groups : setting.kvHeads},
+      {"queries", setting.queries},
+      {"keys", setting.keys}};
   for (const frontend::TensorSignature &argument : spec->arguments) {
     std::vector<int64_t> sizes;
     for (const frontend::TensorAxis &axis : argument.axes)

@@ -26,6 +26,7 @@ struct SpecSetting {
   std::map<std::string, std::string> params = {};
   support::ElementType type = support::ElementType::F32;
   int64_t batch = 1, heads = 1, kvHeads = 1, queries = 1, keys = 1;
+  int64_t groups = 0; ///< 0: as many as kvHeads
   /// Extents of feature axes; those that are missing become 5.
   std::map<std::string, int64_t> extents = {{"dim", 4}, {"vdim", 4}};
   uint64_t seed = 1;

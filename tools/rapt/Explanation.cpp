@@ -80,6 +80,8 @@ static std::string describeTiles(const LoopCounts &counts) {
   const reference::MaskedLoop &loop = counts.loop;
   if (!loop.hasMask)
     return "all full: there is no mask";
+  if (counts.isFoundLate)
+    return "found while the call runs, from what the mask reads";
   if (!counts.tiles)
     return "not those of the mask as it stands in the spec";
   const TileCounts &tiles = *counts.tiles;

@@ -96,7 +96,9 @@ std::vector<const RunTable *> matchTables(const MaskEvaluator &masks,
                 (tables[next].isListed || tables[next].keys == loop.keys);
     if (!fits)
       return std::vector<const RunTable *>(matched.size());
-    place = &tables[next++];
+    const RunTable &table = tables[next++];
+    if (table.isFound)
+      place = &table;
   }
   if (next != tables.size())
     llvm::fill(matched, nullptr);
@@ -243,8 +245,13 @@ std::vector<LoopCounts> countPairs(const MaskEvaluator &masks,
       counts.tiles = countTiles(*table, loop);
       counts.keptPairs = counts.tiles->fullPairs;
     }
-    if (!loop.isKnown)
+    if (!loop.isKnown) {
+      counts.isFoundLate =
+          !table && llvm::any_of(tables, [](const RunTable &other) {
+            return !other.isFound;
+          });
       continue;
+    }
     if (!table || table->isListed) {
       countRows(masks, number, mostPairs, threads, counts);
       continue;

@@ -35,6 +35,8 @@ struct LoopCounts {
   /// Nothing if the loop has no mask, or none is left of it that the kernel
   /// plans by.
   std::optional<TileCounts> tiles;
+  /// The kernel finds the tiles while it runs.
+  bool isFoundLate = false;
   double keptPairs = 0;
   /// Of keptPairs, if only some tiles were counted; 0 if all were.
   double standardError = 0;

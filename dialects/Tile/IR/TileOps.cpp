@@ -336,8 +336,10 @@ LogicalResult LoadOp::verify() {
 }
 
 LogicalResult PrefetchOp::verify() {
+  // prefetch_c1
   if (getView().getType().getRank() != 2 || getRows() < 1)
-    return emitOpError() << "needs rows of a view of rank 2";
+    return emitOpError() << "needs a view of rank 2 and rows, got "
+                         << getView().getType() << " and " << getRows();
   return success();
 }
 

@@ -162,7 +162,7 @@ def Tile_ReturnOp : Tile_Op<"return", [Pure, Terminator, HasParent<"KernelOp">]>
 }
 
 def Tile_LaunchOp : Tile_Op<"launch", [HasParent<"ProgramOp">, AttrSizedOperandSegments]> {
-  let summary = "Runs a kernel once per item; the next launch starts when all are done";
+  let summary = "Runs a kernel once per item; what follows starts when all are done";
   let description = [{
     Items are the triples (x, y, z) below `items`; the last index varies fastest. With `order` it
     runs over the blocks of rows of that table, those with the most runs first; batches and heads
@@ -209,8 +209,8 @@ def Tile_PlanRunsOp : Tile_Op<"plan_runs", [
     second without the row. Both ascend. The second region then gets rows of one group, the place of a column of
     that group, and the place where the group ends; that is the number to yield where there is no such column.
 
-    A target that has no second region asks about large rectangles first and splits only what is partial, so
-    that its work follows the boundary of the mask, not its area. Batches and heads that the
+    Where there is no second region a target asks about large rectangles first and splits only what is partial,
+    so that its work follows the boundary of the mask, not its area. Batches and heads that the
     region does not use share their runs.
 
     - (C1) the region has six arguments of type index and yields (i1, i1); the second, if it is there,
@@ -245,7 +245,8 @@ def Tile_LongestOp : Tile_Op<"longest", [HasParent<"ProgramOp">, MemoryEffects<[
   let summary = "The most columns that any block of rows has to visit";
   let description = [{
     A last run counts as `column_step` columns even where it is shorter. A workspace whose extents
-    depend on it has memory for the case that all columns are visited.
+    depend on it has memory for the case that all columns are visited: fewer columns must not make
+    them larger.
   }];
   let arguments = (ins Tile_RunTableType:$table);
   let results = (outs Index:$result);

@@ -40,6 +40,8 @@ private:
   /// In which order the kernel that is being made takes queries and keys, as
   /// text; empty if in that of their positions.
   llvm::StringRef order;
+  /// Whether its rows are those of all heads that share keys.
+  bool isGrouped = false;
 
   /// The items of a launch. `table` is their order, if there is one.
   struct Items {
@@ -56,7 +58,7 @@ private:
   Value blocksOf(Value rows, tile::PlanAttr plan) {
     return scope.fold<arith::CeilDivUIOp>(rows, scope.index(plan.getQueries()));
   }
-  Value itemHeads(attn::AttendOp op);
+  Value itemHeads(attn::AttendOp op, Value heads);
 
   func::FuncOp spec;
   OpBuilder builder;
@@ -163,7 +165,7 @@ Value ProgramBuilder::placeOf(Value result) {
 }
 
 /// The algorithm of a kernel, as text for the user.
-static std::string describe(Operation *op, tile::PlanAttr plan,
+static std::string describe(Operation *op, tile::PlanAttr plan, bool isGrouped,
                             llvm::StringRef order, llvm::StringRef suffix) {
   if (suffix == "merge")
     return "merge of the splits";
@@ -174,7 +176,7 @@ static std::string describe(Operation *op, tile::PlanAttr plan,
   llvm::raw_string_ostream os(text);
   os << "flash forward, " << attn::stringifyReduction(attend.getReduction())
      << ", " << plan.getQueries() << " queries";
-  if (plan.getGroup() && conversion::canGroupHeads(attend))
+  if (isGrouped)
     os << " of the heads that share keys";
   os << " by runs of " << plan.getKeys() << " keys";
   if (plan.getSplit() > 0)
@@ -220,8 +222,8 @@ LogicalResult ProgramBuilder::launch(
       builder.setInsertionPointAfter(next);
   auto kernel = tile::KernelOp::create(builder, op->getLoc(), name,
                                        plan.getCpu(), plan.getGpu());
-  kernel->setAttr(tile::kFormAttr,
-                  builder.getStringAttr(describe(op, plan, order, suffix)));
+  kernel->setAttr(tile::kFormAttr, builder.getStringAttr(describe(
+                                       op, plan, isGrouped, order, suffix)));
   SmallVector<Type> types(3, builder.getIndexType());
   llvm::append_range(types, launch.getArgs().getTypes());
   Block *block =
@@ -260,18 +262,34 @@ static tile::PlanAttr getPlan(Operation *op) {
 }
 
 /// The heads that differ in their keys or values: each shares them with as many
-/// heads of queries as there are.
-Value ProgramBuilder::itemHeads(attn::AttendOp op) {
+/// heads of queries as there are. All `heads` (index) if these are not shared
+/// by the same ones everywhere.
+Value ProgramBuilder::itemHeads(attn::AttendOp op, Value heads) {
   Value most = scope.index(1);
-  SmallVector<Value> streams(op.getKeys());
+  SmallVector<Value> streams(op.getKeys()), counts;
   streams.push_back(op.getValues());
   for (Value stream : streams) {
     const TensorPlace &place = places.at(stream);
-    if (place.dims[1] >= 0)
-      most = scope.fold<arith::MaxUIOp>(
-          most, scope.extent(place.view, place.dims[1]));
+    if (place.dims[1] < 0)
+      continue;
+    Value count = scope.extent(place.view, place.dims[1]);
+    if (llvm::is_contained(counts, count))
+      continue;
+    counts.push_back(count);
+    most = scope.fold<arith::MaxUIOp>(most, count);
   }
-  return most;
+  if (counts.size() < 2)
+    return most;
+  Value result = most;
+  for (Value count : counts) {
+    Value rest = scope.fold<arith::RemUIOp>(
+        most, scope.fold<arith::MaxUIOp>(count, scope.index(1)));
+    Value isShared = builder.createOrFold<arith::CmpIOp>(
+        scope.location, arith::CmpIPredicate::eq, rest, scope.index(0));
+    result = builder.createOrFold<arith::SelectOp>(scope.location, isShared,
+                                                   result, heads);
+  }
+  return result;
 }
 
 LogicalResult ProgramBuilder::buildAttend(attn::AttendOp op) {
@@ -289,12 +307,12 @@ LogicalResult ProgramBuilder::buildAttend(attn::AttendOp op) {
   SmallVector<Value> shape{batch, heads, queries, keys};
   Items items{batch, heads, Value(), Value()};
   Value rows = queries, group;
-  bool isGrouped = plan.getGroup() && conversion::canGroupHeads(op) &&
-                   llvm::all_of(op.getQueries(), [&](Value query) {
-                     return places.at(query).isWhole();
-                   });
+  isGrouped = plan.getGroup() && conversion::canGroupHeads(op) &&
+              llvm::all_of(op.getQueries(), [&](Value query) {
+                return places.at(query).isWhole();
+              });
   if (isGrouped) {
-    items.heads = itemHeads(op);
+    items.heads = itemHeads(op, heads);
     // At least 1, so that nothing divides by 0 in a call without heads.
     group = scope.fold<arith::MaxUIOp>(
         scope.fold<arith::DivUIOp>(heads, items.heads), scope.index(1));
@@ -312,6 +330,7 @@ LogicalResult ProgramBuilder::buildAttend(attn::AttendOp op) {
     whole.keyCount = keys;
     whole.group = group;
     whole.places = places;
+    whole.seesResults = !plan.getGpu();
     lists.keyCount = keys;
     if (!plan.getInOrder() && !isGrouped) {
       FailureOr<conversion::PairLists> found =
@@ -334,20 +353,29 @@ LogicalResult ProgramBuilder::buildAttend(attn::AttendOp op) {
                                                  builder.getIndexType(), table)
                              .getResult()
                        : keys;
-    // Longer keys have longer splits, never fewer than kMostSplits: each begins
+    // Longer keys have longer splits, not fewer than kManySplits: each begins
     // with keys that nothing has asked for.
-    constexpr int64_t kMostSplits = 16;
+    constexpr int64_t kManySplits = 16;
     Value times = scope.fold<arith::MaxUIOp>(
         scope.fold<arith::DivUIOp>(most,
-                                   scope.index(kMostSplits * plan.getSplit())),
+                                   scope.index(kManySplits * plan.getSplit())),
         scope.index(1));
     splitKeys = scope.fold<arith::MulIOp>(times, scope.index(plan.getSplit()));
     splits = scope.fold<arith::MaxUIOp>(
         scope.fold<arith::CeilDivUIOp>(most, splitKeys), scope.index(1));
     items.blocks = scope.fold<arith::MulIOp>(blocks, splits);
     items.table = nullptr;
+    // Fewer keys may have more splits, up to twice as many as that: the next
+    // longer split is taken where there would be more. Memory is taken for a
+    // number that grows with the keys.
+    Value mostSplits = scope.fold<arith::MinUIOp>(
+        scope.fold<arith::MaxUIOp>(
+            scope.fold<arith::CeilDivUIOp>(most, scope.index(plan.getSplit())),
+            scope.index(1)),
+        scope.index(2 * kManySplits));
     Value partRows =
-        scope.fold<arith::MulIOp>(items.blocks, scope.index(plan.getQueries()));
+        scope.fold<arith::MulIOp>(scope.fold<arith::MulIOp>(blocks, mostSplits),
+                                  scope.index(plan.getQueries()));
     for (ArrayRef<int64_t> row : conversion::getCarriedShapes(op)) {
       SmallVector<Value> sizes{batch, items.heads, partRows};
       for (int64_t extent : row)
@@ -427,6 +455,7 @@ LogicalResult ProgramBuilder::buildMap(attn::MapOp op) {
   Value keys = extents.at(op.getKeyCount());
   Value rows = op.getSide() == attn::Side::Queries ? queries : keys;
   order = "";
+  isGrouped = false;
   if (failed(launch(
           op, "map", plan, {batch, heads, blocksOf(rows, plan), Value()},
           {batch, heads, queries, keys}, operands, out,

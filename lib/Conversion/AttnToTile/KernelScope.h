@@ -56,6 +56,14 @@ public:
   mlir::Value group;
   /// The operation's tensors.
   llvm::DenseMap<mlir::Value, TensorPlace> places;
+  /// Whether lists and runs may be made of what earlier launches compute. The
+  /// processor that plans for a GPU does not see the results of launches.
+  bool seesResults = true;
+
+  /// Whether the elements of a tensor can be read outside of kernels.
+  bool isSeen(const TensorPlace &place) const {
+    return seesResults || mlir::isa<mlir::BlockArgument>(place.view);
+  }
 
   mlir::Value index(int64_t value);
   mlir::Value real(double value);
@@ -169,6 +177,8 @@ struct PairLists {
     mlir::Value value, table;
   };
   llvm::SmallVector<Known> known;
+  /// Made of what earlier launches compute.
+  bool areLate = false;
   /// For every tensor of rows of keys, then for the values: the rows of memory
   /// that the keys of the list are. Null if those are the keys themselves.
   llvm::SmallVector<mlir::Value> rows;

@@ -30,8 +30,7 @@ Value Pyramids::get(Value view, int64_t dimension) {
 }
 
 namespace {
-/// Ranges of the tensors that a mask reads. A tensor that an earlier launch
-/// computes is not known when the call is planned.
+/// Ranges of the tensors that a mask reads.
 struct RangeReader {
   KernelScope &scope;
   const llvm::DenseMap<Value, TensorPlace> &places;
@@ -41,7 +40,7 @@ struct RangeReader {
   analysis::Bounds read(Value tensor, ArrayRef<analysis::Bounds> indices) {
     const TensorPlace &place = places.at(tensor);
     // Rows that are listed are not those of a range.
-    if (!isa<BlockArgument>(place.view) || place.rows)
+    if (!scope.isSeen(place) || place.rows)
       return {};
     OpBuilder &builder = scope.builder;
     SmallVector<Value> exact;
@@ -121,18 +120,22 @@ static std::string describeUnknown(attn::AttendOp op, Operation *unknown) {
 static void remarkMask(attn::AttendOp op, const analysis::MaskClass &found,
                        const PairLists &lists, tile::PlanAttr plan,
                        ArrayRef<Value> ranged) {
+  std::string when = lists.areLate ? "once its earlier kernels have run"
+                                   : "when a call is planned";
   if (lists.equal)
     analysis::remarkStructure(
-        op, "queries and keys that must have equal ids are sorted by them when "
-            "a call is planned, so that pairs lie in few tiles");
+        op, "queries and keys that must have equal ids are sorted by them " +
+                when + ", so that pairs lie in few tiles");
   if (lists.marked)
     analysis::remarkStructure(
         op, "keys that far more queries keep than others are listed beside "
-            "each other when a call is planned");
+            "each other " +
+                when);
   if (!lists.known.empty())
     analysis::remarkStructure(
         op, "queries that are close in all coordinates of a neighbourhood are "
-            "listed beside each other when a call is planned");
+            "listed beside each other " +
+                when);
   for (Operation *unknown : found.unknown)
     analysis::remarkMissed(op, "the mask " + describeUnknown(op, unknown) +
                                    ": what that leaves out is known pair by "

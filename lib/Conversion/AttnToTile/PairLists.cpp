@@ -21,8 +21,8 @@ public:
       : program(program), op(op), mask(op.getMask().front()),
         isOfKeys(isOfKeys) {}
 
-  /// Adds what `value` is computed from. False if it reads a tensor that an
-  /// earlier launch computes.
+  /// Adds what `value` is computed from. False if it reads a tensor that
+  /// cannot be seen outside of kernels.
   bool add(Value value);
   /// `values`, which have been added, as i64 for the batch and head of a scope
   /// and the query or key `number` (i32).
@@ -34,12 +34,15 @@ public:
   FailureOr<Value> emit(ArrayRef<Value> values, Value list, unsigned bits,
                         Compute compute);
 
+  /// Whether what has been added reads what earlier launches compute.
+  bool isLate() const { return usesResults; }
+
 private:
   KernelScope &program;
   attn::AttendOp op;
   Block &mask;
   bool isOfKeys;
-  bool usesBatch = false, usesHead = false;
+  bool usesBatch = false, usesHead = false, usesResults = false;
   llvm::DenseSet<Operation *> needed;
 };
 
@@ -60,8 +63,10 @@ bool Tabulation::add(Value value) {
     unsigned first = mask.getNumArguments() - captures;
     if (argument && argument.getArgNumber() >= first) {
       Value tensor = op.getCaptures()[argument.getArgNumber() - first];
-      if (!isa<BlockArgument>(program.places.at(tensor).view))
+      const TensorPlace &place = program.places.at(tensor);
+      if (!program.isSeen(place))
         return false;
+      usesResults |= !isa<BlockArgument>(place.view);
     } else if (!add(operand)) {
       return false;
     }
@@ -206,7 +211,7 @@ static LogicalResult sortByClass(KernelScope &program, attn::AttendOp op,
   for (auto [side, id] :
        {std::pair(&queries, &classes.query), std::pair(&keys, &classes.key)})
     if (!side->add(id->value) || (id->modulus && !side->add(id->modulus)))
-      return success(); // known only when the call runs
+      return success(); // known only to kernels
   FailureOr<Value> queryIds =
       emitClasses(queries, classes.query, lists.queryClass);
   FailureOr<Value> keyIds = emitClasses(keys, classes.key, lists.keyClass);
@@ -216,6 +221,7 @@ static LogicalResult sortByClass(KernelScope &program, attn::AttendOp op,
   lists.keys = sort(program, *keyIds);
   lists.keyCount = program.keyCount;
   lists.equal = classes.condition;
+  lists.areLate = queries.isLate() || keys.isLate();
   return success();
 }
 
@@ -237,6 +243,7 @@ static LogicalResult listMarked(KernelScope &program, attn::AttendOp op,
   lists.keyCount =
       program.fold<arith::MulIOp>(program.keyCount, program.index(2));
   lists.marked = marked;
+  lists.areLate = keys.isLate();
   return success();
 }
 
@@ -263,7 +270,7 @@ static LogicalResult sortByBlock(KernelScope &program, attn::AttendOp op,
   for (const auto &coordinate : near.coordinates) {
     values.push_back(coordinate.query);
     if (!queries.add(coordinate.query))
-      return success(); // known only when the call runs
+      return success(); // known only to kernels
   }
   SmallVector<int64_t> extents = near.getBlockExtents();
   // Where 32 bits are not enough blocks mix, which makes more tiles.
@@ -282,6 +289,7 @@ static LogicalResult sortByBlock(KernelScope &program, attn::AttendOp op,
   if (failed(ids))
     return failure();
   lists.queries = sort(program, *ids);
+  lists.areLate = queries.isLate();
   for (Value value : values) {
     FailureOr<Value> table =
         queries.emit(value, lists.queries,

@@ -16,6 +16,7 @@
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "llvm/ADT/DenseSet.h"
+#include <optional>
 
 namespace rapt::conversion {
 
@@ -66,12 +67,17 @@ private:
   void bindPyramid(tile::PyramidOp op, Value memory);
   void bindTable(tile::PlanRunsOp op, Value memory);
   LogicalResult planTable(tile::PlanRunsOp op);
+  bool fills(Operation *op) const;
   void storeWord(Value array, int64_t number, Value word);
   ScalarBuilder emit() { return {builder, location}; }
   LogicalResult emitWorkspace();
   LogicalResult emitPlan();
   LogicalResult emitLaunch(tile::LaunchOp launch, int64_t number);
   LogicalResult emitRun();
+
+  // LatePlans.cpp
+  LogicalResult findSteps();
+  LogicalResult emitLatePlan(int64_t number);
 
   // DeviceLaunches.cpp
   LogicalResult emitDeviceLaunches();
@@ -91,15 +97,30 @@ private:
   llvm::DenseMap<Value, Value> values;
   llvm::DenseMap<Value, PyramidMemory> pyramids;
   llvm::DenseMap<Value, RunTable> tables;
-  llvm::DenseMap<Value, llvm::SmallVector<Value>> listSizes;
+  /// Extents of lists and workspaces, also where there is no memory for them.
+  llvm::DenseMap<Value, llvm::SmallVector<Value>> viewSizes;
   llvm::DenseSet<Value> contiguous;
   llvm::SmallVector<tile::LaunchOp> launches;
+  /// What a call does one after the other, each a launch of the contract: a
+  /// kernel of the program, or what is planned from the results of those
+  /// before.
+  struct Step {
+    tile::LaunchOp launch; ///< of the kernel, or the one that is planned for
+    bool isPlan;
+  };
+  llvm::SmallVector<Step> steps;
+  /// What is not planned before the first launch, and the step that plans it.
+  llvm::DenseMap<Operation *, int64_t> late;
   llvm::SmallVector<tile::PlanRunsOp> plannedRuns;
   /// Bytes that the head and the workspaces met so far take.
   Value workspaceEnd;
   /// How many runs a workspace has memory for at first.
   Value leastRuns;
-  /// In the plan entry: the first free run, and how many there may be.
+  /// How many runs the tables have that are planned late.
+  Value lateRuns;
+  /// In a function that plans: the step that it is of, or none if it is the
+  /// plan entry; the first free run, and how many there may be.
+  std::optional<int64_t> planStep;
   Value cursor, capacity;
 };
 

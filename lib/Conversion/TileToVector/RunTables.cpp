@@ -80,6 +80,7 @@ private:
   bool hasGroups() { return !op.getGroups().empty(); }
   LogicalResult lowerRegion(bool isInner);
   Value store(Value isWanted, Value cursor, ValueRange search);
+  void widen(ValueRange search, Value isOpen, Value &joins, Value &isFull);
   LogicalResult step(ValueRange search, Values &next);
   LogicalResult hop(ValueRange search, Value limit, Value mayBeFull,
                     Values &next);
@@ -95,6 +96,7 @@ private:
   const RunTable &table;
   ScalarLowering &lower;
   Value capacity;
+  Value lastRun; ///< that the block has memory for (i64); null: no such limit
   Block &body;
   llvm::DenseSet<Value> ofColumns;
   LogicalResult result = success();
@@ -118,7 +120,9 @@ LogicalResult RunSearch::lowerRegion(bool isInner) {
 
 /// Stores the open run if `isWanted`, and gives the next free word.
 Value RunSearch::store(Value isWanted, Value cursor, ValueRange search) {
-  Value fits = emit.both(isWanted, emit.less(cursor, capacity));
+  Value fits = isWanted;
+  if (capacity)
+    fits = emit.both(isWanted, emit.less(cursor, capacity));
   emit.choose(
       fits, {},
       [&]() -> Values {
@@ -137,6 +141,17 @@ Value RunSearch::store(Value isWanted, Value cursor, ValueRange search) {
   Value more = arith::ExtUIOp::create(emit.builder, emit.location,
                                       emit.builder.getI64Type(), isWanted);
   return emit.add(cursor, more);
+}
+
+/// Where the open run is the last that the block has room for, a run that
+/// begins joins it and what lies between, so that the whole is partial.
+void RunSearch::widen(ValueRange search, Value isOpen, Value &joins,
+                      Value &isFull) {
+  if (!lastRun)
+    return;
+  Value isLast = emit.both(isOpen, emit.equal(search[Search::Cursor], lastRun));
+  isFull = emit.both(isFull, emit.either(joins, emit.negate(isLast)));
+  joins = emit.either(joins, isLast);
 }
 
 /// Asks about one subtree: splits it, or joins it to the open run, or leaves it
@@ -173,11 +188,14 @@ LogicalResult RunSearch::step(ValueRange search, Values &next) {
   Value touches = emit.equal(emit.add(runStart, runCount), position);
   Value joins =
       emit.both(emit.both(isOpen, touches), emit.equal(runIsFull, isFull));
+  widen(search, isOpen, joins, isFull);
   Value begins = emit.both(isFound, emit.negate(joins));
   Value cursor =
       store(emit.both(begins, isOpen), search[Search::Cursor], search);
-  Value grown = emit.add(runCount, count);
-  Value found = emit.select(isFound, count, zero);
+  Value grown = emit.subtract(emit.add(position, count), runStart);
+  Value found = emit.select(
+      isFound, emit.select(begins, count, emit.subtract(grown, runCount)),
+      zero);
 
   Value largest = emit.both(after, emit.subtract(zero, after));
   next.resize(Search::Count);
@@ -188,7 +206,7 @@ LogicalResult RunSearch::step(ValueRange search, Values &next) {
   next[Search::RunStart] = emit.select(begins, position, runStart);
   next[Search::RunCount] =
       emit.select(begins, count, emit.select(isFound, grown, runCount));
-  next[Search::RunIsFull] = emit.select(begins, isFull, runIsFull);
+  next[Search::RunIsFull] = emit.select(isFound, isFull, runIsFull);
   next[Search::Cost] = emit.add(search[Search::Cost], found);
   return success();
 }
@@ -242,6 +260,7 @@ LogicalResult RunSearch::hop(ValueRange search, Value limit, Value mayBeFull,
       emit.both(isOpen, emit.equal(emit.add(runStart, runCount), position));
   Value joins =
       emit.both(touches, emit.equal(search[Search::RunIsFull], isFull));
+  widen(search, isOpen, joins, isFull);
   Value opens = emit.both(isKept, emit.negate(joins));
   Value cursor =
       store(emit.both(opens, isOpen), search[Search::Cursor], search);
@@ -249,11 +268,11 @@ LogicalResult RunSearch::hop(ValueRange search, Value limit, Value mayBeFull,
   here[Search::Position] = after;
   here[Search::Size] = emit.multiply(after, step);
   here[Search::RunStart] = emit.select(opens, position, runStart);
-  Value grown = emit.add(runCount, count);
+  Value grown = emit.subtract(after, runStart);
   here[Search::RunCount] = emit.select(opens, count, grown);
-  here[Search::RunIsFull] =
-      emit.select(opens, isFull, search[Search::RunIsFull]);
-  here[Search::Cost] = emit.add(search[Search::Cost], count);
+  here[Search::RunIsFull] = isFull;
+  Value more = emit.select(opens, count, emit.subtract(grown, runCount));
+  here[Search::Cost] = emit.add(search[Search::Cost], more);
   next.clear();
   for (auto [yes, no] : llvm::zip_equal(here, away))
     next.push_back(emit.select(isKept, yes, no));
@@ -395,6 +414,8 @@ LogicalResult RunSearch::findBlock(Value batch, Value head, Value block,
                                    Values &line) {
   Value place = table.getPlace(emit, batch, head, block);
   emit.store(line[Cursor], table.offsets, place);
+  if (table.mostRuns > 0)
+    lastRun = emit.add(line[Cursor], emit.i64(table.mostRuns - 1));
   Value rows = lower.values.at(op.getRows());
   Value rowStep = emit.index(static_cast<int64_t>(op.getRowStep()));
   Value first = emit.multiply(block, rowStep);

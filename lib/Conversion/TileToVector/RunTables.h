@@ -22,6 +22,11 @@ struct RunTable {
   mlir::Value batches, heads, blocks, steps;
   mlir::Value columns, columnStep; ///< index
   bool usesBatch = false, usesHead = false;
+  /// Of a table that is planned late, in memory that was taken before: the most
+  /// runs that a block has, the last of which takes what is left, and its first
+  /// run (i64).
+  int64_t mostRuns = 0;
+  mlir::Value firstRun;
 
   RunTable() = default;
   /// Which arguments the region of `op` uses.
@@ -35,9 +40,9 @@ struct RunTable {
 };
 
 /// Emits the search for the runs of a table. `cursor` (i64) is the first free
-/// word of `runs`, of which there are `capacity` (i64). Gives the next free
-/// word; what lies beyond the capacity is counted but not written. `lower` has
-/// the values of the program.
+/// word of `runs`, of which there are `capacity` (i64; null: enough). Gives the
+/// next free word; what lies beyond the capacity is counted but not written.
+/// `lower` has the values of the program.
 mlir::FailureOr<mlir::Value> emitRuns(ScalarBuilder emit, tile::PlanRunsOp op,
                                       const RunTable &table,
                                       ScalarLowering &lower, mlir::Value cursor,

@@ -99,12 +99,24 @@ void ProgramLowering::storeWord(Value array, int64_t number, Value word) {
 LogicalResult ProgramLowering::planTable(tile::PlanRunsOp op) {
   ScalarLowering lower(builder, pyramids);
   lower.values = values;
-  FailureOr<Value> next =
-      emitRuns(emit(), op, tables.at(op.getTable()), lower, cursor, capacity);
+  const RunTable &table = tables.at(op.getTable());
+  if (late.contains(op))
+    return emitRuns(emit(), op, table, lower, table.firstRun, nullptr);
+  FailureOr<Value> next = emitRuns(emit(), op, table, lower, cursor, capacity);
   if (failed(next))
     return failure();
   cursor = *next;
   return success();
+}
+
+/// Whether the function that is built computes what a table or a list holds;
+/// else these only have their places in memory.
+bool ProgramLowering::fills(Operation *op) const {
+  if (!capacity)
+    return false;
+  auto step = late.find(op);
+  return planStep ? step != late.end() && step->second == *planStep
+                  : step == late.end();
 }
 
 /// Memory in C order for a view of the program; null without memory.
@@ -151,43 +163,43 @@ void ProgramLowering::callSort(ArrayRef<Value> arguments) {
   func::CallOp::create(builder, location, function, arguments);
 }
 
-/// What is computed from positions when a call is planned. Extents of the lists
-/// are kept even where there is no memory.
+/// What is computed from positions when a call is planned. Extents are kept
+/// even where there is no memory.
 LogicalResult ProgramLowering::bindLists(Operation *op, Value memory) {
   if (auto table = dyn_cast<tile::TabulateOp>(op)) {
     SmallVector<Value> sizes{values.at(table.getBatches()),
                              values.at(table.getHeads()),
                              values.at(table.getLength())};
-    listSizes[table.getResult()] = sizes;
+    viewSizes[table.getResult()] = sizes;
     Value place = takeView(memory, table.getResult(), sizes);
-    if (!capacity)
+    if (!fills(op))
       return success();
     ScalarLowering lower(builder, pyramids);
     lower.values = values;
     return fillTable(emit(), table, place, lower);
   }
   if (auto sort = dyn_cast<tile::SortRowsOp>(op)) {
-    SmallVector<Value> sizes = listSizes.at(sort.getIds());
-    listSizes[sort.getOrder()] = sizes;
+    SmallVector<Value> sizes = viewSizes.at(sort.getIds());
+    viewSizes[sort.getOrder()] = sizes;
     Value order = takeView(memory, sort.getOrder(), sizes);
     SortScratch scratch{takeArray(memory, sizes[2]),
                         takeArray(memory, sizes[2]),
                         takeArray(memory, index(SortScratch::kMostDigits))};
-    if (!capacity)
+    if (!fills(op))
       return success();
     callSort({values.at(sort.getIds()), order, scratch.ids, scratch.numbers,
               scratch.histogram});
     return success();
   }
   auto list = cast<tile::ListMarkedOp>(op);
-  SmallVector<Value> sizes = listSizes.at(list.getMarks());
+  SmallVector<Value> sizes = viewSizes.at(list.getMarks());
   sizes[2] = emit().multiply(sizes[2], index(2));
-  listSizes[list.getOrder()] = sizes;
+  viewSizes[list.getOrder()] = sizes;
   Value order = takeView(memory, list.getOrder(), sizes);
   sizes[2] = index(1);
-  listSizes[list.getCount()] = sizes;
+  viewSizes[list.getCount()] = sizes;
   Value count = takeView(memory, list.getCount(), sizes);
-  if (capacity)
+  if (fills(op))
     listMarked(emit(), values.at(list.getMarks()), order, count);
   return success();
 }
@@ -205,10 +217,10 @@ static bool isAsked(tile::PyramidOp op) {
 void ProgramLowering::bindPyramid(tile::PyramidOp op, Value memory) {
   PyramidMemory pyramid;
   pyramid.dimension = op.getDimension();
-  auto sizes = listSizes.find(op.getView());
+  auto sizes = viewSizes.find(op.getView());
   pyramid.view = values.lookup(op.getView());
   auto extent = [&](int64_t d) -> Value {
-    if (sizes != listSizes.end())
+    if (sizes != viewSizes.end())
       return sizes->second[d];
     return builder.createOrFold<memref::DimOp>(location, pyramid.view, d);
   };
@@ -239,8 +251,13 @@ void ProgramLowering::bindTable(tile::PlanRunsOp op, Value memory) {
   table.columnStep = index(static_cast<int64_t>(op.getColumnStep()));
   Value places = emit().multiply(emit().multiply(table.batches, table.heads),
                                  table.blocks);
-  leastRuns = emit().add(
-      leastRuns, emit().toI64(emit().multiply(places, index(kRunsPerBlock))));
+  Value mostRuns = emit().toI64(emit().multiply(places, index(kRunsPerBlock)));
+  leastRuns = emit().add(leastRuns, mostRuns);
+  if (late.contains(op)) {
+    table.mostRuns = kRunsPerBlock;
+    table.firstRun = lateRuns;
+    lateRuns = emit().add(lateRuns, mostRuns);
+  }
   Value starts[3];
   auto take = [&](Value count) { return takeArray(memory, count); };
   starts[0] = workspaceEnd;
@@ -252,15 +269,15 @@ void ProgramLowering::bindTable(tile::PlanRunsOp op, Value memory) {
   table.histogram = take(emit().add(table.steps, index(1)));
   if (memory) {
     Value start = loadWord(builder, location, memory,
-                           static_cast<int64_t>(launches.size()));
+                           static_cast<int64_t>(this->steps.size()));
     // How many they are is known when they are found.
     table.runs = makeMemRef(
         builder, location,
         MemRefType::get({ShapedType::kDynamic}, builder.getI64Type()),
         movePointer(builder, location, memory, start), i64(1), i64(1));
   }
-  if (capacity) {
-    Value words[] = {starts[0],
+  if (capacity && !planStep) {
+    Value words[] = {late.contains(op) ? i64(0) : starts[0],
                      starts[1],
                      starts[2],
                      emit().toI64(table.batches),
@@ -272,8 +289,9 @@ void ProgramLowering::bindTable(tile::PlanRunsOp op, Value memory) {
                      i64(static_cast<int64_t>(op.getRowStep())),
                      i64(static_cast<int64_t>(op.getColumnStep()))};
     int64_t number = llvm::find(plannedRuns, op) - plannedRuns.begin();
-    int64_t first = support::getTableWord(static_cast<int64_t>(launches.size()),
-                                          number, support::TableWord(0));
+    int64_t first =
+        support::getTableWord(static_cast<int64_t>(this->steps.size()), number,
+                              support::TableWord(0));
     for (auto [n, word] : llvm::enumerate(words))
       storeWord(memory, first + static_cast<int64_t>(n), word);
   }
@@ -298,11 +316,11 @@ LogicalResult ProgramLowering::copyProgram(Value args, Value memory,
     values[argument] =
         makeMemRef(builder, location, type, address, sizes, strides);
   }
-  listSizes.clear();
+  viewSizes.clear();
   workspaceEnd = i64(llvm::alignTo(
-      8 * support::getHeadWords(launches.size(), plannedRuns.size()),
-      kAlignment));
+      8 * support::getHeadWords(steps.size(), plannedRuns.size()), kAlignment));
   leastRuns = i64(kLeastRuns);
+  lateRuns = i64(0);
   for (Operation &op : body) {
     if (&op == until)
       break;
@@ -318,20 +336,23 @@ LogicalResult ProgramLowering::copyProgram(Value args, Value memory,
       if (!isAsked(pyramid))
         continue;
       bindPyramid(pyramid, memory);
-      if (capacity)
+      if (fills(pyramid))
         fillPyramid(emit(), pyramid, pyramids.at(pyramid.getPyramid()));
       continue;
     }
     if (auto table = dyn_cast<tile::PlanRunsOp>(op)) {
       bindTable(table, memory);
-      if (capacity && failed(planTable(table)))
+      if (fills(table) && failed(planTable(table)))
         return failure();
       continue;
     }
     if (auto longest = dyn_cast<tile::LongestOp>(op)) {
       const RunTable &table = tables.at(longest.getTable());
-      values[longest] = memory ? table.getLongest(emit())
-                               : emit().multiply(table.steps, table.columnStep);
+      bool isKnown =
+          memory && !late.contains(longest.getTable().getDefiningOp());
+      values[longest] = isKnown
+                            ? table.getLongest(emit())
+                            : emit().multiply(table.steps, table.columnStep);
       continue;
     }
     if (auto extent = dyn_cast<tile::ExtentOp>(op)) {
@@ -343,6 +364,7 @@ LogicalResult ProgramLowering::copyProgram(Value args, Value memory,
       SmallVector<Value> sizes;
       for (Value extent : workspace.getExtents())
         sizes.push_back(values.at(extent));
+      viewSizes[workspace.getView()] = sizes;
       takeView(memory, workspace.getView(), sizes);
       continue;
     }
@@ -396,8 +418,8 @@ LogicalResult ProgramLowering::emitPlan() {
     return failure();
   Value start = workspaceEnd, bytes = start;
   if (!plannedRuns.empty()) {
-    storeWord(memory, static_cast<int64_t>(launches.size()), start);
-    cursor = i64(0);
+    storeWord(memory, static_cast<int64_t>(steps.size()), start);
+    cursor = lateRuns; // which come first
     capacity = emit().op<arith::ShRSIOp>(
         emit().subtract(function.getArgument(2), start), i64(3));
     if (failed(copyProgram(args, memory, nullptr)))
@@ -405,10 +427,12 @@ LogicalResult ProgramLowering::emitPlan() {
     bytes = emit().add(start, emit().multiply(cursor, i64(8)));
     cursor = capacity = nullptr;
   }
-  for (auto [number, launch] : llvm::enumerate(launches)) {
+  for (auto [number, step] : llvm::enumerate(steps)) {
     Value items = i64(1);
-    for (Value extent : {launch.getX(), launch.getY(), launch.getZ()})
-      items = emit().multiply(items, emit().toI64(values.at(extent)));
+    if (!step.isPlan)
+      for (Value extent :
+           {step.launch.getX(), step.launch.getY(), step.launch.getZ()})
+        items = emit().multiply(items, emit().toI64(values.at(extent)));
     storeWord(memory, static_cast<int64_t>(number), items);
   }
   func::ReturnOp::create(builder, location, bytes);
@@ -487,7 +511,7 @@ LogicalResult ProgramLowering::emitRun() {
   SmallVector<Value> arguments{function.getArgument(0), function.getArgument(1),
                                function.getArgument(3),
                                function.getArgument(4)};
-  for (int64_t n = 0; n < static_cast<int64_t>(launches.size()); ++n) {
+  for (int64_t n = 0; n < static_cast<int64_t>(steps.size()); ++n) {
     Value isThis =
         arith::CmpIOp::create(builder, location, arith::CmpIPredicate::eq,
                               function.getArgument(2), i64(n));
@@ -507,10 +531,14 @@ LogicalResult ProgramLowering::lower() {
   llvm::append_range(launches, program.getBody().getOps<tile::LaunchOp>());
   llvm::append_range(plannedRuns, program.getBody().getOps<tile::PlanRunsOp>());
   findContiguous();
+  if (failed(findSteps()))
+    return failure();
+  if (!isForDevice)
+    for (auto [n, step] : llvm::enumerate(steps))
+      if (failed(step.isPlan ? emitLatePlan(n) : emitLaunch(step.launch, n)))
+        return failure();
   std::string forms, plan;
   for (auto [n, launch] : llvm::enumerate(launches)) {
-    if (!isForDevice && failed(emitLaunch(launch, n)))
-      return failure();
     auto kernel = SymbolTable::lookupNearestSymbolFrom<tile::KernelOp>(
         module, launch.getKernelAttr());
     llvm::raw_string_ostream form(forms), os(plan);
@@ -543,7 +571,7 @@ LogicalResult ProgramLowering::lower() {
   SmallVector<bool> flags;
   for (Value argument : program.getBody().front().getArguments())
     flags.push_back(contiguous.contains(argument));
-  module->setAttr("rapt.launches", builder.getI64IntegerAttr(launches.size()));
+  module->setAttr("rapt.launches", builder.getI64IntegerAttr(steps.size()));
   module->setAttr("rapt.tables", builder.getI64IntegerAttr(plannedRuns.size()));
   SmallVector<bool> listed;
   for (tile::PlanRunsOp table : plannedRuns)

@@ -145,6 +145,26 @@ TEST(FewQueriesTest, LongKeys) {
   kernel->check(2);
 }
 
+// Fewer keys may have more splits than all of them: 30 here.
+TEST(FewQueriesTest, MoreSplitsOfFewerKeys) {
+  auto kernel =
+      KernelCase::create({.text = "attention x { mask = i >= j & j >= 3000 }"});
+  ASSERT_TRUE(kernel);
+  resize(*kernel, {1, 4, 1, 1, 32768 + 70}, 5);
+  kernel->check(2);
+}
+
+// Keys are shared by heads 0 to 2, values by heads 0 and 1.
+TEST(FewQueriesTest, HeadsSharedInTwoWays) {
+  SpecSetting setting{
+      .text = "attention x { input v: [batch, groups, keys, vdim] }"};
+  setting.groups = 3;
+  auto kernel = KernelCase::create(setting);
+  ASSERT_TRUE(kernel);
+  resize(*kernel, {1, 6, 2, 1, 300}, 5);
+  kernel->check();
+}
+
 // A NaN in a value whose key the mask drops is in no row.
 TEST(FewQueriesTest, DroppedValuesDoNotCount) {
   auto kernel =

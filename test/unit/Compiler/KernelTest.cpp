@@ -74,9 +74,15 @@ struct Problem {
 
   /// The result of causal attention, from its definition.
   void expectCausal() {
+    expect([&](int64_t i, int64_t j) { return j <= i + keys - queries; });
+  }
+  /// That of attention with a mask.
+  void expect(llvm::function_ref<bool(int64_t, int64_t)> keeps) {
     for (int64_t i = 0; i < queries; ++i) {
       double sum = 0, values[4] = {};
-      for (int64_t j = 0; j <= i + keys - queries; ++j) {
+      for (int64_t j = 0; j < keys; ++j) {
+        if (!keeps(i, j))
+          continue;
         double score = 0;
         for (int d = 0; d < 4; ++d)
           score += double(q[i * 4 + d]) * k[j * 4 + d];
@@ -84,6 +90,11 @@ struct Problem {
         sum += weight;
         for (int d = 0; d < 4; ++d)
           values[d] += weight * v[j * 4 + d];
+      }
+      if (sum == 0) {
+        EXPECT_EQ(lse[i], -INFINITY);
+        EXPECT_EQ(std::count(&out[i * 4], &out[i * 4] + 4, 0.0f), 4);
+        continue;
       }
       EXPECT_NEAR(lse[i], std::log(sum), 1e-5);
       for (int d = 0; d < 4; ++d)
@@ -158,6 +169,47 @@ struct Backwards : Executor {
   }
   int calls = 0;
 };
+
+/// The feature that is largest.
+int64_t findLargest(const std::vector<float> &rows, int64_t row) {
+  auto first = rows.begin() + row * 4;
+  return std::max_element(first, first + 4) - first;
+}
+
+// What the mask reads is computed by the call, so its runs are found then: each
+// time, by the same plan, and more of them than a block has memory for.
+TEST_F(KernelTest, FindsRunsOfWhatItComputes) {
+  for (const char *compare : {"==", "<=", "!="}) {
+    auto kernel = compile("attention x { let a = argmax(q) let b = argmax(k) "
+                          "mask = b " +
+                          std::string(compare) + " a }");
+    ASSERT_TRUE(bool(kernel)) << kernel.error().message;
+    for (auto [queries, keys] : {std::pair(130, 6000), {1, 700}, {70, 70}}) {
+      Problem problem(queries, keys);
+      auto plan = kernel->plan(problem.getArguments());
+      ASSERT_TRUE(bool(plan)) << plan.error().message;
+      auto check = [&] {
+        TensorView lse = problem.getLse();
+        auto done =
+            kernel->run(*plan, problem.getArguments(), problem.getOut(), &lse);
+        ASSERT_TRUE(bool(done)) << done.error().message;
+        problem.expect([&](int64_t i, int64_t j) {
+          int64_t a = findLargest(problem.q, i), b = findLargest(problem.k, j);
+          return compare[0] == '='   ? a == b
+                 : compare[0] == '!' ? a != b
+                                     : b <= a;
+        });
+      };
+      check();
+      // Every second tile of keys is full, and every other empty.
+      for (size_t n = 0; n < problem.k.size(); ++n)
+        problem.k[n] = n / 128 % 2 * 3 == n % 4 ? 2 : std::cos(7.0 * n);
+      for (size_t n = 0; n < problem.q.size(); ++n)
+        problem.q[n] = n % 4 == 1 ? 2 : std::sin(7.0 * n);
+      check();
+    }
+  }
+}
 
 TEST_F(KernelTest, RunsOnTheCallersExecutor) {
   auto kernel = compile(causal);

@@ -293,7 +293,7 @@ func.func @store_c1(%v: !tile.view<f32, 2>, %n: index, %x: !tile.tile<4xf32>) {
 // -----
 
 func.func @prefetch_c1(%v: !tile.view<f32, 1>, %n: index) {
-  // expected-error @+1 {{'tile.prefetch' op needs rows of a view of rank 2}}
+  // expected-error @+1 {{'tile.prefetch' op needs a view of rank 2 and rows, got '!tile.view<f32, 1>' and 4}}
   tile.prefetch %v[%n] rows 4 : <f32, 1>
   return
 }
@@ -301,7 +301,7 @@ func.func @prefetch_c1(%v: !tile.view<f32, 1>, %n: index) {
 // -----
 
 func.func @prefetch_c1_rows(%v: !tile.view<f32, 2>, %n: index) {
-  // expected-error @+1 {{'tile.prefetch' op needs rows of a view of rank 2}}
+  // expected-error @+1 {{'tile.prefetch' op needs a view of rank 2 and rows, got '!tile.view<f32, 2>' and 0}}
   tile.prefetch %v[%n] rows 0 for_store : <f32, 2>
   return
 }

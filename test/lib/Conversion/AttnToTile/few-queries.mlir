@@ -10,8 +10,12 @@
 // CHECK:       ^bb0(%[[Q:.*]]: !tile.view<f32, 4>, %[[K:.*]]: !tile.view<f32, 4>, %[[V:.*]]: !tile.view<f32, 4>, %[[OUT:.*]]: !tile.view<f32, 4>, %[[LSE:.*]]: !tile.view<f32, 3>):
 // CHECK-DAG:     %[[BATCH:.*]] = tile.extent %[[Q]][0]
 // CHECK-DAG:     %[[HEADS:.*]] = tile.extent %[[Q]][1]
+// Items are heads of keys or of values, of which there are more, if the others
+// are shared by whole ones of these.
 // CHECK:         arith.maxui
-// CHECK:         %[[KEY_HEADS:.*]] = arith.maxui
+// CHECK:         %[[MORE:.*]] = arith.maxui
+// CHECK:         %[[SOME:.*]] = arith.select %{{.*}}, %[[MORE]], %[[HEADS]]
+// CHECK:         %[[KEY_HEADS:.*]] = arith.select %{{.*}}, %[[SOME]], %[[HEADS]]
 // CHECK:         %[[SHARE:.*]] = arith.divui %[[HEADS]], %[[KEY_HEADS]]
 // CHECK:         %[[GROUP:.*]] = arith.maxui %[[SHARE]], %c1
 // CHECK:         arith.muli %{{.*}}, %[[GROUP]]
@@ -25,6 +29,10 @@
 // CHECK:         %[[WHOLE:.*]] = arith.maxui %[[TIMES]], %c1
 // CHECK:         %[[EACH:.*]] = arith.muli %[[WHOLE]], %c64
 // CHECK:         %[[SPLITS:.*]] = arith.ceildivui %[[MOST]], %[[EACH]]
+// There are 32 of them at most, and memory for as many as any fewer keys have.
+// CHECK:         %[[SHORT:.*]] = arith.ceildivui %[[MOST]], %c64
+// CHECK:         %[[ROOM:.*]] = arith.maxui %[[SHORT]], %c1
+// CHECK:         arith.minui %[[ROOM]], %c32
 // CHECK:         tile.workspace(%[[BATCH]], %[[KEY_HEADS]], %{{.*}}) : <f32, 3>
 // CHECK:         tile.workspace(%[[BATCH]], %[[KEY_HEADS]], %{{.*}}) : <f32, 3>
 // CHECK:         tile.workspace(%[[BATCH]], %[[KEY_HEADS]], %{{.*}}, %c6) : <f32, 4>
