@@ -9,7 +9,7 @@ keys that lie one after the other.
     python3 benchmarks/serving.py                 f32, 64 sequences, two threads
     python3 benchmarks/serving.py --dtype bf16 --threads 1
 
-Needs NumPy, and for bf16 ml_dtypes or torch. Every round runs both sides of a
+Needs NumPy, and for bf16 torch. Every round runs both sides of a
 comparison once; medians of the rounds are printed, and their ratio: useful
 operations in a second of the uneven side over those of the equal one, the
 time of contiguous keys over that of pages.

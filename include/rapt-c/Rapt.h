@@ -177,7 +177,8 @@ RAPT_EXPORT rapt_status rapt_kernel_result_sizes(const rapt_kernel *kernel,
                                                  size_t count, int64_t sizes[4],
                                                  char **message);
 /** Computes `out` and, if it is not NULL, `lse` on `threads` threads (0: one
- * per core) and waits. Nothing is written unless every tensor fits. */
+ * per core) and waits. Nothing is written unless every tensor fits. The calling
+ * thread takes part and needs up to 4 MiB of stack. */
 RAPT_EXPORT rapt_status rapt_kernel_run(const rapt_kernel *kernel,
                                         const rapt_argument *arguments,
                                         size_t count, const rapt_tensor *out,

@@ -157,6 +157,7 @@ public:
   /// written if a tensor does not fit. Errors, before anything runs:
   /// InvalidArgument for a tensor that is missing, unknown, of another type,
   /// rank, extent or stride than the kernel takes, or that overlaps a result.
+  /// The calling thread takes part, and needs up to 4 MiB of stack.
   Result<void> run(const std::vector<NamedTensor> &arguments,
                    const TensorView &out, const TensorView *lse = nullptr,
                    const RunOptions &options = {}) const;

@@ -201,9 +201,12 @@ Team::Team(unsigned workers, unsigned generation)
   pthread_attr_t attributes;
   pthread_attr_init(&attributes);
   pthread_attr_setstacksize(&attributes, kStackBytes);
-  // Signals are for the threads of the program.
+  // Signals are for the threads of the program, but for those of what a thread
+  // does itself: blocked, they end the process without its handlers.
   sigset_t all, before;
   sigfillset(&all);
+  for (int own : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS, SIGABRT})
+    sigdelset(&all, own);
   pthread_sigmask(SIG_SETMASK, &all, &before);
   for (unsigned worker = 0; worker < workers; ++worker) {
     pthread_t thread;

@@ -55,7 +55,7 @@ public:
 
   bool hasErrors() const { return errors != 0; }
   unsigned errorCount() const { return errors; }
-  /// True once an error was dropped: a caller may stop looking for more.
+  /// True once no further error is kept: a caller may stop looking for more.
   bool isFull() const { return errors >= maxErrors; }
 
   const SourceFile &source() const { return file; }

@@ -15,8 +15,7 @@
 /// place = (batch * heads + head) * blocks + block:
 ///
 ///   offsets[place]   the first run of the block; that of the next block, or
-///   one
-///                    more word at the end, is where they end
+///                    one word more at the end, is where they end
 ///   costs[place]     steps of columns that the runs have together
 ///   order[place]     the block whose turn it is, those of high cost first
 

@@ -33,6 +33,8 @@ def parse(text, name="<text>", definition=None):
 
 def _spell(value):
     """A param as it would stand in the spec."""
+    if hasattr(value, "item") and getattr(value, "shape", None) == ():
+        value = value.item()
     if isinstance(value, bool):
         return "true" if value else "false"
     return str(value)
@@ -277,7 +279,7 @@ class Attention:
         return_lse=False,
         threads=0,
         plan=None,
-        kv_layout="NHD",
+        kv_layout=None,
         **keywords,
     ):
         """Computes the attention.
@@ -306,6 +308,10 @@ class Attention:
         """
         threads = _checkThreads(threads)
         key = None
+        if out is not None and tensors.isNumpy(out) and not out.flags.writeable:
+            raise ValueError("'out' is read-only")
+        if plan is not None and kv_layout is not None:
+            raise TypeError("'kv_layout' belongs to the plan; give it to plan()")
         if plan is not None:
             # All tensors of the spec, and nothing else: the common call of a layer.
             if (
@@ -327,7 +333,7 @@ class Attention:
             call.plan = plan.handle.address
         else:
             given, views, dtype, params, described, kernel, call = self._prepare(
-                args, keywords, kv_layout
+                args, keywords, kv_layout or "NHD"
             )
             with described.spelling():
                 sizes = self._getSizes(kernel, call)

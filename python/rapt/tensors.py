@@ -161,7 +161,9 @@ def makeResult(sizes, dtype, like):
     element type of `like`, else f32."""
     if isTorch(like):
         torch = sys.modules["torch"]
-        return torch.empty(sizes, dtype=dtype and torch.float32 or like.dtype)
+        return torch.empty(
+            sizes, dtype=dtype and torch.float32 or like.dtype, device="cpu"
+        )
     import numpy
 
     if dtype:

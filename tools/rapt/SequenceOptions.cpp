@@ -58,7 +58,8 @@ bool parseItem(StringRef item, std::mt19937_64 &random,
   auto draw = [&](const Range &range) {
     return range.first +
            static_cast<int64_t>(
-               random() % static_cast<uint64_t>(range.last - range.first + 1));
+               random() %
+               (static_cast<uint64_t>(range.last - range.first) + 1));
   };
   for (int64_t n = 0; n < count; ++n) {
     SequenceLength length;

@@ -138,6 +138,10 @@ makeResults(const TensorOptions &options, const frontend::Spec &spec,
 
 Error checkOutputs(const TensorOptions &options) {
   for (const auto &[name, path] : options.outputs) {
+    if (isChannel(path))
+      continue;
+    if (llvm::sys::fs::is_directory(path))
+      return llvm::createStringError(path + ": cannot write: Is a directory");
     StringRef folder = llvm::sys::path::parent_path(path);
     if (std::error_code code = llvm::sys::fs::access(
             folder.empty() ? "." : folder, llvm::sys::fs::AccessMode::Write))

@@ -230,6 +230,9 @@ llvm::Error execute(const CommandLine &line) {
   for (const HostTensor &tensor : *tensors)
     arguments.push_back({tensor.getName(), tensor.getView()});
   TensorView out = results->front().getView();
+  if (llvm::is_contained(out.sizes, 0))
+    return usageError("'rapt tune' needs a shape with results, but 'out' is "
+                      "empty");
 
   auto rows = findFewRows(*requested, arguments);
   if (!rows)

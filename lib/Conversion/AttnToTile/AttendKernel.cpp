@@ -409,8 +409,9 @@ LogicalResult AttendKernel::emitWeights(Value start, Value end,
         };
         Value value = copyRegion(op.getScore(), unscaledScore);
         SmallVector<Value> results;
+        Value isKept; // null: every pair is
         if (!isFull) {
-          Value isKept =
+          isKept =
               arith::CmpIOp::create(builder, scope.location,
                                     arith::CmpIPredicate::slt, ownPlace, end);
           auto both = [&](Value a, Value b) -> Value {
@@ -446,9 +447,14 @@ LogicalResult AttendKernel::emitWeights(Value start, Value end,
                                            scope.real(1), scope.real(0));
         }
         results.push_back(value);
-        if (hasFactor)
-          results.push_back(
-              copyRegion(op.getFactor(), yieldOf(op.getFactor())));
+        if (hasFactor) {
+          Value factor = copyRegion(op.getFactor(), yieldOf(op.getFactor()));
+          // A weight of 0 times a factor that is not finite is NaN.
+          if (isKept)
+            factor = arith::SelectOp::create(builder, scope.location, isKept,
+                                             factor, scope.real(0));
+          results.push_back(factor);
+        }
         if (isCounted)
           results.push_back(kept);
         return results;

@@ -655,8 +655,9 @@ LogicalResult KernelLowering::lowerStore(tile::StoreOp op) {
   if (isVector(tile)) {
     Value first = scalars.at(op.getOffsets()[0]);
     Value extent = builder.createOrFold<memref::DimOp>(location, memory, 0);
+    int64_t count = typeOf(tile).getShape()[0];
     storePart(scalars.at(tile), memory, first,
-              maskOf(countInside(first, width, extent), width));
+              maskOf(countInside(first, count, extent), width));
     return success();
   }
   if (failed(ensureRows(tile)))
@@ -670,7 +671,8 @@ LogicalResult KernelLowering::lowerStore(tile::StoreOp op) {
 void KernelLowering::storeListed(tile::StoreOp op) {
   Value memory = scalars.at(op.getView());
   Value first = scalars.at(op.getOffsets()[0]);
-  Value inside = countInside(first, width, rowExtentOf(op.getView()));
+  int64_t count = typeOf(op.getTile()).getShape()[0];
+  Value inside = countInside(first, count, rowExtentOf(op.getView()));
   Value vector = narrow(scalars.at(op.getTile()),
                         cast<MemRefType>(memory.getType()).getElementType());
   auto loop = scf::ForOp::create(builder, location, index(0), inside, index(1));

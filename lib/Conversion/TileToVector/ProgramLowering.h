@@ -39,6 +39,8 @@ public:
   LogicalResult lower();
 
 private:
+  static constexpr int64_t kAlignment = 64; ///< of all memory, in bytes
+
   void findContiguous();
   mlir::MemRefType memoryOf(Value view);
   mlir::func::FuncOp createFunction(llvm::StringRef suffix,
@@ -59,6 +61,14 @@ private:
   /// Values of the program in the function that is being built: arguments from
   /// their words, workspaces (if there is memory for them) and scalars.
   LogicalResult copyProgram(Value args, Value memory, Operation *until);
+  void storeWord(Value array, int64_t number, Value word);
+  ScalarBuilder emit() { return {builder, location}; }
+  LogicalResult emitWorkspace();
+  LogicalResult emitPlan();
+  LogicalResult emitLaunch(tile::LaunchOp launch, int64_t number);
+  LogicalResult emitRun();
+
+  // ProgramPlans.cpp
   Value takeWorkspace(Value memory, Value bytes);
   Value takeArray(Value memory, Value count);
   Value takeView(Value memory, Value view, llvm::ArrayRef<Value> sizes);
@@ -68,12 +78,6 @@ private:
   void bindTable(tile::PlanRunsOp op, Value memory);
   LogicalResult planTable(tile::PlanRunsOp op);
   bool fills(Operation *op) const;
-  void storeWord(Value array, int64_t number, Value word);
-  ScalarBuilder emit() { return {builder, location}; }
-  LogicalResult emitWorkspace();
-  LogicalResult emitPlan();
-  LogicalResult emitLaunch(tile::LaunchOp launch, int64_t number);
-  LogicalResult emitRun();
 
   // LatePlans.cpp
   LogicalResult findSteps();

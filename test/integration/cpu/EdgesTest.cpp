@@ -44,6 +44,27 @@ TEST_P(EdgesTest, RowsWithoutPairs) {
   expectEmptyRows(results, 0, 130, -kInfinity);
 }
 
+// A factor of the weight that is not finite for pairs that are not kept, or
+// behind the last key, where what is read is 0.
+TEST_P(EdgesTest, FactorsOfMaskedPairs) {
+  for (const char *text :
+       {"attention x { weight = softmax(score) * (1 / real(i - j)) "
+        "mask = i > j }",
+        "attention x { input s: f32[keys] weight = softmax(score) / s[j] }",
+        "attention x { input s: f32[keys] "
+        "weight = normalize(exp(tanh(score))) / s[j] mask = i >= j }"}) {
+    auto kernel = make(text);
+    ASSERT_TRUE(kernel);
+    for (int64_t queries : {1, 70}) {
+      resize(*kernel, {1, 2, 1, queries, 77}, 5);
+      if (SpecTensor *s = kernel->spec().find("s"))
+        for (int64_t j = 0; j < s->count(); ++j)
+          s->set(j, 1 + 0.25 * (j % 5));
+      kernel->check(2);
+    }
+  }
+}
+
 TEST_P(EdgesTest, NothingIsKept) {
   for (auto [text, lse] :
        {std::pair("attention x { mask = i != i }", -kInfinity),

@@ -92,6 +92,23 @@ class TestNumpy(unittest.TestCase):
         frozen.flags.writeable = False
         self.expectNear(self.window(frozen, k, v), compute(q, k, v)[0])
 
+    def testReadOnlyOut(self):
+        q, k, v = makeArrays()
+        out = numpy.zeros((2, 4, 20, 6), numpy.float32)
+        plan = self.window.plan(q, k, v)
+        for keywords in {}, {"plan": plan}:
+            self.window(q, k, v, out=out, **keywords)
+            out.flags.writeable = False
+            with self.assertRaisesRegex(ValueError, "'out' is read-only"):
+                self.window(q, k, v, out=out, **keywords)
+            out.flags.writeable = True
+
+    def testLayoutOfAPlan(self):
+        q, k, v = makeArrays()
+        plan = self.window.plan(q, k, v)
+        with self.assertRaisesRegex(TypeError, "'kv_layout' belongs to the plan"):
+            self.window(q, k, v, plan=plan, kv_layout="HND")
+
     def testOut(self):
         q, k, v = makeArrays()
         out = numpy.zeros((2, 20, 4, 6), numpy.float32)
