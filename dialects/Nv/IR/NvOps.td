@@ -106,8 +106,10 @@ def Nv_BufferType : Nv_Type<"Buffer", "buffer"> {
     int64_t getPieceBytes() const { return getRows() * getPitch(); }
     /// Bytes from one row to the next.
     int64_t getPitch() const;
+    /// Matrices are loaded 16 rows at a time, also where the last have 8.
     int64_t getStageBytes() const {
-      return getSwizzled() ? getPieces() * getPieceBytes() : getRows() * getPitch();
+      return getSwizzled() ? getPieces() * getPieceBytes()
+                           : llvm::alignTo(getRows(), 16) * getPitch();
     }
     int64_t getBytes() const { return getStages() * getStageBytes(); }
   }];

@@ -7,6 +7,7 @@
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "llvm/ADT/TypeSwitch.h"
+#include <cmath>
 
 using namespace mlir;
 
@@ -71,6 +72,7 @@ struct MathBuilder {
   }
 
   Value exp(Value x);
+  Value power(Value x, Value y);
   Value tanh(Value x);
   Value sine(Value x, int32_t quarter);
 };
@@ -81,15 +83,41 @@ Value MathBuilder::exp(Value x) {
   constexpr double log2E = 1.4426950408889634;
   constexpr auto high = static_cast<double>(static_cast<float>(log2E));
   Value product = multiply(x, real(high));
-  Value whole = math::RoundEvenOp::create(builder, location, product);
+  // 2^128 is no f32, but its half times what is left may be.
+  Value whole = arith::MinNumFOp::create(
+      builder, location, math::RoundEvenOp::create(builder, location, product),
+      real(127));
   Value rest =
       fma(x, real(high), arith::NegFOp::create(builder, location, whole));
   rest = fma(x, real(log2E - high), rest);
-  // Where x is infinite there is no rest.
-  Value isFinite = arith::CmpFOp::create(
-      builder, location, arith::CmpFPredicate::OLT, abs(x), real(1e30));
-  Value small = multiply(exp2(whole), exp2(rest));
-  return select(isFinite, small, exp2(product));
+  // Farther out it is 0 or infinite, and of a large number there is no rest
+  // that could be a factor.
+  Value isNear = arith::CmpFOp::create(
+      builder, location, arith::CmpFPredicate::OLT, abs(x), real(128));
+  Value near = multiply(exp2(whole), exp2(rest));
+  return select(isNear, near, exp2(product));
+}
+
+/// 2^(y log2 |x|), with the sign that whole numbers y have.
+Value MathBuilder::power(Value x, Value y) {
+  auto compare = [&](arith::CmpFPredicate predicate, Value a,
+                     Value b) -> Value {
+    return arith::CmpFOp::create(builder, location, predicate, a, b);
+  };
+  auto isWhole = [&](Value a) {
+    return compare(arith::CmpFPredicate::OEQ, a,
+                   math::FloorOp::create(builder, location, a));
+  };
+  Value size = exp2(multiply(y, log2(abs(x))));
+  Value negative = arith::NegFOp::create(builder, location, size);
+  Value isEven = isWhole(multiply(y, real(0.5)));
+  Value ofNegative =
+      select(isWhole(y), select(isEven, size, negative), real(NAN));
+  Value isNegative = compare(arith::CmpFPredicate::OLT, x, real(0));
+  Value isOne =
+      op<arith::OrIOp>(compare(arith::CmpFPredicate::OEQ, y, real(0)),
+                       compare(arith::CmpFPredicate::OEQ, x, real(1)));
+  return select(isOne, real(1), select(isNegative, ofNegative, size));
 }
 
 /// (1 - t) / (1 + t) with t = exp(-2 |x|); near 0, where that cancels, the
@@ -119,11 +147,13 @@ Value MathBuilder::sine(Value x, int32_t quarter) {
   Value rest =
       math::FmaOp::create(builder, location, turns, wide(-halfPi), wideX);
   Value r = arith::TruncFOp::create(builder, location, f32, rest);
-  // Beyond 2^31 and for what is not a number only the rest counts.
-  Value limited = arith::MaximumFOp::create(
+  // Which of four; some of them for what is not a number, whose rest is none.
+  Value fours = math::FloorOp::create(builder, location,
+                                      op<arith::MulFOp>(turns, wide(0.25)));
+  Value which = math::FmaOp::create(builder, location, fours, wide(-4), turns);
+  Value limited = arith::MinNumFOp::create(
       builder, location,
-      arith::MinimumFOp::create(builder, location, turns, wide(2147483647.0)),
-      wide(-2147483648.0));
+      arith::MaxNumFOp::create(builder, location, which, wide(0)), wide(3));
   Value number = arith::FPToSIOp::create(builder, location, i32, limited);
   number = op<arith::AddIOp>(number, integer(quarter));
   Value square = multiply(r, r);
@@ -156,6 +186,7 @@ Value lowerMath(OpBuilder &builder, Operation *op, ValueRange operands) {
         return math.multiply(math.log2(operands[0]),
                              math.real(0.6931471805599453));
       })
+      .Case([&](math::PowFOp) { return math.power(operands[0], operands[1]); })
       .Case([&](math::TanhOp) { return math.tanh(operands[0]); })
       .Case([&](math::RsqrtOp) {
         return math.call("llvm.nvvm.rsqrt.approx.ftz.f", operands[0]);

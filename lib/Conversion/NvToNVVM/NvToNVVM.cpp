@@ -69,10 +69,7 @@ LogicalResult lowerKernels(ModuleOp module) {
 LogicalResult approximate(ModuleOp module) {
   bool isNeeded = false;
   module.walk([&](Operation *op) {
-    isNeeded |= isa<math::AtanOp, math::Atan2Op, math::ErfOp, math::ErfcOp,
-                    math::ExpM1Op, math::Log1pOp, math::CbrtOp, math::AcosOp,
-                    math::AsinOp, math::PowFOp, math::TanOp, math::SinhOp,
-                    math::CoshOp>(op);
+    isNeeded |= isa<math::ExpM1Op, math::Log1pOp, math::AcosOp>(op);
   });
   if (!isNeeded)
     return success();

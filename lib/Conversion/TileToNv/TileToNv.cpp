@@ -6,6 +6,7 @@
 #include "lib/Conversion/TileToNv/KernelToNv.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/Pass/Pass.h"
+#include "llvm/ADT/SetVector.h"
 
 using namespace mlir;
 
@@ -16,14 +17,14 @@ LogicalResult lowerProgram(tile::ProgramOp program) {
   OpBuilder builder(program);
   SmallVector<tile::LaunchOp> launches;
   llvm::append_range(launches, program.getBody().getOps<tile::LaunchOp>());
-  SmallVector<tile::KernelOp> kernels;
+  llvm::SetVector<tile::KernelOp> kernels; // which several launches may share
   for (auto [n, launch] : llvm::enumerate(launches)) {
     auto kernel = SymbolTable::lookupNearestSymbolFrom<tile::KernelOp>(
         program->getParentOp(), launch.getKernelAttr());
     std::string name = (program.getSymName() + "_launch" + Twine(n)).str();
     if (failed(conversion::KernelToNv(builder, launch, kernel).lower(name)))
       return failure();
-    kernels.push_back(kernel);
+    kernels.insert(kernel);
   }
   program.erase();
   for (tile::KernelOp kernel : kernels)
