@@ -3,9 +3,9 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 
 #include "lib/Compiler/AxisExtents.h"
+#include "lib/Support/MaxLength.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/StringExtras.h"
-#include <limits>
 
 using llvm::Error;
 using llvm::Expected;
@@ -91,17 +91,13 @@ std::map<std::string, int64_t> AxisExtents::getAll() const {
 }
 
 Error AxisExtents::check() const {
-  constexpr int64_t maxLength = int64_t(1) << 26;
-  constexpr int64_t maxCount = std::numeric_limits<int32_t>::max();
-  for (auto [axis, limit] : {std::pair<StringRef, int64_t>("batch", maxCount),
-                             {"heads", maxCount},
-                             {"queries", maxLength},
-                             {"keys", maxLength}})
+  for (StringRef axis :
+       {"batch", "heads", "kv_heads", "groups", "queries", "keys"})
     if (auto entry = entries.find(axis);
-        entry != entries.end() && entry->second.extent > limit)
+        entry != entries.end() && entry->second.extent > support::kMaxLength)
       return invalid("axis '" + axis + "' of " + entry->second.origin +
                      " has extent " + Twine(entry->second.extent) +
-                     ", expected at most " + Twine(limit));
+                     ", expected at most " + Twine(support::kMaxLength));
   auto heads = entries.find(StringRef("heads"));
   if (heads == entries.end())
     return Error::success();

@@ -226,6 +226,13 @@ llvm::Error CallPlan::setWords(ArrayRef<int64_t> words,
       return invalid("a page is " + Twine(now.perPage) +
                      " rows behind the one before, but was planned with " +
                      Twine(before.perPage));
+  // Results are no part of a plan.
+  if (llvm::Error error =
+          checkResults(*layout, static_cast<int64_t>(numbers.size()), words))
+    return error;
+  for (const Part &part : parts)
+    if (llvm::Error error = checkResultRows(*layout, part.rows, words))
+      return error;
   pageRows = std::move(*found);
   callWords.assign(words.begin(), words.end());
   writeWords();
@@ -245,15 +252,21 @@ CallPlan::checkTables(ArrayRef<TableReach> reaches,
     ReachShape shape{part.rows.queries, part.rows.keys, part.rows.number,
                      hasPositions};
     const int64_t *word = getWords(part);
-    if (!layout) // the lengths are those of the tensors
+    if (!layout) { // the lengths are those of the tensors
+      bool hasQueries = false;
       for (const frontend::TensorSignature &argument : arguments) {
         for (auto [d, axis] : llvm::enumerate(argument.axes))
-          if (axis.name == "queries")
+          if (axis.name == "queries") {
             shape.queries = word[1 + d];
-          else if (axis.name == "keys")
+            hasQueries = true;
+          } else if (axis.name == "keys") {
             shape.keys = word[1 + d];
+          }
         word += 1 + 2 * argument.axes.size();
       }
+      if (!hasQueries)
+        shape.queries = shape.keys;
+    }
     if (llvm::Error error =
             checkReaches(reaches, arguments, getWords(part), shape))
       return error;

@@ -104,6 +104,14 @@ Expected<Compilation> prepare(const Spec::Source &source,
                      "few rows are " + llvm::Twine(options.fewRows) +
                          ", expected 0 to " +
                          llvm::Twine(tuning::kMostFewRows));
+  bool hasQueries =
+      llvm::any_of(spec->results.front().axes,
+                   [](const auto &axis) { return axis.name == "queries"; });
+  if (options.sequences.hasPositions && !hasQueries)
+    return makeError(ErrorCode::NotSupported,
+                     "positions of queries are given to a spec that reads "
+                     "queries; '" +
+                         spec->name + "' has a query at every key");
   std::vector<frontend::TensorSignature> sequenceArguments =
       getSequenceArguments(spec->arguments, options.sequences);
   Compilation compilation{&source,

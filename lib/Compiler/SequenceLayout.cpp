@@ -5,6 +5,7 @@
 #include "lib/Compiler/SequenceLayout.h"
 #include "lib/Compiler/CodedError.h"
 #include "lib/Compiler/ElementTypes.h"
+#include "lib/Support/MaxLength.h"
 #include "llvm/ADT/STLExtras.h"
 #include <limits>
 
@@ -107,7 +108,7 @@ Expected<SequenceLayout> SequenceLayout::create(const CallSignature &kernel,
   layout.call.contiguous = kernel.contiguous;
   size_t word = 0;
   auto add = [&](const frontend::TensorSignature &tensor,
-                 std::vector<frontend::TensorSignature> &list) {
+                 std::vector<frontend::TensorSignature> &list, bool isResult) {
     Tensor made;
     made.rank = static_cast<unsigned>(tensor.axes.size());
     made.elementBytes = support::getElementSize(tensor.elementType);
@@ -118,7 +119,7 @@ Expected<SequenceLayout> SequenceLayout::create(const CallSignature &kernel,
     bool hasOneSide = (made.queries >= 0) != (made.keys >= 0);
     bool isPacked = made.keys >= 0 ? sequences.keyStarts.has_value()
                                    : sequences.queryStarts.has_value();
-    made.isPaged = form.isPaged && canBePaged(tensor);
+    made.isPaged = form.isPaged && !isResult && canBePaged(tensor);
     made.isMerged = !made.isPaged && made.batch >= 0 && hasOneSide && isPacked;
     frontend::TensorSignature given = tensor;
     if (made.isPaged) {
@@ -137,10 +138,22 @@ Expected<SequenceLayout> SequenceLayout::create(const CallSignature &kernel,
     layout.tensors.push_back(made);
   };
   for (const frontend::TensorSignature &argument : kernel.arguments)
-    add(argument, layout.call.arguments);
+    add(argument, layout.call.arguments, false);
   for (const frontend::TensorSignature &result : kernel.results)
-    add(result, layout.call.results);
+    add(result, layout.call.results, true);
+  if (layout.hasQueryAtEveryKey())
+    for (auto [name, given] :
+         {std::pair("query_starts", sequences.queryStarts.has_value()),
+          {"query_lengths", sequences.queryLengths.has_value()}})
+      if (given)
+        return invalid(Twine("'") + name +
+                       "' are given, but the spec has a query at every key");
   return layout;
+}
+
+bool SequenceLayout::hasQueryAtEveryKey() const {
+  return llvm::all_of(tensors,
+                      [](const Tensor &tensor) { return tensor.queries < 0; });
 }
 
 //===----------------------------------------------------------------------===//
@@ -187,12 +200,6 @@ private:
   llvm::Error checkPages() const;
   llvm::Error checkPositions() const;
   llvm::Error checkLongest() const;
-  const std::string &getName(size_t tensor) const {
-    const CallSignature &call = layout.getSignature();
-    size_t arguments = call.arguments.size();
-    return tensor < arguments ? call.arguments[tensor].name
-                              : call.results[tensor - arguments].name;
-  }
   int64_t getSize(const SequenceLayout::Tensor &tensor, int dimension) const {
     return words[tensor.word + 1 + tensor.getCallDimension(dimension)];
   }
@@ -272,12 +279,11 @@ llvm::Error SequenceReader::checkSide(const std::optional<TensorView> &starts,
 /// How many sequences, rows and pages there are; the same everywhere.
 llvm::Error SequenceReader::findExtents() {
   for (auto [n, tensor] : llvm::enumerate(layout.getTensors())) {
-    // A result that is not wanted has no sizes.
     if (n >= layout.getArgumentCount())
       break;
     auto set = [&, n = n, &tensor = tensor](Extent &extent, int dimension) {
       if (extent.value < 0)
-        extent = {getSize(tensor, dimension), getName(n)};
+        extent = {getSize(tensor, dimension), layout.getName(n)};
     };
     if (tensor.isPaged) {
       set(pages, tensor.batch);
@@ -285,8 +291,8 @@ llvm::Error SequenceReader::findExtents() {
       continue;
     }
     if (tensor.batch >= 0 && !tensor.isMerged)
-      if (llvm::Error error =
-              setBatch(getSize(tensor, tensor.batch), getName(n), "rows"))
+      if (llvm::Error error = setBatch(getSize(tensor, tensor.batch),
+                                       layout.getName(n), "rows"))
         return error;
     if (tensor.queries >= 0 && (tensor.isMerged || !sequences.queryStarts))
       set(queries, tensor.queries);
@@ -330,7 +336,7 @@ llvm::Error SequenceReader::readSide(bool isOfKeys) {
     int64_t &first = isOfKeys ? sequence.firstKey : sequence.firstQuery;
     int64_t &length = isOfKeys ? sequence.keys : sequence.queries;
     int64_t number = sequence.number;
-    std::string limit;
+    std::string limit = (", the " + many + " of '" + total.origin + "'").str();
     int64_t capacity = std::max<int64_t>(total.value, 0);
     if (starts) {
       int64_t end = getElement(*starts, number + 1);
@@ -342,21 +348,25 @@ llvm::Error SequenceReader::readSide(bool isOfKeys) {
         return invalid("'" + word + "_starts'[" + Twine(number + 1) + "] is " +
                        Twine(end) + ", expected at most " + Twine(total.value) +
                        ", the " + many + " of '" + total.origin + "'");
+      limit = (", what '" + word + "_starts' give it").str();
       first = before;
       capacity = end - before;
       before = end;
     } else if (isOfKeys && sequences.pageTable) {
-      capacity = std::numeric_limits<int32_t>::max();
+      capacity = support::kMaxLength;
+      limit = ", the most that a sequence has";
     }
     length = capacity;
-    if (!lengths)
-      continue;
-    length = getElement(*lengths, number);
+    if (lengths)
+      length = getElement(*lengths, number);
     if (length < 0 || length > capacity)
       return invalid("'" + word + "_lengths'[" + Twine(number) + "] is " +
                      Twine(length) + ", expected 0 .. " + Twine(capacity) +
-                     (starts ? ", what '" + word + "_starts' give it"
-                             : ", the " + many + " of '" + total.origin + "'"));
+                     limit);
+    if (length > support::kMaxLength)
+      return invalid("sequence " + Twine(number) + " has " + Twine(length) +
+                     " " + many + ", expected at most " +
+                     Twine(support::kMaxLength));
   }
   return llvm::Error::success();
 }
@@ -399,13 +409,19 @@ llvm::Error SequenceReader::checkPositions() const {
     return invalid("'query_positions' are given for " +
                    Twine(positions.sizes[0]) + " sequences, expected " +
                    Twine(batch.value) + " as in '" + batch.origin + "'");
-  if (positions.sizes.back() != queries.value)
+  // Of queries that no argument counts, those of the sequences are enough.
+  if (queries.value >= 0 && positions.sizes.back() != queries.value)
     return invalid("'query_positions' are given for " +
                    Twine(positions.sizes.back()) + " queries, expected " +
                    Twine(queries.value) + " as in '" + queries.origin + "'");
   // As AxisExtents::check() limits those that follow from lengths.
-  constexpr int64_t limit = int64_t(1) << 26;
-  for (const SequenceRows &sequence : rows)
+  constexpr int64_t limit = support::kMaxLength;
+  for (const SequenceRows &sequence : rows) {
+    int64_t end = sequence.firstQuery + sequence.queries;
+    if (end > positions.sizes.back())
+      return invalid("'query_positions' are given for " +
+                     Twine(positions.sizes.back()) + " queries, but sequence " +
+                     Twine(sequence.number) + " ends at " + Twine(end));
     for (int64_t n = 0; n < sequence.queries; ++n) {
       int64_t row = sequence.firstQuery + n;
       int32_t position = isPacked ? getElement(positions, row)
@@ -417,6 +433,7 @@ llvm::Error SequenceReader::checkPositions() const {
             "] is " + Twine(position) + ", expected less than " + Twine(limit) +
             " from 0");
     }
+  }
   return llvm::Error::success();
 }
 
@@ -436,7 +453,7 @@ llvm::Error SequenceReader::checkLongest() const {
       for (const SequenceRows &sequence : rows) {
         int64_t length = isOfKeys ? sequence.keys : sequence.queries;
         if (length > size)
-          return invalid("'" + getName(n) + "' has " + Twine(size) +
+          return invalid("'" + layout.getName(n) + "' has " + Twine(size) +
                          (isOfKeys ? " keys" : " queries") + ", but sequence " +
                          Twine(sequence.number) + " has " + Twine(length));
       }
@@ -454,6 +471,11 @@ Expected<std::vector<SequenceRows>> SequenceReader::read() {
   for (bool isOfKeys : {false, true})
     if (llvm::Error error = readSide(isOfKeys))
       return std::move(error);
+  if (layout.hasQueryAtEveryKey())
+    for (SequenceRows &sequence : rows) {
+      sequence.firstQuery = sequence.firstKey;
+      sequence.queries = sequence.keys;
+    }
   if (sequences.pageTable)
     if (llvm::Error error = checkPages())
       return std::move(error);
@@ -462,6 +484,11 @@ Expected<std::vector<SequenceRows>> SequenceReader::read() {
       return std::move(error);
   if (llvm::Error error = checkLongest())
     return std::move(error);
+  if (llvm::Error error = checkResults(layout, batch.value, words))
+    return std::move(error);
+  for (const SequenceRows &sequence : rows)
+    if (llvm::Error error = checkResultRows(layout, sequence, words))
+      return std::move(error);
   return std::move(rows);
 }
 
@@ -469,6 +496,67 @@ Expected<std::vector<SequenceRows>> readSequences(const SequenceLayout &layout,
                                                   const Sequences &sequences,
                                                   ArrayRef<int64_t> words) {
   return SequenceReader(layout, sequences, words).read();
+}
+
+//===----------------------------------------------------------------------===//
+// Results
+//===----------------------------------------------------------------------===//
+
+/// The sizes of a tensor of the call; nothing if it is a result that is not
+/// wanted.
+static ArrayRef<int64_t> findSizes(const SequenceLayout::Tensor &tensor,
+                                   ArrayRef<int64_t> words) {
+  ArrayRef<int64_t> sizes = words.slice(tensor.word + 1, tensor.getCallRank());
+  bool isWanted = words[tensor.word] != 0 ||
+                  llvm::any_of(sizes, [](int64_t size) { return size != 0; });
+  return isWanted ? sizes : ArrayRef<int64_t>();
+}
+
+llvm::Error checkResults(const SequenceLayout &layout, int64_t batch,
+                         ArrayRef<int64_t> words) {
+  for (size_t n = layout.getArgumentCount(); n < layout.getTensors().size();
+       ++n) {
+    const SequenceLayout::Tensor &tensor = layout.getTensors()[n];
+    if (tensor.batch < 0 && batch > 1)
+      return invalid("'" + layout.getName(n) +
+                     "' has no axis 'batch', but there are " + Twine(batch) +
+                     " sequences, expected 1");
+    ArrayRef<int64_t> sizes = findSizes(tensor, words);
+    if (sizes.empty() || tensor.batch < 0 || tensor.isMerged ||
+        sizes[tensor.batch] == batch)
+      continue;
+    return invalid("'" + layout.getName(n) + "' has " +
+                   Twine(sizes[tensor.batch]) + " sequences, expected " +
+                   Twine(batch));
+  }
+  return llvm::Error::success();
+}
+
+llvm::Error checkResultRows(const SequenceLayout &layout,
+                            const SequenceRows &sequence,
+                            ArrayRef<int64_t> words) {
+  for (size_t n = layout.getArgumentCount(); n < layout.getTensors().size();
+       ++n) {
+    const SequenceLayout::Tensor &tensor = layout.getTensors()[n];
+    ArrayRef<int64_t> sizes = findSizes(tensor, words);
+    if (sizes.empty())
+      continue;
+    for (bool isOfKeys : {false, true}) {
+      int dimension = isOfKeys ? tensor.keys : tensor.queries;
+      if (dimension < 0)
+        continue;
+      int64_t size = sizes[tensor.getCallDimension(dimension)];
+      int64_t first = isOfKeys ? sequence.firstKey : sequence.firstQuery;
+      int64_t length = isOfKeys ? sequence.keys : sequence.queries;
+      int64_t end = tensor.isMerged ? first + length : length;
+      if (end > size)
+        return invalid("'" + layout.getName(n) + "' has " + Twine(size) +
+                       (isOfKeys ? " keys" : " queries") + ", but sequence " +
+                       Twine(sequence.number) +
+                       (tensor.isMerged ? " ends at " : " has ") + Twine(end));
+    }
+  }
+  return llvm::Error::success();
 }
 
 //===----------------------------------------------------------------------===//

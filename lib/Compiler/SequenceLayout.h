@@ -56,6 +56,14 @@ public:
   };
   llvm::ArrayRef<Tensor> getTensors() const { return tensors; }
   size_t getArgumentCount() const { return call.arguments.size(); }
+  /// An argument or, behind those, a result.
+  const std::string &getName(size_t tensor) const {
+    size_t arguments = getArgumentCount();
+    return tensor < arguments ? call.arguments[tensor].name
+                              : call.results[tensor - arguments].name;
+  }
+  /// Whether nothing has the axis `queries`: there is a query at every key.
+  bool hasQueryAtEveryKey() const;
 
 private:
   CallSignature call;
@@ -81,6 +89,14 @@ struct PageRows {
 llvm::Expected<std::vector<SequenceRows>>
 readSequences(const SequenceLayout &layout, const Sequences &sequences,
               llvm::ArrayRef<int64_t> words);
+
+/// Fails if the results of a call have no room for one of its sequences. A
+/// result that is not wanted, whose words are 0, has room for all.
+llvm::Error checkResults(const SequenceLayout &layout, int64_t batch,
+                         llvm::ArrayRef<int64_t> words);
+llvm::Error checkResultRows(const SequenceLayout &layout,
+                            const SequenceRows &sequence,
+                            llvm::ArrayRef<int64_t> words);
 
 /// An element of one of the Sequences, of rank 1 or 2.
 int32_t getElement(const TensorView &view, int64_t n, int64_t m = 0);

@@ -11,6 +11,7 @@
 #define RAPT_LIB_FRONTEND_BUILDER_H
 
 #include "lib/Frontend/Graph.h"
+#include "lib/Support/MaxLength.h"
 #include "llvm/ADT/DenseMap.h"
 
 namespace rapt::frontend {
@@ -20,7 +21,7 @@ class SymbolIndex;
 class Builder {
 public:
   /// Positions count from 0 and lengths are at most this many.
-  static constexpr int64_t maxLength = int64_t(1) << 26;
+  static constexpr int64_t maxLength = support::kMaxLength;
 
   Builder(Graph &graph, support::DiagnosticEngine &diags)
       : graph(graph), diags(diags) {}

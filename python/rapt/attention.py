@@ -347,7 +347,7 @@ class Attention:
         shape = described.arrangeSizes(results[0], sizes)
         if out is None:
             out = tensors.makeResult(shape, None, like)
-        outView = described.arrange(results[0], tensors.view("out", out))
+        outView = described.arrange(results[0], tensors.view("out", out), isResult=True)
         call.out = library.ctypes.pointer(outView.tensor)
         lse = None
         if return_lse:

@@ -71,7 +71,7 @@ class Sequences:
             return False
         return ("query_starts" if hasQueries else "key_starts") in self._given
 
-    def _getOrder(self, argument):
+    def _getOrder(self, argument, isResult=False):
         """The dimensions of a tensor of Python in the order of the library; None if
         that is the same."""
         names = [axis["name"] for axis in argument["axes"]]
@@ -79,22 +79,23 @@ class Sequences:
             return None
         if self._isMerged(names):
             return 1, 0, 2  # [tokens, heads, features]
+        # A result with the axis `keys`, of a query at every key, is never in pages.
         isPaged = "page_table" in self._given and names[2] == "keys"
-        if isPaged and self._layout == "NHD":
+        if isPaged and not isResult and self._layout == "NHD":
             return 0, 2, 1, 3  # [pages, page size, heads, features]
         return None
 
-    def arrange(self, argument, view):
+    def arrange(self, argument, view, isResult=False):
         """A View as the library wants it; one of another rank stays, and is refused
         there."""
-        order = self._getOrder(argument)
+        order = self._getOrder(argument, isResult)
         if order is None or len(order) != len(view.sizes):
             return view
         return view.permuted(order)
 
     def arrangeSizes(self, result, sizes):
         """The sizes of a result in the order of Python."""
-        order = self._getOrder(result)
+        order = self._getOrder(result, isResult=True)
         if order is None:
             return tuple(sizes)
         return tuple(sizes[place] for place in order)  # its own inverse

@@ -134,7 +134,9 @@ void SequenceBatch::describe(uint64_t seed) {
   }
   allQueries = queryStarts.back();
   allKeys = keyStarts.back();
-  if (request.isPacked)
+  if (!hasQueries)
+    ; // the keys say where they are
+  else if (request.isPacked)
     add("query_starts", {batch + 1}, queryStarts);
   else
     add("query_lengths", {batch}, queries);
@@ -267,7 +269,15 @@ Expected<SequenceBatch> SequenceBatch::create(const SequenceRequest &request,
                                               const AxisExtents &extents) {
   SequenceBatch batch;
   batch.request = request;
+  batch.hasQueries =
+      llvm::any_of(spec.results.front().axes,
+                   [](const auto &axis) { return axis.name == "queries"; });
   for (const SequenceLength &length : request.lengths) {
+    if (!batch.hasQueries && length.queries != length.keys)
+      return llvm::createStringError(
+          "--sequences gives " + llvm::Twine(length.queries) + " queries and " +
+          llvm::Twine(length.keys) + " keys, but '" + spec.name +
+          "' has a query at every key");
     batch.longestQueries = std::max(batch.longestQueries, length.queries);
     batch.longestKeys = std::max(batch.longestKeys, length.keys);
   }
@@ -357,9 +367,10 @@ reference::TensorView SequenceBatch::getWindow(size_t result,
       continue;
     }
     unsigned from = role.getCallDimension(d);
-    view.sizes.push_back(dimension == role.queries
-                             ? request.lengths[sequence].queries
-                             : tensor.sizes[from]);
+    const SequenceLength &length = request.lengths[sequence];
+    view.sizes.push_back(dimension == role.queries ? length.queries
+                         : dimension == role.keys  ? length.keys
+                                                   : tensor.sizes[from]);
     view.strides.push_back(tensor.strides[from]);
   }
   return view;

@@ -65,6 +65,8 @@ private:
                     llvm::ArrayRef<int64_t> indices) const;
 
   SequenceRequest request;
+  /// Else there is a query at every key.
+  bool hasQueries = true;
   std::vector<std::vector<HostTensor>> alone;
   std::vector<Place> places;
   int64_t allQueries = 0, allKeys = 0, longestQueries = 0, longestKeys = 0;

@@ -71,6 +71,10 @@ static int findAxis(const frontend::TensorSignature &tensor,
   return -1;
 }
 
+bool SequenceCase::hasQueryAtEveryKey() const {
+  return findAxis(spec->getSpec().results[0], "queries") < 0;
+}
+
 /// The number in C order of an element of `tensor`.
 static int64_t numberOf(const SpecTensor &tensor,
                         llvm::ArrayRef<int64_t> indices) {
@@ -154,7 +158,9 @@ void SequenceCase::layOut() {
   int64_t mostQueries = *llvm::max_element(queries) + 3;
   int64_t mostKeys = *llvm::max_element(keys) + 5;
   int64_t allQueries = queryStarts.back() + 3, allKeys = keyStarts.back() + 2;
-  if (setting.packsQueries)
+  if (hasQueryAtEveryKey())
+    ; // the keys say where they are
+  else if (setting.packsQueries)
     give("query_starts", {batch + 1}, queryStarts);
   else
     give("query_lengths", {batch}, queries);
@@ -207,12 +213,13 @@ void SequenceCase::layOut() {
   }
 
   tensors.clear();
+  // Results have no values.
   auto makeTensor = [&](const frontend::TensorSignature &signature,
                         llvm::ArrayRef<int64_t> sizes,
                         const std::vector<SpecTensor> *values) -> SpecTensor {
     int b = findAxis(signature, "batch"), q = findAxis(signature, "queries"),
         k = findAxis(signature, "keys");
-    bool isPaged = size && canBePaged(signature);
+    bool isPaged = size && values && canBePaged(signature);
     bool isMerged = b >= 0 && !isPaged &&
                     ((q >= 0 && k < 0 && setting.packsQueries) ||
                      (k >= 0 && q < 0 && setting.packsKeys));
@@ -320,7 +327,8 @@ void SequenceCase::compare() {
   int64_t heads = spec->getSetting().heads;
   // The rows that are written, by their number in C order without features.
   std::vector<bool> isWritten(lse.count());
-  int64_t first = setting.packsQueries ? 2 : 0;
+  bool isPacked = packsResults();
+  int64_t first = !isPacked ? 0 : hasQueryAtEveryKey() ? 1 : 2;
   for (auto [b, each] : llvm::enumerate(setting.lengths)) {
     spec->resize(1, heads, spec->getSetting().kvHeads, each.queries, each.keys,
                  1);
@@ -336,14 +344,13 @@ void SequenceCase::compare() {
     auto window = [&, b = b, first = first,
                    queries = each.queries](const SpecTensor &tensor) {
       reference::TensorView view = tensor.view();
-      size_t row = setting.packsQueries ? 1 : 2;
-      int64_t offset = setting.packsQueries
-                           ? first * view.strides[row]
-                           : static_cast<int64_t>(b) * view.strides[0];
+      size_t row = isPacked ? 1 : 2;
+      int64_t offset = isPacked ? first * view.strides[row]
+                                : static_cast<int64_t>(b) * view.strides[0];
       view.data = static_cast<const char *>(view.data) +
                   offset * support::getElementSize(tensor.type);
       view.sizes[row] = queries;
-      if (setting.packsQueries) {
+      if (isPacked) {
         view.sizes.insert(view.sizes.begin(), 1);
         view.strides.insert(view.strides.begin(), 0);
       } else {
@@ -354,11 +361,10 @@ void SequenceCase::compare() {
     int64_t rows = lse.sizes.back();
     for (int64_t h = 0; h < heads; ++h)
       for (int64_t n = 0; n < each.queries; ++n)
-        isWritten[setting.packsQueries
-                      ? h * rows + first + n
-                      : (static_cast<int64_t>(b) * heads + h) * rows + n] =
+        isWritten[isPacked ? h * rows + first + n
+                           : (static_cast<int64_t>(b) * heads + h) * rows + n] =
             true;
-    if (setting.packsQueries)
+    if (isPacked)
       first += each.queries;
     if (each.queries == 0)
       continue;

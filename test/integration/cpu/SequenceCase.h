@@ -65,6 +65,13 @@ private:
             const std::vector<int64_t> &values);
   void compare();
 
+  /// Whether results have the axis `keys`: there is a query at every key.
+  bool hasQueryAtEveryKey() const;
+  /// Whether the rows of results are packed.
+  bool packsResults() const {
+    return hasQueryAtEveryKey() ? setting.packsKeys : setting.packsQueries;
+  }
+
   SequenceSetting setting;
   std::unique_ptr<SpecCase> spec;
   Kernel kernel;

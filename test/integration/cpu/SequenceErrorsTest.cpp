@@ -48,6 +48,22 @@ struct SequenceErrorsTest : ::testing::Test {
     EXPECT_EQ(done.error().code, ErrorCode::InvalidArgument);
     EXPECT_EQ(call.out.data, before);
   }
+  /// The same of a plan, made while `out` is as the sequences need it.
+  static void expectErrorOfPlan(SequenceCase &call, SpecTensor &out,
+                                const std::string &text) {
+    Sequences sequences = call.sequences();
+    RunOptions options;
+    options.sequences = &sequences;
+    auto plan = call.getKernel().plan(call.arguments(), options);
+    ASSERT_TRUE(static_cast<bool>(plan)) << plan.error().message;
+    std::vector<char> before = out.data;
+    auto done =
+        call.getKernel().run(*plan, call.arguments(), call.view(out), nullptr);
+    ASSERT_FALSE(static_cast<bool>(done)) << "expected: " << text;
+    EXPECT_NE(done.error().message.find(text), std::string::npos)
+        << done.error().message << "\nexpected: " << text;
+    EXPECT_EQ(out.data, before);
+  }
   /// The same with one element of what is given changed.
   static void expectErrorOf(SequenceCase &call, const char *name,
                             int64_t element, double value,
@@ -117,6 +133,103 @@ TEST_F(SequenceErrorsTest, Pages) {
   k.strides[0] += 1;
   k.data.resize(k.data.size() * 2);
   expectError(*call, "stride of axis 'cache pages' of 'k' is");
+}
+
+TEST_F(SequenceErrorsTest, LengthsHaveALimit) {
+  auto call = make(true, 8);
+  ASSERT_TRUE(call);
+  // A table may have the same page many times.
+  for (int length : {-1, (1 << 26) + 1})
+    expectErrorOf(*call, "key_lengths", 0, length,
+                  "'key_lengths'[0] is " + std::to_string(length) +
+                      ", expected 0 .. 67108864, the most that a sequence has");
+}
+
+// No argument has the axes that `out` has, so that nothing else is compared
+// with it.
+TEST_F(SequenceErrorsTest, ResultsThatAreTooSmall) {
+  SequenceSetting setting;
+  setting.spec.text = "attention x { input q: [heads, queries, dim] }";
+  setting.spec.heads = 2;
+  setting.lengths = {{2, 5}, {3, 4}};
+  setting.packsKeys = true;
+  auto call = SequenceCase::create(setting);
+  ASSERT_TRUE(call);
+  call->out.sizes[0] = 1;
+  std::string text = "'out' has 1 sequences, expected 2";
+  expectError(*call, text);
+  expectErrorOfPlan(*call, call->out, text);
+
+  // Queries 2 .. 4 .. 7 of 10.
+  setting.packsKeys = false;
+  setting.packsQueries = true;
+  call = SequenceCase::create(setting);
+  ASSERT_TRUE(call);
+  call->out.sizes[1] = 6;
+  text = "'out' has 6 queries, but sequence 1 ends at 7";
+  expectError(*call, text);
+  expectErrorOfPlan(*call, call->out, text);
+  call->out.sizes[1] = 7;
+  Sequences sequences = call->sequences();
+  RunOptions options;
+  options.sequences = &sequences;
+  auto done = call->getKernel().run(call->arguments(), call->view(call->out),
+                                    nullptr, options);
+  EXPECT_TRUE(static_cast<bool>(done)) << done.error().message;
+
+  // With positions there is one for every row.
+  setting.givesPositions = true;
+  call = SequenceCase::create(setting);
+  ASSERT_TRUE(call);
+  call->check(1, /*isPlanned=*/true);
+  call->given.at("query_positions").sizes[0] = 6;
+  expectError(*call, "'query_positions' are given for 6 queries, but sequence "
+                     "1 ends at 7");
+}
+
+TEST_F(SequenceErrorsTest, KeysInThePlaceOfQueries) {
+  SequenceSetting setting;
+  setting.spec.text = "attention x { let q = k[i, :] mask = i >= j }";
+  setting.lengths = {{5, 5}, {4, 4}};
+  auto call = SequenceCase::create(setting);
+  ASSERT_TRUE(call);
+  Sequences sequences = call->sequences();
+  sequences.queryLengths = sequences.keyLengths;
+  expectError(*call, call->arguments(), sequences,
+              "'query_lengths' are given, but the spec has a query at every "
+              "key");
+  auto spec = Spec::parse(setting.spec.text);
+  ASSERT_TRUE(static_cast<bool>(spec));
+  CompileOptions options;
+  options.extents = setting.spec.extents;
+  options.useCache = false;
+  options.sequences.hasPositions = true;
+  auto kernel = Kernel::compile(*spec, options);
+  ASSERT_FALSE(static_cast<bool>(kernel));
+  EXPECT_EQ(kernel.error().code, ErrorCode::NotSupported);
+  EXPECT_EQ(kernel.error().message,
+            "positions of queries are given to a spec that reads queries; 'x' "
+            "has a query at every key");
+
+  setting.pageSize = 4;
+  call = SequenceCase::create(setting);
+  ASSERT_TRUE(call);
+  call->out.sizes[2] = 4;
+  std::string text = "'out' has 4 keys, but sequence 0 has 5";
+  expectError(*call, text);
+  expectErrorOfPlan(*call, call->out, text);
+}
+
+TEST_F(SequenceErrorsTest, SequencesWithoutABatch) {
+  SequenceSetting setting;
+  setting.spec.text =
+      "attention x { input q: [heads, queries, dim] "
+      "input k: [kv_heads, keys, dim] input v: [kv_heads, keys, vdim] }";
+  setting.lengths = {{2, 5}, {3, 4}, {1, 1}};
+  auto call = SequenceCase::create(setting);
+  ASSERT_TRUE(call);
+  expectError(*call, "'out' has no axis 'batch', but there are 3 sequences, "
+                     "expected 1");
 }
 
 TEST_F(SequenceErrorsTest, Positions) {
@@ -218,15 +331,19 @@ TEST_F(SequenceErrorsTest, TablesThatAreTooShort) {
   // The same without sequences; what is read at no distance from a start, and
   // ends before it, gives false.
   setting.spec.text += "attention y { input mark: bool[10] "
-                       "mask = i >= j & mark[j] }";
+                       "mask = i >= j & mark[j] }"
+                       "attention z { input base: i32[batch] "
+                       "input seen: bool[batch, nodes, nodes] "
+                       "let q = k[i, :] "
+                       "mask = j < base | seen[i - base, j - base] }";
   auto parsed = Spec::parse(setting.spec.text);
   ASSERT_TRUE(static_cast<bool>(parsed));
-  for (const char *name : {"x", "y"}) {
+  for (const char *name : {"x", "y", "z"}) {
     SpecSetting alone = setting.spec;
     alone.definition = name;
     auto kernel = KernelCase::create(alone);
     ASSERT_TRUE(kernel);
-    resize(*kernel, {2, 1, 1, 5, 20}, 1);
+    resize(*kernel, {2, 1, 1, name[0] == 'z' ? 20 : 5, 20}, 1);
     if (SpecTensor *bases = kernel->spec().find("base")) {
       bases->set(0, 15);
       bases->set(1, 14);

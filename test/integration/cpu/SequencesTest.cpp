@@ -136,6 +136,43 @@ TEST_P(SequencesTest, PagesAndPositions) {
   }
 }
 
+// What reads no queries has one at every key: lengths and offsets of keys are
+// those of both, and results lie as keys do.
+TEST_P(SequencesTest, KeysInThePlaceOfQueries) {
+  const char *const texts[] = {
+      "attention x { let q = k[i, :] mask = i >= j }",
+      "attention x { input gate: f32[batch, heads, keys] let q = rope(k[i, :]) "
+      "score = dot(q, k) + gate[i] - gate[j] mask = i >= j & i - j < 20 }",
+      "attention x { input start: i32[batch] input seen: bool[batch, 90] "
+      "let q = k[i, :] mask = i >= j & (j < start | seen[j - start]) }"};
+  for (const char *text : texts)
+    for (auto [packsKeys, pageSize] :
+         {std::pair(false, 0), {true, 0}, {false, 16}}) {
+      SequenceSetting setting = make(text);
+      setting.spec.kvHeads = setting.spec.heads;
+      setting.lengths = {{17, 17}, {70, 70}, {1, 1}, {0, 0}, {33, 33}};
+      setting.packsKeys = packsKeys;
+      setting.pageSize = pageSize;
+      auto kernel = SequenceCase::create(setting);
+      ASSERT_TRUE(kernel);
+      kernel->check(2);
+      kernel->check(1, /*isPlanned=*/true);
+    }
+}
+
+// A result without a batch is that of the only sequence there is.
+TEST_P(SequencesTest, OneSequenceWithoutABatch) {
+  for (bool isPlanned : {false, true}) {
+    SequenceSetting setting =
+        make("attention x { input q: [heads, queries, dim] "
+             "input k: [kv_heads, keys, dim] input v: [kv_heads, keys, vdim] "
+             "mask = i >= j }");
+    setting.lengths = {{5, 17}};
+    if (auto kernel = SequenceCase::create(setting))
+      kernel->check(2, isPlanned);
+  }
+}
+
 // Random lengths, many of them 0 and 1, in every layout. RAPT_SEED and
 // RAPT_CASES choose others.
 TEST(RandomSequencesTest, AnyLengths) {

@@ -102,6 +102,25 @@ TEST_F(Call, HeadsAreAMultiple) {
               "axis 'kv_heads' of 'k'");
 }
 
+// What the front end concludes about b, h and the like holds in every call.
+TEST_F(Call, LeadingAxesHaveALimit) {
+  constexpr int64_t most = int64_t(1) << 26;
+  signature = {{{"x", support::ElementType::F32, {}}}, {}, {false}};
+  for (const char *name :
+       {"batch", "heads", "kv_heads", "groups", "queries", "keys"}) {
+    signature.arguments[0].axes = {{name, false, std::nullopt, nullptr}};
+    arguments = {{"x", {memory, DType::F32, {most + 1}, {0}}}};
+    auto bound = bindForPlan(signature, arguments);
+    ASSERT_FALSE(static_cast<bool>(bound)) << name;
+    EXPECT_EQ(toString(bound.takeError()),
+              std::string("axis '") + name +
+                  "' of 'x' has extent 67108865, expected at most 67108864");
+    arguments[0].tensor.sizes = {most};
+    bound = bindForPlan(signature, arguments);
+    EXPECT_TRUE(static_cast<bool>(bound)) << toString(bound.takeError());
+  }
+}
+
 TEST_F(Call, LengthsHaveALimit) {
   arguments[0].tensor.sizes[2] = out.sizes[2] = lse.sizes[2] = 1 << 27;
   expectError("expected at most 67108864");
