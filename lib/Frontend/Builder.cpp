@@ -453,8 +453,11 @@ Node *Builder::floor(Operand a) {
     copy.isQuotient = false;
     return make(std::move(copy), a.range);
   }
-  // What exceeds this is clamped: no real of this size has a fraction.
+  // What exceeds this is clamped: no real of this size has a fraction. A NaN
+  // becomes the least, as it does at run time.
   constexpr int64_t limit = int64_t(1) << 30;
+  if (a.node->op == Op::Real && std::isnan(a.node->real))
+    return integer(-limit);
   if (a.node->op == Op::Real)
     return integer(static_cast<int64_t>(
         std::clamp<double>(std::floor(a.node->real), -limit, limit)));
@@ -594,6 +597,9 @@ Node *Builder::power(Operand base, Operand exponent, SourceRange range) {
       if (rest >>= 1)
         square.node = arithmetic(Op::Mul, square, square);
     }
+    // The product of nothing has the features of the base all the same.
+    if (exponent.node->integer == 0 && !base.node->isScalar())
+      return select({boolean(true), range}, result, base);
     return result.node;
   }
   Operand operands[] = {{toReal(base), base.range},

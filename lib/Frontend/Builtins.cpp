@@ -389,7 +389,7 @@ Node *ExpressionBuilder::callShift(const CallArguments &call) {
                    "expected what varies over keys or queries, found " +
                        describe(*x.node));
   }
-  Operand here{b.place(Op::KeyPosition), call.range};
+  Operand here{b.place(Op::KeyPosition, x.node->keyAxis), call.range};
   return b.atKey(x.node, {b.arithmetic(Op::Sub, here, call[1]), call[1].range});
 }
 

@@ -85,6 +85,9 @@ Node *Builder::rebuild(const Node *node, llvm::ArrayRef<Node *> operands) {
       rows.push_back({row, node->place});
     return concat(rows, node->place);
   }
+  case Op::KeySoftmax:
+  case Op::KeyNormalize:
+    return keyReduction(node->op, operands, node->real, node->place);
   default: {
     // Nothing of its type depends on the places of its operands.
     Node copy = *node;
@@ -280,15 +283,18 @@ Node *Builder::rowAt(Node *matrix, Node *index, SourceRange range) {
     llvm::SmallVector<Node *> operands{matrix, index};
     return deferred(matrix->scalar, matrix->features.back(), operands);
   }
+  case Op::Outer:
+    return arithmetic(Op::Mul,
+                      {elementAt(matrix->operands[0], index, range), range},
+                      {matrix->operands[1], range});
   default: {
     if (matrix->operands.empty())
       return notCompiled(range, "rows of " + describe(*matrix));
     llvm::SmallVector<Node *> operands;
     for (Node *operand : matrix->operands) {
       // A row that runs along the first axis gives one number.
-      bool isAlong =
-          operand->isRow() && !operand->features.front().name.empty() &&
-          operand->features.front().name == matrix->features.front().name;
+      bool isAlong = operand->isRow() &&
+                     findAlong(*matrix, operand->features.front()) == 0u;
       operands.push_back(isAlong ? elementAt(operand, index, range)
                                  : rowAt(operand, index, range));
       if (operands.back()->isPoison())

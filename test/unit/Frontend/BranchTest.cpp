@@ -226,6 +226,44 @@ TEST_F(BranchTest, WeightsOfABranch) {
   check({.score = [&](Pair p) { return 2 * weight(p); }});
 }
 
+/// Keys that are a product of two rows, and one whose rows are scaled by an
+/// unnamed row.
+TEST_F(BranchTest, RowsOfAnOuterProduct) {
+  instance.extents["slots"] = 3;
+  for (bool isScaled : {false, true}) {
+    compile(std::string("attention t { input p: [slots, dim]   "
+                        "input a: f32[slots]   input c: f32[dim]   "
+                        "input d: f32[3]   branch pack { let q = p }   "
+                        "let k = outer(a, c)") +
+            (isScaled ? " * d" : "") + "   let v = pack }");
+    AttnEvaluator evaluator = evaluate();
+    Numbers expected(6);
+    double total = 0;
+    for (int64_t s = 0; s < 3; ++s) {
+      Numbers weights;
+      double sum = 0, score = 0;
+      for (int64_t j = 0; j < keys; ++j) {
+        double dot = 0;
+        for (int64_t d = 0; d < 8; ++d)
+          dot += real("p", {s, d}) * real("k", {1, 1, j, d});
+        weights.push_back(std::exp(dot / std::sqrt(8)));
+        sum += weights.back();
+      }
+      for (int64_t d = 0; d < 8; ++d)
+        score += real("q", {1, 2, 2, d}) * real("a", {s}) * real("c", {d}) *
+                 (isScaled ? real("d", {s}) : 1) / std::sqrt(8);
+      total += std::exp(score);
+      for (int64_t j = 0; j < keys; ++j)
+        for (int64_t e = 0; e < 6; ++e)
+          expected[e] +=
+              std::exp(score) * weights[j] / sum * real("v", {1, 1, j, e});
+    }
+    Row found = evaluator.evaluateRows(RowIndex{1, 2, 2}).front();
+    for (int64_t e = 0; e < 6; ++e)
+      EXPECT_NEAR(found.out[e], expected[e] / total, 1e-6);
+  }
+}
+
 /// Learned queries pack the keys, which then are the keys of a second pass.
 TEST_F(BranchTest, TwoPasses) {
   instance.extents["slots"] = 3;

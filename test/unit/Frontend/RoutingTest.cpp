@@ -173,6 +173,41 @@ TEST_F(RoutingTest, PooledKeysAreWhatJCounts) {
   }
 }
 
+/// Windows are shifted by windows, not by tokens.
+TEST_F(RoutingTest, ShiftsOfPools) {
+  setLengths(5, 10);
+  compile("attention t { let k = shift(pool(k, mean, 4), 1) "
+          "let v = shift(pool(v, mean, 4), 1) }");
+  auto earlier = [&](const char *name, Pair p, int64_t c, int64_t width) {
+    Numbers sum(width);
+    int64_t last = std::min(4 * c, keys);
+    for (int64_t j = 4 * (c - 1); c > 0 && j < last; ++j)
+      for (int64_t d = 0; d < width; ++d)
+        sum[d] += real(name, {p.b, p.h / 2, j, d}) / double(last - 4 * c + 4);
+    return sum;
+  };
+  checkRows(
+      [&](int64_t b, int64_t h, int64_t n) {
+        Pair p{b, h, n, position(n), 0, 0, 8};
+        Row result;
+        result.out.resize(6);
+        double total = 0;
+        for (int64_t c = 0; c < blocks(4); ++c) {
+          double weight =
+              std::exp(dot(b, h, n, earlier("k", p, c, 8)) / std::sqrt(8));
+          total += weight;
+          Numbers v = earlier("v", p, c, 6);
+          for (int64_t e = 0; e < 6; ++e)
+            result.out[e] += weight * v[e];
+        }
+        for (double &x : result.out)
+          x /= total;
+        result.lse = std::log(total);
+        return result;
+      },
+      /*hasLse=*/true);
+}
+
 TEST_F(RoutingTest, PoolsByAMatrix) {
   setLengths(4, 7);
   instance.extents["m"] = 3;

@@ -144,6 +144,23 @@ TEST_F(SemanticsTest, PowersAndLimitsOfFloor) {
          .mask = [](Pair p) { return p.i >= p.j || p.j > 2; }});
 }
 
+/// A constant is clamped as what is known at run time is.
+TEST_F(SemanticsTest, FloorOfConstants) {
+  compile("attention t { let inf = 1e308 * 10   let least = -1073741824   "
+          "mask = floor(sqrt(-1.0)) == least & floor(inf - inf) == least & "
+          "floor(0 - inf) == least & floor(inf) == 0 - least & floor(-1.5) == "
+          "-2 & i >= j }");
+  check({.mask = isCausal});
+}
+
+/// A row of ones, whatever is in the row.
+TEST_F(SemanticsTest, RowsToThePowerOfZero) {
+  compile(
+      "attention t { input d: i32[heads, 3]   score = dot(q, k) + sum(pow(q "
+      "* k, 0)) + sum(pow(log(q - q), 0)) + sum(pow(d, 0)) * j }");
+  check({.score = [](Pair p) { return p.dot + 8 + 8 + 3 * p.j; }});
+}
+
 //===----------------------------------------------------------------------===//
 // Reads
 //===----------------------------------------------------------------------===//

@@ -210,6 +210,23 @@ TEST_F(SumsOverKeysTest, SoftmaxPerFeatureInsideAnotherValue) {
   });
 }
 
+/// One feature of it is a softmax of that feature.
+TEST_F(SumsOverKeysTest, FeatureOfASoftmaxPerFeature) {
+  compile("attention t { input s: f32[heads, dim]   "
+          "mask = softmax(q * k, sink = s, over = j)[3] > 0.1 }");
+  check({.mask = [&](Pair p) {
+    double total = std::exp(real("s", {p.h, 3})), own = 0;
+    for (int64_t j = 0; j < keys; ++j) {
+      double weight = std::exp(real("q", {p.b, p.h, p.row, 3}) *
+                               real("k", {p.b, p.h / 2, j, 3}));
+      total += weight;
+      if (j == p.j)
+        own = weight;
+    }
+    return own / total > 0.1;
+  }});
+}
+
 //===----------------------------------------------------------------------===//
 // Roles in what is computed whole
 //===----------------------------------------------------------------------===//
