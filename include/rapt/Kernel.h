@@ -52,8 +52,10 @@ struct TensorSignature {
 struct Signature {
   /// In the order of the kernel's arguments; only what the spec reads.
   std::vector<TensorSignature> arguments;
-  /// `out` [batch, heads, queries, vdim] in the type of q, and `lse` [batch,
-  /// heads, queries] in f32.
+  /// `out` [batch, heads, queries, vdim] in the type of q and, where there is
+  /// one number per pair of a loop over keys, `lse` [batch, heads, queries] in
+  /// f32: the log of the sum of the exponentials of a softmax, its sink
+  /// included, and 0 where the weight is no softmax.
   std::vector<TensorSignature> results;
   /// Feature axes whose extents CompileOptions::extents must still give.
   std::vector<std::string> missingExtents;
@@ -213,8 +215,9 @@ public:
   std::string getManifest() const;
   /// Whether the code came from the cache on disk.
   bool isFromCache() const;
-  /// What went wrong without harm, e.g. a corrupt entry of the cache.
-  const std::vector<std::string> &getWarnings() const;
+  /// What went wrong without harm, e.g. a corrupt entry of the cache. Calls of
+  /// few queries may add to it: they compile code of their own.
+  std::vector<std::string> getWarnings() const;
 
 private:
   struct Implementation;

@@ -7,6 +7,7 @@
 #include "lib/Compiler/ElementTypes.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/StringExtras.h"
+#include "llvm/ADT/StringSet.h"
 #include "llvm/Support/raw_ostream.h"
 
 using llvm::StringRef;
@@ -53,11 +54,37 @@ std::string getMember(StringRef name) {
   return (name + (llvm::is_contained(words, name) ? "_" : "")).str();
 }
 
+/// A name of its own for the members of each tensor: one may be called like
+/// what is made of the name of another.
+class MemberNames {
+public:
+  std::string take(const TensorSignature &tensor) {
+    std::string name = getMember(tensor.name);
+    while (!isFree(name, tensor))
+      name += '_';
+    for (StringRef ending : getEndings(tensor))
+      used.insert((name + ending).str());
+    return name;
+  }
+
+private:
+  static llvm::ArrayRef<StringRef> getEndings(const TensorSignature &tensor) {
+    static const StringRef endings[] = {"", "_sizes", "_strides"};
+    return llvm::ArrayRef(endings).take_front(tensor.axes.empty() ? 1 : 3);
+  }
+  bool isFree(StringRef name, const TensorSignature &tensor) const {
+    return llvm::none_of(getEndings(tensor), [&](StringRef ending) {
+      return used.contains((name + ending).str());
+    });
+  }
+  llvm::StringSet<> used;
+};
+
 void printMembers(const std::vector<TensorSignature> &tensors,
                   llvm::ArrayRef<bool> contiguous, bool areResults,
-                  llvm::raw_ostream &os) {
+                  MemberNames &names, llvm::raw_ostream &os) {
   for (auto [tensor, isContiguous] : llvm::zip_equal(tensors, contiguous)) {
-    std::string name = getMember(tensor.name);
+    std::string name = names.take(tensor);
     size_t rank = tensor.axes.size();
     os << "  /** " << describeTensor(tensor, isContiguous) << " */\n"
        << "  " << (areResults ? "void *" : "const void *") << name << ";\n";
@@ -127,17 +154,23 @@ std::string makeCHeader(const KernelManifest &manifest) {
   size_t count = manifest.signature.arguments.size();
   std::string members;
   llvm::raw_string_ostream memberStream(members);
+  MemberNames names;
   printMembers(manifest.signature.arguments,
-               llvm::ArrayRef(contiguous).take_front(count), false,
+               llvm::ArrayRef(contiguous).take_front(count), false, names,
                memberStream);
   printMembers(manifest.signature.results,
-               llvm::ArrayRef(contiguous).drop_front(count), true,
+               llvm::ArrayRef(contiguous).drop_front(count), true, names,
                memberStream);
 
   std::string body = headerText.str();
+  bool hasLse =
+      llvm::any_of(manifest.signature.results,
+                   [](const auto &result) { return result.name == "lse"; });
   replaceAll(body, "$LSE",
-             "\n * `lse` is the log-sum-exp of every row; address 0 and sizes "
-             "0: not wanted.");
+             hasLse ? "\n * `lse` is the log-sum-exp of every row, 0 where the "
+                      "weight is no softmax;\n * address 0 and sizes 0: not "
+                      "wanted."
+                    : "");
   replaceAll(body, "$MEMBERS", members);
   replaceAll(body, "$STACK", std::to_string(manifest.facts.stackBytes));
   replaceAll(body, "$LAUNCHES", std::to_string(manifest.facts.launches));

@@ -148,9 +148,8 @@ static Expected<CallArguments> bind(const CallSignature &signature,
   for (auto [argument, view] : llvm::zip_equal(signature.arguments, *matched))
     bound.push_back({&argument, view, getStrides(*view), false});
   if (lse && signature.results.size() < 2)
-    return invalid("there is no log-sum-exp: the spec is not one softmax over "
-                   "its keys");
-  // What has no log-sum-exp has one result.
+    return invalid("'lse' is given, but the spec has the result '" +
+                   signature.results.front().name + "' alone");
   const TensorView *given[] = {out, lse};
   for (auto [result, view] : llvm::zip_equal(
            signature.results,

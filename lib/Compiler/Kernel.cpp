@@ -35,10 +35,11 @@ struct Kernel::Implementation {
   SequenceForm form;
   std::unique_ptr<runtime::LoadedKernel> code;
   bool isFromCache = false;
-  std::vector<std::string> warnings;
   mutable WorkspacePool workspaces;
   /// For few rows, by how many; compiled when a call first has so few.
   mutable std::map<int64_t, Kernel> forms;
+  /// Those of the forms too, each once.
+  mutable std::vector<std::string> warnings;
   mutable std::mutex formsMutex;
 
   /// A call whose tensors are checked.
@@ -270,8 +271,12 @@ Result<Kernel> Kernel::Implementation::getForm(int64_t rows) const {
   CompileOptions few = options;
   few.fewRows = rows;
   Result<Kernel> form = Kernel::compile(spec, few);
-  if (form)
-    forms.emplace(rows, *form);
+  if (!form)
+    return form;
+  for (const std::string &warning : form->getWarnings())
+    if (!llvm::is_contained(warnings, warning))
+      warnings.push_back(warning);
+  forms.emplace(rows, *form);
   return form;
 }
 
@@ -519,7 +524,8 @@ std::string Kernel::getManifest() const {
   return implementation->manifest.print();
 }
 bool Kernel::isFromCache() const { return implementation->isFromCache; }
-const std::vector<std::string> &Kernel::getWarnings() const {
+std::vector<std::string> Kernel::getWarnings() const {
+  std::lock_guard<std::mutex> lock(implementation->formsMutex);
   return implementation->warnings;
 }
 

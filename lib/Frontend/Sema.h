@@ -68,7 +68,9 @@ struct Spec {
   /// What is read, q k v first, then in the order of declaration.
   std::vector<TensorSignature> arguments;
   /// `out` [batch, heads, queries, vdim] and, of a pairwise loop with one
-  /// number per pair, `lse` [batch, heads, queries].
+  /// number per pair, `lse` [batch, heads, queries]: the log of the sum of the
+  /// exponentials of a softmax, its sink included, and 0 where the weight is no
+  /// softmax.
   std::vector<TensorSignature> results;
   /// Feature axes of the arguments whose extents `Instance::extents` must still
   /// give. emitAttn() needs this to be empty.

@@ -74,6 +74,12 @@ TEST_F(Call, Names) {
   expectError("tensor 'k' [batch, kv_heads, keys, dim] is missing");
 }
 
+TEST_F(Call, ResultThatTheSpecDoesNotGive) {
+  signature.results.pop_back();
+  signature.contiguous.pop_back();
+  expectError("'lse' is given, but the spec has the result 'out' alone");
+}
+
 TEST_F(Call, Types) {
   arguments[3].tensor.dtype = DType::I64;
   expectError("'doc' has type i64, expected i32");

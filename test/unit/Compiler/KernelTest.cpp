@@ -339,6 +339,26 @@ TEST_F(KernelTest, CacheThatCannotBeWrittenIsAWarning) {
   EXPECT_TRUE(bool(kernel->run(problem.getArguments(), problem.getOut())));
 }
 
+// A form for few rows is compiled by the call that needs it.
+TEST_F(KernelTest, WarningsOfFormsAreThoseOfTheKernel) {
+  auto kernel = compile(causal);
+  ASSERT_TRUE(bool(kernel)) << kernel.error().message;
+  EXPECT_TRUE(kernel->getWarnings().empty());
+  llvm::sys::fs::remove_directories(directory);
+  std::ofstream(options.cacheDirectory) << "x";
+  Problem problem(1, 64);
+  for (int n = 0; n < 2; ++n) {
+    auto done = kernel->run(problem.getArguments(), problem.getOut());
+    EXPECT_TRUE(bool(done)) << done.error().message;
+  }
+  auto form = kernel->selectFor(problem.getArguments());
+  ASSERT_TRUE(bool(form));
+  EXPECT_GT(form->getFewRows(), 0);
+  EXPECT_FALSE(form->getWarnings().empty());
+  EXPECT_EQ(kernel->getWarnings(), form->getWarnings());
+  llvm::sys::fs::remove(directory);
+}
+
 TEST_F(KernelTest, Refusals) {
   options.target = "pdp11";
   EXPECT_EQ(getError(causal).find("unknown target 'pdp11', expected host"), 0u)
@@ -398,6 +418,43 @@ TEST(CHeader, InputsMayBeWordsOfC) {
   EXPECT_NE(header.find("int64_t default__sizes[1];"), std::string::npos);
   EXPECT_NE(header.find("const void *seed;"), std::string::npos);
   EXPECT_EQ(header.find("seed_sizes"), std::string::npos);
+}
+
+// What is added to a name may be the name of another input.
+TEST(CHeader, MembersHaveNamesOfTheirOwn) {
+  KernelManifest manifest;
+  manifest.symbol = "x";
+  std::vector<Axis> heads = {{"heads", -1, false}};
+  manifest.signature.arguments = {{"q", DType::F32, heads},
+                                  {"q_sizes", DType::F32, heads},
+                                  {"int", DType::F32, {}},
+                                  {"int_", DType::F32, {}}};
+  manifest.facts.contiguous = {false, false, false, false};
+  std::string header = makeCHeader(manifest);
+  llvm::StringRef members = llvm::StringRef(header).split("typedef").second;
+  members = members.split("} x_args;").first;
+  for (const char *member :
+       {"const void *q;", "int64_t q_sizes[1];", "int64_t q_strides[1];",
+        "const void *q_sizes_;", "int64_t q_sizes__sizes[1];",
+        "int64_t q_sizes__strides[1];", "const void *int_;",
+        "const void *int__;"})
+    EXPECT_EQ(members.count(member), 1u) << member << "\n" << members.str();
+}
+
+TEST(CHeader, SpeaksOfLogSumExpWhereThereIsOne) {
+  KernelManifest manifest;
+  manifest.symbol = "x";
+  manifest.signature.results = {{"out", DType::F32, {{"heads", -1, false}}}};
+  manifest.facts.contiguous = {false};
+  EXPECT_EQ(makeCHeader(manifest).find("lse"), std::string::npos);
+  manifest.signature.results.push_back(
+      {"lse", DType::F32, {{"heads", -1, false}}});
+  manifest.facts.contiguous.push_back(false);
+  EXPECT_NE(makeCHeader(manifest).find(
+                "`lse` is the log-sum-exp of every row, 0 where the weight is "
+                "no softmax;\n * address 0 and sizes 0: not wanted."),
+            std::string::npos)
+      << makeCHeader(manifest);
 }
 
 TEST(WorkspacePool, ReusesMemory) {
