@@ -51,6 +51,7 @@ struct CheckReport {
   /// the Reference does not: nothing is known about the precision to expect
   /// there.
   int64_t rowsSkipped = 0;
+  /// Not if there were rows and all of them were left out.
   bool passed = true;
   std::string message; ///< what failed, in one line; empty if nothing did
 };

@@ -245,6 +245,25 @@ TEST_F(CheckResultTest, RowsThatThePlainImplementationCannotDo) {
   EXPECT_TRUE(report.passed) << report.message;
   EXPECT_GT(report.rowsSkipped, 0);
   EXPECT_EQ(report.rowsChecked + report.rowsSkipped, batch * heads * queries);
+
+  // Without any row that can be compared nothing has been checked.
+  mask = R"(
+    %m = arith.constant true
+    attn.yield %m : i1)";
+  score = R"(
+    %c = arith.constant 3.000000e+38 : f32
+    %m = arith.maximumf %dot, %c : f32
+    %a = arith.mulf %m, %c : f32
+    %s = arith.divf %a, %c : f32
+    %t = arith.divf %s, %c : f32
+    attn.yield %t : f32)";
+  makeResult();
+  report = check();
+  EXPECT_FALSE(report.passed);
+  EXPECT_EQ(report.rowsChecked, 0);
+  EXPECT_EQ(report.message, "no row is compared: in each of the " +
+                                std::to_string(batch * heads * queries) +
+                                ", plain evaluation in f32 overflows");
 }
 
 } // namespace
