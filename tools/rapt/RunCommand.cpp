@@ -136,10 +136,14 @@ llvm::Error runKernel(const Kernel &compiled, const RunRequest &request,
                       const std::optional<TensorView> &lse,
                       const Sequences *sequences, RunReport &report) {
   auto begin = std::chrono::steady_clock::now();
+  size_t known = compiled.getWarnings().size();
   Result<Kernel> kernel = compiled.selectFor(arguments, sequences);
   report.compileMilliseconds += getMilliseconds(begin);
   if (!kernel)
     return makeError(kernel.error().code, kernel.error().message);
+  std::vector<std::string> warnings = compiled.getWarnings();
+  for (const std::string &warning : llvm::drop_begin(warnings, known))
+    warn(warning);
   report.isFromCache &= kernel->isFromCache();
   report.form = kernel->getForm();
   report.plan = kernel->getPlan();
