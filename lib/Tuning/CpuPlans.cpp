@@ -7,6 +7,7 @@
 #include "lib/Analysis/MaskStructure.h"
 #include "llvm/Support/FormatVariadic.h"
 #include "llvm/Support/MathExtras.h"
+#include <numeric>
 
 using namespace mlir;
 
@@ -114,8 +115,10 @@ static tile::PlanAttr chooseFewRowsPlan(Operation *op, int64_t rows,
 }
 
 /// Wide tiles read keys and values less often; too wide ones leave no room for
-/// rows in the register file. Measured (benchmarks/README.md) on AVX-512: 4
-/// vectors of 6 rows, 128 keys, a depth of 8.
+/// rows in the register file. A run has so many keys that blocks of rows divide
+/// them: a rest would be code of its own that runs on fewer accumulators.
+/// Measured (benchmarks/README.md) on AVX-512: 4 vectors of 6 rows, 96 keys, a
+/// depth of 4; a depth of 8 is no faster and takes longer to compile.
 static tile::PlanAttr choosePlan(Operation *op,
                                  const target::CpuTarget &target) {
   MLIRContext *context = op->getContext();
@@ -132,10 +135,13 @@ static tile::PlanAttr choosePlan(Operation *op,
   int64_t rows =
       std::min<int64_t>((target.vectorRegisters - 1) / vectors - 1, 12);
   rows = rows / 2 * 2;
-  int64_t depth = isa<attn::AttendOp>(op) ? 8 : 2;
+  constexpr int64_t edge = 32, mostKeys = 128;
+  int64_t grain = std::lcm(rows, edge);
+  int64_t keys = grain <= mostKeys ? mostKeys / grain * grain : mostKeys;
+  int64_t depth = isa<attn::AttendOp>(op) ? 4 : 2;
   auto cpu = tile::CpuPlanAttr::get(context, rows, depth, /*sweep=*/2);
-  return tile::PlanAttr::get(context, vectors * lanes, /*keys=*/128, cpu,
-                             /*edge=*/32, /*grain=*/0, /*in_order=*/false);
+  return tile::PlanAttr::get(context, vectors * lanes, keys, cpu, edge,
+                             /*grain=*/0, /*in_order=*/false);
 }
 
 llvm::Error assignPlans(ModuleOp module, const target::CpuTarget &target,

@@ -65,7 +65,7 @@ ALLOWED = {
     "include/rapt": ["rapt"],
     "include/rapt-c": [],
     "tools": EVERYTHING,
-    "benchmarks": ["rapt"],
+    "benchmarks": EVERYTHING,
     "examples": ["rapt", "rapt-c"],
     "cmake": [],
     "test": EVERYTHING + ["test"],

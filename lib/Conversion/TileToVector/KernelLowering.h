@@ -134,6 +134,12 @@ private:
   LogicalResult lowerDomain(tile::DomainOp op);
 
   // Products and reductions (ProductLowering.cpp).
+  /// Where the first element of a tile lies, and the others as they are.
+  struct ElementPlace {
+    Value memory, row, column; ///< row and column null: 0
+    bool isTransposed = false;
+  };
+  std::optional<ElementPlace> findElements(Value tile) const;
   LogicalResult emitProduct(tile::MmaOp op, Value base, int64_t count);
   Value findFinite(tile::MmaOp op);
   tile::LoadOp findRunLoad(Value tile) const;

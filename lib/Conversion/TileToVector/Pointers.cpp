@@ -14,18 +14,23 @@ static Value constant(OpBuilder &builder, Location location, int64_t value) {
                                   builder.getI64IntegerAttr(value));
 }
 
+/// What the conversion to LLVM makes of a memref.
+static LLVM::LLVMStructType getDescriptorType(MemRefType type) {
+  MLIRContext *context = type.getContext();
+  Type i64 = IntegerType::get(context, 64);
+  auto pointer = LLVM::LLVMPointerType::get(context);
+  SmallVector<Type> fields{pointer, pointer, i64};
+  if (type.getRank() > 0)
+    fields.append(2, LLVM::LLVMArrayType::get(i64, type.getRank()));
+  return LLVM::LLVMStructType::getLiteral(context, fields);
+}
+
 /// The memref dialect has no way to make memory from an address, so this writes
-/// the descriptor that the conversion to LLVM gives a memref.
+/// the descriptor.
 Value makeMemRef(OpBuilder &builder, Location location, MemRefType type,
                  Value pointer, ArrayRef<Value> sizes,
                  ArrayRef<Value> strides) {
-  MLIRContext *context = builder.getContext();
-  Type i64 = builder.getI64Type();
-  auto pointerType = LLVM::LLVMPointerType::get(context);
-  SmallVector<Type> fields{pointerType, pointerType, i64};
-  if (type.getRank() > 0)
-    fields.append(2, LLVM::LLVMArrayType::get(i64, type.getRank()));
-  auto structType = LLVM::LLVMStructType::getLiteral(context, fields);
+  LLVM::LLVMStructType structType = getDescriptorType(type);
   Value descriptor = LLVM::UndefOp::create(builder, location, structType);
   auto insert = [&](Value value, ArrayRef<int64_t> position) {
     descriptor = LLVM::InsertValueOp::create(builder, location, descriptor,
@@ -66,6 +71,32 @@ Value movePointer(OpBuilder &builder, Location location, Value pointer,
   return LLVM::GEPOp::create(builder, location, pointer.getType(),
                              builder.getI8Type(), pointer,
                              ArrayRef<LLVM::GEPArg>{bytes});
+}
+
+MemRefParts takeApart(OpBuilder &builder, Location location, Value memref) {
+  auto type = cast<MemRefType>(memref.getType());
+  int64_t offset;
+  SmallVector<int64_t> strides;
+  bool isStrided = succeeded(type.getStridesAndOffset(strides, offset));
+  assert(isStrided && "memrefs of kernels have strides");
+  (void)isStrided;
+  Value descriptor = UnrealizedConversionCastOp::create(
+                         builder, location, getDescriptorType(type), memref)
+                         .getResult(0);
+  auto extract = [&](ArrayRef<int64_t> position) -> Value {
+    return LLVM::ExtractValueOp::create(builder, location, descriptor,
+                                        position);
+  };
+  auto get = [&](int64_t known, ArrayRef<int64_t> position) {
+    return known == ShapedType::kDynamic ? extract(position)
+                                         : constant(builder, location, known);
+  };
+  MemRefParts parts{extract({1}), {}, {}};
+  if (offset != 0)
+    parts.offset = get(offset, {2});
+  for (auto [d, stride] : llvm::enumerate(strides))
+    parts.strides.push_back(get(stride, {4, static_cast<int64_t>(d)}));
+  return parts;
 }
 
 } // namespace rapt::conversion

@@ -11,6 +11,7 @@
 
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/BuiltinTypes.h"
+#include "llvm/ADT/SmallVector.h"
 
 namespace rapt::conversion {
 
@@ -32,6 +33,15 @@ mlir::Value loadWord(mlir::OpBuilder &builder, mlir::Location location,
 /// `pointer` moved by `bytes` (i64).
 mlir::Value movePointer(mlir::OpBuilder &builder, mlir::Location location,
                         mlir::Value pointer, mlir::Value bytes);
+
+/// What a memref is made of: a pointer to memory, the elements from there to
+/// its first one (null: none) and its strides, i64.
+struct MemRefParts {
+  mlir::Value pointer, offset;
+  llvm::SmallVector<mlir::Value> strides;
+};
+MemRefParts takeApart(mlir::OpBuilder &builder, mlir::Location location,
+                      mlir::Value memref);
 
 } // namespace rapt::conversion
 

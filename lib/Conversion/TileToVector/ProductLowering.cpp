@@ -5,6 +5,7 @@
 // Products and reductions over a block of rows.
 
 #include "lib/Conversion/TileToVector/KernelLowering.h"
+#include "lib/Conversion/TileToVector/ProductPointers.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 
 using namespace mlir;
@@ -163,28 +164,46 @@ LogicalResult KernelLowering::emitProduct(tile::MmaOp op, Value base,
       return failure();
     sums.push_back(*row);
   }
+  std::optional<ProductPointers> pointers;
+  if (std::optional<ElementPlace> place = findElements(uniform))
+    pointers = ProductPointers::create(
+        builder, location, {memory, index(firstRow), nullptr},
+        {place->memory, place->row, place->column},
+        isDepthFirst != place->isTransposed, base, count);
   bool skipsZeros = op.getSkipZeros();
-  auto step = [&](Value k, SmallVectorImpl<Value> &sums) -> LogicalResult {
-    Value lane = loadRow(memory, add(k, firstRow), f32);
-    Value isTerm;
-    if (skipsZeros)
-      isTerm =
-          arith::CmpFOp::create(builder, location, arith::CmpFPredicate::UNE,
-                                lane, zero(vectorOf(f32)));
-    for (int64_t slot = 0; slot < count; ++slot) {
-      Value row = add(base, slot);
-      SmallVector<Value> place{row, k};
-      if (isDepthFirst)
-        std::swap(place[0], place[1]);
-      FailureOr<Value> element = elementAt(uniform, place);
-      if (failed(element))
-        return failure();
-      Value sum = vector::FMAOp::create(builder, location, broadcast(*element),
-                                        lane, sums[slot]);
-      if (isTerm)
-        sum =
-            arith::SelectOp::create(builder, location, isTerm, sum, sums[slot]);
-      sums[slot] = sum;
+  /// `steps` steps of the depth from `from` on.
+  auto emitStretch = [&](Value from, int64_t steps,
+                         SmallVectorImpl<Value> &sums) -> LogicalResult {
+    if (pointers)
+      pointers->moveTo(from);
+    for (int64_t u = 0; u < steps; ++u) {
+      Value k = pointers ? Value() : add(from, u);
+      Value lane = pointers ? pointers->loadLanes(u, vectorOf(f32))
+                            : loadRow(memory, add(k, firstRow), f32);
+      Value isTerm;
+      if (skipsZeros)
+        isTerm =
+            arith::CmpFOp::create(builder, location, arith::CmpFPredicate::UNE,
+                                  lane, zero(vectorOf(f32)));
+      for (int64_t slot = 0; slot < count; ++slot) {
+        FailureOr<Value> element = failure();
+        if (pointers) {
+          element = pointers->loadElement(u, slot);
+        } else {
+          SmallVector<Value> place{add(base, slot), k};
+          if (isDepthFirst)
+            std::swap(place[0], place[1]);
+          element = elementAt(uniform, place);
+        }
+        if (failed(element))
+          return failure();
+        Value sum = vector::FMAOp::create(
+            builder, location, broadcast(*element), lane, sums[slot]);
+        if (isTerm)
+          sum = arith::SelectOp::create(builder, location, isTerm, sum,
+                                        sums[slot]);
+        sums[slot] = sum;
+      }
     }
     return success();
   };
@@ -220,20 +239,14 @@ LogicalResult KernelLowering::emitProduct(tile::MmaOp op, Value base,
                        SmallVectorImpl<Value> &sums) -> LogicalResult {
     return emitLoop(from, to, unroll, sums,
                     [&](Value k, SmallVectorImpl<Value> &inside) {
-                      for (int64_t u = 0; u < unroll; ++u)
-                        if (failed(step(add(k, u), inside)))
-                          return failure();
-                      return success();
+                      return emitStretch(k, unroll, inside);
                     });
   };
   /// All of the depth, to a multiple of `unroll` and then one by one.
   auto emitDepth = [&](SmallVectorImpl<Value> &sums) -> LogicalResult {
     if (failed(emitSteps(index(0), end, sums)))
       return failure();
-    for (int64_t k = whole; k < depth; ++k)
-      if (failed(step(index(k), sums)))
-        return failure();
-    return success();
+    return emitStretch(index(whole), depth - whole, sums);
   };
   // Prefetches stand between the innermost loops: inside, their addresses
   // would take the registers and ports that the products need.

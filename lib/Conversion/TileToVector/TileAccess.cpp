@@ -180,6 +180,30 @@ FailureOr<Value> KernelLowering::elementAt(Value tile,
       });
 }
 
+/// Of a tile of rank 2 whose elements lie in memory as they are.
+std::optional<KernelLowering::ElementPlace>
+KernelLowering::findElements(Value tile) const {
+  ElementPlace place;
+  while (true) {
+    if ((place.memory = buffers.lookup(tile)))
+      return place;
+    Operation *def = tile.getDefiningOp();
+    if (isa_and_nonnull<tile::TransposeOp>(def))
+      place.isTransposed = !place.isTransposed;
+    else if (!isa_and_nonnull<tile::PackOp>(def))
+      break;
+    tile = def->getOperand(0);
+  }
+  auto load = tile.getDefiningOp<tile::LoadOp>();
+  if (!load || lists.contains(load.getView()) ||
+      groupedRows.contains(load.getView()))
+    return std::nullopt;
+  place.memory = scalars.at(load.getView());
+  place.row = scalars.at(load.getOffsets()[0]);
+  place.column = scalars.at(load.getOffsets()[1]);
+  return place;
+}
+
 /// Puts rows in memory, where a product reads them many times.
 LogicalResult KernelLowering::ensureRows(Value tile) {
   int64_t offset;

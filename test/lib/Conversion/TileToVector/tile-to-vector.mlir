@@ -8,9 +8,15 @@
 
 // CHECK-LABEL: func.func private @product_launch0(
 // CHECK:         scf.for %[[ROW:.*]] = %c0 to %c32 step %c4 {
+// CHECK:           %[[NUMBER:.*]] = arith.index_cast %[[ROW]] : index to i64
+// CHECK:           %[[FIRST:.*]] = llvm.mul %[[NUMBER]], %[[STEP:.*]] : i64
+// CHECK:           %[[KEYS:.*]] = llvm.getelementptr %{{.*}}[%[[FIRST]]]
+// CHECK-COUNT-3:   llvm.getelementptr %{{.*}}[%[[STEP]]]
 // CHECK-NEXT:      %[[SUMS:.*]]:4 = scf.for %[[DEPTH:.*]] = %c0 to %c8 step %c4 iter_args(
-// CHECK:             vector.load %[[QUERIES:.*]][%[[DEPTH]], %c0] : memref<8x16xf32>, vector<16xf32>
-// CHECK:             %[[KEY:.*]] = memref.load %{{.*}}[%[[ROW]], %[[DEPTH]]]
+// CHECK:             %[[K:.*]] = arith.index_cast %[[DEPTH]] : index to i64
+// CHECK:             %[[PLACE:.*]] = llvm.getelementptr %[[KEYS]][%[[K]]]
+// CHECK:             llvm.load %{{.*}} {alignment = 4 : i64} : !llvm.ptr -> vector<16xf32>
+// CHECK:             %[[KEY:.*]] = llvm.load %[[PLACE]]
 // CHECK:             vector.broadcast %[[KEY]] : f32 to vector<16xf32>
 // CHECK-COUNT-16:    vector.fma
 // CHECK-NOT:         vector.fma
