@@ -171,11 +171,16 @@ LogicalResult KernelLowering::emitProduct(tile::MmaOp op, Value base,
         {place->memory, place->row, place->column},
         isDepthFirst != place->isTransposed, base, count);
   bool skipsZeros = op.getSkipZeros();
-  /// `steps` steps of the depth from `from` on.
+  /// `steps` steps of the depth from `from` on. A state is the sums and what
+  /// goes with the depth.
   auto emitStretch = [&](Value from, int64_t steps,
-                         SmallVectorImpl<Value> &sums) -> LogicalResult {
+                         SmallVectorImpl<Value> &state) -> LogicalResult {
+    MutableArrayRef<Value> sums =
+        MutableArrayRef<Value>(state).take_front(count);
+    MutableArrayRef<Value> carried =
+        MutableArrayRef<Value>(state).drop_front(count);
     if (pointers)
-      pointers->moveTo(from);
+      pointers->enter(from, carried);
     for (int64_t u = 0; u < steps; ++u) {
       Value k = pointers ? Value() : add(from, u);
       Value lane = pointers ? pointers->loadLanes(u, vectorOf(f32))
@@ -205,7 +210,16 @@ LogicalResult KernelLowering::emitProduct(tile::MmaOp op, Value base,
         sums[slot] = sum;
       }
     }
+    if (pointers)
+      pointers->advance(steps, carried);
     return success();
+  };
+  /// The state before step `from`.
+  auto begin = [&](Value from, ArrayRef<Value> sums) {
+    SmallVector<Value> state(sums);
+    if (pointers)
+      llvm::append_range(state, pointers->carry(from));
+    return state;
   };
 
   // Partial runs and smaller blocks are few: shorter code compiles faster.
@@ -221,32 +235,40 @@ LogicalResult KernelLowering::emitProduct(tile::MmaOp op, Value base,
     end = arith::MinSIOp::create(builder, location, scalars.at(op.getDepth()),
                                  end);
   auto emitLoop =
-      [&](Value from, Value to, int64_t by, SmallVectorImpl<Value> &sums,
+      [&](Value from, Value to, int64_t by, SmallVectorImpl<Value> &state,
           llvm::function_ref<LogicalResult(Value, SmallVectorImpl<Value> &)>
               body) -> LogicalResult {
     auto loop =
-        scf::ForOp::create(builder, location, from, to, index(by), sums);
+        scf::ForOp::create(builder, location, from, to, index(by), state);
     OpBuilder::InsertionGuard guard(builder);
     builder.setInsertionPointToStart(loop.getBody());
     SmallVector<Value> inside(loop.getRegionIterArgs());
     if (failed(body(loop.getInductionVar(), inside)))
       return failure();
     scf::YieldOp::create(builder, location, inside);
-    sums.assign(loop.getResults().begin(), loop.getResults().end());
+    state.assign(loop.getResults().begin(), loop.getResults().end());
     return success();
   };
   auto emitSteps = [&](Value from, Value to,
-                       SmallVectorImpl<Value> &sums) -> LogicalResult {
-    return emitLoop(from, to, unroll, sums,
+                       SmallVectorImpl<Value> &state) -> LogicalResult {
+    return emitLoop(from, to, unroll, state,
                     [&](Value k, SmallVectorImpl<Value> &inside) {
                       return emitStretch(k, unroll, inside);
                     });
   };
   /// All of the depth, to a multiple of `unroll` and then one by one.
   auto emitDepth = [&](SmallVectorImpl<Value> &sums) -> LogicalResult {
-    if (failed(emitSteps(index(0), end, sums)))
+    SmallVector<Value> state = begin(index(0), sums);
+    if (failed(emitSteps(index(0), end, state)))
       return failure();
-    return emitStretch(index(whole), depth - whole, sums);
+    sums.assign(state.begin(), state.begin() + count);
+    if (whole == depth)
+      return success();
+    state = begin(index(whole), sums);
+    if (failed(emitStretch(index(whole), depth - whole, state)))
+      return failure();
+    sums.assign(state.begin(), state.begin() + count);
+    return success();
   };
   // Prefetches stand between the innermost loops: inside, their addresses
   // would take the registers and ports that the products need.
@@ -270,7 +292,8 @@ LogicalResult KernelLowering::emitProduct(tile::MmaOp op, Value base,
     }
     sums.assign(branch.getResults().begin(), branch.getResults().end());
   } else if (load && whole == depth && whole % stretch == 0) {
-    if (failed(emitLoop(index(0), end, stretch, sums,
+    SmallVector<Value> state = begin(index(0), sums);
+    if (failed(emitLoop(index(0), end, stretch, state,
                         [&](Value k, SmallVectorImpl<Value> &inside) {
                           auto branch = scf::IfOp::create(builder, location,
                                                           isLong(load));
@@ -283,6 +306,7 @@ LogicalResult KernelLowering::emitProduct(tile::MmaOp op, Value base,
                           return emitSteps(k, add(k, stretch), inside);
                         })))
       return failure();
+    sums.assign(state.begin(), state.begin() + count);
   } else if (failed(emitDepth(sums))) {
     return failure();
   }

@@ -81,12 +81,31 @@ ProductPointers::create(OpBuilder &builder, Location location,
   return result;
 }
 
-void ProductPointers::moveTo(Value depth) {
-  lanePointer = move(lanes.pointer, multiply(depth, lanes));
+SmallVector<Value> ProductPointers::carry(Value depth) {
+  SmallVector<Value> carried{move(lanes.pointer, multiply(depth, lanes))};
+  if (isDepthFirst)
+    carried.push_back(move(rows.front(), multiply(depth, elements)));
+  return carried;
+}
+
+void ProductPointers::enter(Value depth, ValueRange carried) {
+  lanePointer = carried[0];
   pointers.clear();
-  Value distance = isDepthFirst ? multiply(depth, elements) : toI64(depth);
-  for (Value row : rows)
-    pointers.push_back(move(row, distance));
+  if (isDepthFirst)
+    pointers.push_back(carried[1]);
+  else
+    for (Value row : rows)
+      pointers.push_back(move(row, toI64(depth)));
+}
+
+void ProductPointers::advance(int64_t steps, MutableArrayRef<Value> carried) {
+  auto times = [&](const Matrix &matrix) {
+    return multiply(arith::ConstantIndexOp::create(*builder, location, steps),
+                    matrix);
+  };
+  carried[0] = move(carried[0], times(lanes));
+  if (isDepthFirst)
+    carried[1] = move(carried[1], times(elements));
 }
 
 Value ProductPointers::loadLanes(int64_t step, VectorType type) {

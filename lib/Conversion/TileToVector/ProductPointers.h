@@ -35,8 +35,14 @@ public:
          const Place &elements, bool isDepthFirst, mlir::Value base,
          int64_t count);
 
-  /// What follows is read from step `depth` (index) on, step by step.
-  void moveTo(mlir::Value depth);
+  /// What a loop over the depth carries: pointers that go from step to step, at
+  /// `depth` (index). With an index alone each address would be a sum of three
+  /// parts, which make instructions long.
+  llvm::SmallVector<mlir::Value> carry(mlir::Value depth);
+  /// What follows is read from step `depth` on, where `carried` is.
+  void enter(mlir::Value depth, mlir::ValueRange carried);
+  /// Moves what a loop carries by a number of steps.
+  void advance(int64_t steps, llvm::MutableArrayRef<mlir::Value> carried);
 
   /// The row of lanes of the step that lies `step` behind.
   mlir::Value loadLanes(int64_t step, mlir::VectorType type);

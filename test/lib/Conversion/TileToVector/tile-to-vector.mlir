@@ -12,7 +12,7 @@
 // CHECK:           %[[FIRST:.*]] = llvm.mul %[[NUMBER]], %[[STEP:.*]] : i64
 // CHECK:           %[[KEYS:.*]] = llvm.getelementptr %{{.*}}[%[[FIRST]]]
 // CHECK-COUNT-3:   llvm.getelementptr %{{.*}}[%[[STEP]]]
-// CHECK-NEXT:      %[[SUMS:.*]]:4 = scf.for %[[DEPTH:.*]] = %c0 to %c8 step %c4 iter_args(
+// CHECK:           %[[SUMS:.*]]:5 = scf.for %[[DEPTH:.*]] = %c0 to %c8 step %c4 iter_args(
 // CHECK:             %[[K:.*]] = arith.index_cast %[[DEPTH]] : index to i64
 // CHECK:             %[[PLACE:.*]] = llvm.getelementptr %[[KEYS]][%[[K]]]
 // CHECK:             llvm.load %{{.*}} {alignment = 4 : i64} : !llvm.ptr -> vector<16xf32>
@@ -20,7 +20,7 @@
 // CHECK:             vector.broadcast %[[KEY]] : f32 to vector<16xf32>
 // CHECK-COUNT-16:    vector.fma
 // CHECK-NOT:         vector.fma
-// CHECK:             scf.yield %{{.*}}, %{{.*}}, %{{.*}}, %{{.*}} : vector<16xf32>
+// CHECK:             scf.yield %{{.*}}, %{{.*}}, %{{.*}}, %{{.*}}, %{{.*}} : vector<16xf32>, vector<16xf32>, vector<16xf32>, vector<16xf32>, !llvm.ptr
 // CHECK-COUNT-4:   vector.store
 
 // The three entries of a kernel.
