@@ -117,24 +117,6 @@ std::optional<ObjectCode> findCached(const runtime::KernelCache &cache,
       std::move(*facts)};
 }
 
-std::string unusablePlan(llvm::Error error) {
-  return "tuned plan is not usable: " + toString(std::move(error)) +
-         "; choosing one";
-}
-
-/// The plan that `rapt tune` has kept for such kernels, if there is one.
-/// Returns whether there is.
-bool useTunedPlan(const runtime::KernelCache &cache, Compilation &compilation,
-                  std::vector<std::string> &warnings) {
-  Expected<std::string> plan = findTunedPlan(cache, compilation);
-  llvm::Error error = plan ? setPlan(compilation, *plan) : plan.takeError();
-  if (error)
-    warnings.push_back(unusablePlan(std::move(error)));
-  else
-    return !plan->empty();
-  return false;
-}
-
 Expected<ObjectCode> compileObject(const Compilation &compilation) {
   Expected<GeneratedModule> generated = generate(compilation);
   if (!generated)
@@ -191,14 +173,8 @@ Result<Kernel> Kernel::compile(const Spec &spec,
     }
   }
   if (!kernel->code) {
-    Expected<ObjectCode> compiled = compileObject(*compilation);
-    if (!compiled && isTuned) {
-      // It outlives versions of the compiler, which may ask more of plans.
-      kernel->warnings.push_back(unusablePlan(compiled.takeError()));
-      if (llvm::Error error = setPlan(*compilation, ""))
-        return toError(std::move(error));
-      compiled = compileObject(*compilation);
-    }
+    Expected<ObjectCode> compiled =
+        withUsablePlan(*compilation, isTuned, kernel->warnings, compileObject);
     if (!compiled)
       return toError(compiled.takeError());
     kernel->manifest.facts = std::move(compiled->facts);

@@ -76,29 +76,26 @@ static void addTilePasses(PassManager &passes) {
   passes.addPass(createCanonicalizerPass());
 }
 
-/// The plans of all loops over keys, without repetitions.
-static void noteTiles(ModuleOp module) {
+/// The plans of the kinds of loops over keys.
+static void noteTiles(ModuleOp module, ArrayRef<tile::PlanAttr> kinds) {
   llvm::SmallVector<std::string> plans;
-  module.walk([&](attn::AttendOp op) {
-    auto plan = op->getAttrOfType<tile::PlanAttr>(tile::kPlanAttr);
-    std::string text = tuning::printPlan(plan);
-    if (!llvm::is_contained(plans, text))
-      plans.push_back(std::move(text));
-  });
+  for (tile::PlanAttr plan : kinds)
+    plans.push_back(tuning::printPlan(plan));
+  std::string separator{tuning::kPlanSeparator, ' '};
   module->setAttr("rapt.tiles", StringAttr::get(module.getContext(),
-                                                llvm::join(plans, "; ")));
+                                                llvm::join(plans, separator)));
 }
 
 llvm::Error lower(ModuleOp module, Stage last, const target::CpuTarget &target,
                   const PlanWish &wish) {
   if (last == Stage::Attn)
     return llvm::Error::success();
-  if (llvm::Error error =
-          tuning::assignPlans(module, target, wish.fewRows, wish.request))
+  auto kinds = tuning::assignPlans(module, target, wish.fewRows, wish.request);
+  if (!kinds)
     return wish.request.isEmpty()
-               ? std::move(error)
-               : withCode(ErrorCode::InvalidArgument, std::move(error));
-  noteTiles(module);
+               ? kinds.takeError()
+               : withCode(ErrorCode::InvalidArgument, kinds.takeError());
+  noteTiles(module, *kinds);
   return runPasses(module, [&](PassManager &passes) {
     addTilePasses(passes);
     if (last == Stage::Tile)

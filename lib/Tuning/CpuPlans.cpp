@@ -144,34 +144,45 @@ static tile::PlanAttr choosePlan(Operation *op,
                              /*grain=*/0, /*in_order=*/false);
 }
 
-llvm::Error assignPlans(ModuleOp module, const target::CpuTarget &target,
-                        int64_t fewRows, const PlanRequest &request) {
-  llvm::Error error = llvm::Error::success();
+llvm::Expected<llvm::SmallVector<tile::PlanAttr>>
+assignPlans(ModuleOp module, const target::CpuTarget &target, int64_t fewRows,
+            const PlanRequest &request) {
+  llvm::SmallVector<Operation *> planned, asking;
+  llvm::SmallVector<tile::PlanAttr> chosen; // of the kinds
   module.walk([&](Operation *op) {
     if (!isa<attn::AttendOp, attn::MapOp>(op))
-      return WalkResult::advance();
-    auto plan = op->getAttrOfType<tile::PlanAttr>(tile::kPlanAttr);
+      return;
+    planned.push_back(op);
     bool isAttend = isa<attn::AttendOp>(op);
+    auto plan = op->getAttrOfType<tile::PlanAttr>(tile::kPlanAttr);
     if (!plan) {
       plan = fewRows > 0 && isAttend ? chooseFewRowsPlan(op, fewRows, target)
                                      : choosePlan(op, target);
-      if (isAttend) {
-        auto asked = request.applyTo(plan);
-        if (!asked) {
-          error = llvm::joinErrors(std::move(error), asked.takeError());
-          return WalkResult::interrupt();
-        }
-        plan = *asked;
-      }
       op->setAttr(tile::kPlanAttr, plan);
+      if (isAttend)
+        asking.push_back(op);
     }
-    auto budget = fits(plan, op, target);
-    if (budget)
-      return WalkResult::advance();
-    error = llvm::joinErrors(std::move(error), budget.takeError());
-    return WalkResult::interrupt();
+    if (isAttend && !llvm::is_contained(chosen, plan))
+      chosen.push_back(plan);
   });
-  return error;
+  if (llvm::Error error = request.expectKinds(chosen.size()))
+    return std::move(error);
+  llvm::SmallVector<tile::PlanAttr> kinds(chosen);
+  for (Operation *op : asking) {
+    auto plan = op->getAttrOfType<tile::PlanAttr>(tile::kPlanAttr);
+    size_t kind = llvm::find(chosen, plan) - chosen.begin();
+    auto asked = request.applyTo(plan, kind);
+    if (!asked)
+      return asked.takeError();
+    kinds[kind] = *asked;
+    op->setAttr(tile::kPlanAttr, *asked);
+  }
+  for (Operation *op : planned) {
+    auto plan = op->getAttrOfType<tile::PlanAttr>(tile::kPlanAttr);
+    if (auto budget = fits(plan, op, target); !budget)
+      return budget.takeError();
+  }
+  return kinds;
 }
 
 } // namespace rapt::tuning

@@ -34,10 +34,11 @@ constexpr int64_t kMostFewRows = 64;
 /// Attaches a plan to every attn.attend and attn.map that has none. `fewRows`
 /// says how many rows share the same keys, the queries of a sequence times the
 /// heads that share a head of keys; 0: many. What `request` says of plans
-/// counts more than what is chosen for an attn.attend. Fails if a plan does not
-/// fit.
-llvm::Error assignPlans(mlir::ModuleOp module, const target::CpuTarget &target,
-                        int64_t fewRows = 0, const PlanRequest &request = {});
+/// counts more than what is chosen for an attn.attend. Returns the plan of each
+/// kind of attn.attend, see PlanRequest. Fails if a plan does not fit.
+llvm::Expected<llvm::SmallVector<tile::PlanAttr>>
+assignPlans(mlir::ModuleOp module, const target::CpuTarget &target,
+            int64_t fewRows = 0, const PlanRequest &request = {});
 
 } // namespace rapt::tuning
 

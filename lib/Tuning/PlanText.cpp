@@ -62,6 +62,27 @@ Expected<PlanRequest> PlanRequest::parse(StringRef text) {
   PlanRequest request;
   if (text.empty())
     return request;
+  for (StringRef part : llvm::split(text, kPlanSeparator)) {
+    Expected<Values> values = parseKind(part.trim());
+    if (!values)
+      return values.takeError();
+    request.kinds.push_back(std::move(*values));
+  }
+  return request;
+}
+
+llvm::Error PlanRequest::expectKinds(size_t count) const {
+  if (kinds.size() <= 1 || kinds.size() == count)
+    return llvm::Error::success();
+  return llvm::createStringError(
+      "there are plans for " + llvm::Twine(kinds.size()) +
+      " kinds of loops over keys, the spec has " + llvm::Twine(count));
+}
+
+Expected<PlanRequest::Values> PlanRequest::parseKind(StringRef text) {
+  Values values;
+  if (text.empty())
+    return values;
   for (StringRef assignment : llvm::split(text, ',')) {
     auto [name, value] = assignment.split('=');
     name = name.trim();
@@ -88,15 +109,17 @@ Expected<PlanRequest> PlanRequest::parse(StringRef text) {
           "'" + name + "' of a plan is '" + value + "', expected " +
           (part->isFlag ? llvm::Twine("true or false")
                         : "a number up to " + llvm::Twine(kLargest)));
-    if (!request.values.emplace(name.str(), number).second)
+    if (!values.emplace(name.str(), number).second)
       return llvm::createStringError("a plan gives '" + name + "' twice");
   }
-  return request;
+  return values;
 }
 
-Expected<tile::PlanAttr> PlanRequest::applyTo(tile::PlanAttr plan) const {
+Expected<tile::PlanAttr> PlanRequest::applyTo(tile::PlanAttr plan,
+                                              size_t kind) const {
   if (isEmpty())
     return plan;
+  const Values &values = kinds.size() == 1 ? kinds.front() : kinds[kind];
   Parts parts = takeApart(plan);
   for (const Part &part : kParts)
     if (auto value = values.find(part.name.str()); value != values.end())

@@ -16,24 +16,37 @@
 
 namespace rapt::tuning {
 
-/// Parts of a plan by name; what is not named stays as it is chosen.
+/// Parts of plans by name; what is not named stays as it is chosen. A spec may
+/// have several kinds of loops: loops are of one kind if they get the same plan
+/// where nothing is asked for, and kinds are numbered as they first appear.
 class PlanRequest {
 public:
-  /// Reads `queries=64,keys=128,columns=true`. The names are those of
-  /// `#tile.plan` and `#tile.cpu`. An empty text asks for nothing. Fails on an
-  /// unknown name, a name given twice and a value that is none.
+  /// Reads `queries=64,keys=128,columns=true`, which is for loops of all kinds,
+  /// or one such text for each kind with semicolons between them. The names are
+  /// those of `#tile.plan` and `#tile.cpu`. An empty text asks for nothing.
+  /// Fails on an unknown name, a name given twice and a value that is none.
   static llvm::Expected<PlanRequest> parse(llvm::StringRef text);
 
-  bool isEmpty() const { return values.empty(); }
+  bool isEmpty() const { return kinds.empty(); }
 
-  /// `plan`, which says something for a CPU, with what is asked for instead.
-  /// Fails if that makes no plan; whether it fits a machine is another
-  /// question.
-  llvm::Expected<tile::PlanAttr> applyTo(tile::PlanAttr plan) const;
+  /// Fails if it is for another number of kinds of loops.
+  llvm::Error expectKinds(size_t count) const;
+
+  /// `plan`, which says something for a CPU, with what is asked for loops of
+  /// kind `kind` instead. Fails if that makes no plan; whether it fits a
+  /// machine is another question.
+  llvm::Expected<tile::PlanAttr> applyTo(tile::PlanAttr plan,
+                                         size_t kind) const;
 
 private:
-  std::map<std::string, int64_t> values;
+  using Values = std::map<std::string, int64_t>;
+  static llvm::Expected<Values> parseKind(llvm::StringRef text);
+
+  std::vector<Values> kinds; ///< one: for all
 };
+
+/// Between the plans of several kinds of loops.
+constexpr char kPlanSeparator = ';';
 
 /// The names of a plan's parts, in the order of printPlan.
 std::vector<llvm::StringRef> getPlanParts();

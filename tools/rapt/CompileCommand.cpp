@@ -7,6 +7,7 @@
 #include "lib/Compiler/CHeader.h"
 #include "lib/Compiler/CodedError.h"
 #include "lib/Compiler/Compilation.h"
+#include "lib/Compiler/TunedPlans.h"
 #include "lib/Frontend/Printer.h"
 #include "tools/rapt/Commands.h"
 #include "tools/rapt/OutputFile.h"
@@ -229,13 +230,30 @@ Error compile(const CommandLine &line) {
     return compilation.takeError();
   if (*emit == Emit::Attn)
     return writeModule(line, lowerTo(Stage::Attn, *compilation));
-  if (*emit == Emit::Tile)
-    return writeModule(line, lowerTo(Stage::Tile, *compilation));
+  std::vector<std::string> warnings;
+  bool isTuned = false;
+  if (!compilation->gpu && requested->options.plan.empty() &&
+      !line.has("--no-cache")) {
+    runtime::KernelCache cache(line.get("--cache-dir").value_or("").str());
+    isTuned = useTunedPlan(cache, *compilation, warnings);
+    if (isTuned)
+      llvm::errs() << "rapt: note: with the plan that 'rapt tune' has kept\n";
+  }
+  if (*emit == Emit::Tile) {
+    auto tiles = withUsablePlan(
+        *compilation, isTuned, warnings,
+        [](const Compilation &own) { return lowerTo(Stage::Tile, own); });
+    for (const std::string &warning : warnings)
+      warn(warning);
+    return writeModule(line, std::move(tiles));
+  }
   if (*emit == Emit::Nv)
     return writeModule(line, lowerKernelsTo(DeviceStage::Nv, *compilation));
   if (compilation->gpu)
     return writeGpuCode(line, *emit == Emit::Cubin, *compilation);
-  auto generated = generate(*compilation);
+  auto generated = withUsablePlan(*compilation, isTuned, warnings, generate);
+  for (const std::string &warning : warnings)
+    warn(warning);
   if (!generated)
     return generated.takeError();
   switch (*emit) {
@@ -278,7 +296,13 @@ const Command &getCompileCommand() {
          "the output"}};
     for (const OptionRow &row : getSpecOptionRows())
       rows.push_back(row);
-    rows.push_back({"--help", "", "Print this text"});
+    rows.insert(
+        rows.end(),
+        {{"--no-cache", "", "Choose the plan even if a tuned one is kept"},
+         {"--cache-dir", "DIR",
+          "Where 'rapt tune' keeps plans; $RAPT_CACHE_DIR, else\n"
+          "$XDG_CACHE_HOME/rapt, else ~/.cache/rapt"},
+         {"--help", "", "Print this text"}});
     return rows;
   }();
   static const Command command{

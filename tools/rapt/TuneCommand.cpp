@@ -3,12 +3,14 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 
 // Searches plans that are faster than the chosen one at one shape: from that
-// one on, each part of the plan is varied in turn, and what is faster is kept.
+// one on, each part of the plan of each kind of loops over keys is varied in
+// turn, and what is faster is kept.
 // Two plans are compared by runs that alternate, so that a slow phase of the
 // machine meets both.
 
 #include "lib/Compiler/CodedError.h"
 #include "lib/Compiler/TunedPlans.h"
+#include "lib/Tuning/PlanText.h"
 #include "tools/rapt/Commands.h"
 #include "tools/rapt/SpecTensors.h"
 #include "llvm/ADT/STLExtras.h"
@@ -34,14 +36,17 @@ struct Variation {
 
 const std::vector<Variation> &getVariations() {
   static const std::vector<Variation> variations = {
-      {"queries", {16, 32, 64, 128}}, {"rows", {4, 6, 8, 10, 12}},
-      {"keys", {32, 64, 128, 256}},   {"edge", {16, 32, 64, 128}},
-      {"depth", {4, 8, 16}},          {"sweep", {1, 2, 4}}};
+      {"queries", {16, 32, 64, 128}},
+      {"rows", {4, 6, 8, 10, 12}},
+      {"keys", {32, 64, 96, 128, 192, 256}},
+      {"edge", {16, 32, 64, 128}},
+      {"depth", {2, 4, 8, 16}},
+      {"sweep", {1, 2, 4}}};
   return variations;
 }
 
-/// A plan as text, with one part changed.
-std::string change(StringRef plan, StringRef part, int64_t value) {
+/// The plan of a kind of loops as text, with one part changed.
+std::string changeKind(StringRef plan, StringRef part, int64_t value) {
   llvm::SmallVector<std::string> parts;
   bool isThere = false;
   std::string own = (part + "=" + llvm::Twine(value)).str();
@@ -53,6 +58,17 @@ std::string change(StringRef plan, StringRef part, int64_t value) {
   if (!isThere)
     parts.push_back(own);
   return llvm::join(parts, ",");
+}
+
+/// The plans of all kinds as text, with one part of one of them changed.
+std::string change(StringRef plans, size_t kind, StringRef part,
+                   int64_t value) {
+  llvm::SmallVector<std::string> changed;
+  for (StringRef plan : llvm::split(plans, tuning::kPlanSeparator))
+    changed.push_back(changed.size() == kind
+                          ? changeKind(plan.trim(), part, value)
+                          : plan.trim().str());
+  return llvm::join(changed, std::string{tuning::kPlanSeparator, ' '});
 }
 
 class Tuner {
@@ -80,6 +96,8 @@ private:
   Expected<Kernel> compile(const std::string &plan);
   Expected<double> time(const Kernel &kernel);
   Expected<double> compare(const Kernel &best, const Kernel &other);
+  Expected<bool> tryPlan(Kernel &best, std::string &plan,
+                         const std::string &text);
 
   const Spec &spec;
   CompileOptions options;
@@ -136,50 +154,58 @@ Expected<double> Tuner::compare(const Kernel &best, const Kernel &other) {
   return median();
 }
 
-Expected<std::string> Tuner::tune() {
+/// Takes the plan `text` and its kernel in the place of `plan` and `best` if it
+/// is faster. Returns whether it is.
+Expected<bool> Tuner::tryPlan(Kernel &best, std::string &plan,
+                              const std::string &text) {
   // Less is not told from noise.
   constexpr double leastGain = 1.01;
+  if (text == plan)
+    return false;
+  auto kernel = compile(text);
+  if (!kernel) {
+    // What does not fit the machine is expected.
+    Error error = toError(kernel.takeError());
+    if (error.code != ErrorCode::InvalidArgument)
+      warn("plan " + text + ": " + error.message);
+    return false;
+  }
+  auto ratio = compare(best, *kernel);
+  if (!ratio)
+    return ratio.takeError();
+  ++compared;
+  if (*ratio < leastGain)
+    return false;
+  best = std::move(*kernel);
+  plan = text;
+  gain *= *ratio;
+  return true;
+}
+
+Expected<std::string> Tuner::tune() {
   auto best = compile("");
   if (!best)
     return best.takeError();
   chosen = best->getTiles();
   std::string plan = chosen;
-  if (chosen.empty() || StringRef(chosen).contains("; "))
+  if (chosen.empty())
     return makeError(ErrorCode::NotSupported,
-                     chosen.empty()
-                         ? "the kernel has no loop over keys to plan"
-                         : "the kernel has several loops over keys with plans "
-                           "of their own, which are not tuned: " +
-                               chosen);
+                     "the kernel has no loop over keys to plan");
+  size_t kinds = StringRef(chosen).count(tuning::kPlanSeparator) + 1;
   bool isBetter = true;
   while (isBetter) {
     isBetter = false;
-    for (const Variation &variation : getVariations())
-      for (int64_t value : variation.values) {
-        if (Clock::now() > end)
-          return plan;
-        std::string text = change(plan, variation.part, value);
-        if (text == plan)
-          continue;
-        auto kernel = compile(text);
-        if (!kernel) {
-          // What does not fit the machine is expected.
-          Error error = toError(kernel.takeError());
-          if (error.code != ErrorCode::InvalidArgument)
-            warn("plan " + text + ": " + error.message);
-          continue;
+    for (size_t kind = 0; kind < kinds; ++kind)
+      for (const Variation &variation : getVariations())
+        for (int64_t value : variation.values) {
+          if (Clock::now() > end)
+            return plan;
+          auto better =
+              tryPlan(*best, plan, change(plan, kind, variation.part, value));
+          if (!better)
+            return better.takeError();
+          isBetter |= *better;
         }
-        auto ratio = compare(*best, *kernel);
-        if (!ratio)
-          return ratio.takeError();
-        ++compared;
-        if (*ratio < leastGain)
-          continue;
-        best = std::move(*kernel);
-        plan = text;
-        gain *= *ratio;
-        isBetter = true;
-      }
   }
   return plan;
 }

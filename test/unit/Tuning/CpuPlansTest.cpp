@@ -92,10 +92,11 @@ TEST_F(CpuPlansTest, ChoosesAPlanThatFits) {
     for (int64_t dim : {1, 5, 64, 128, 511, 512}) {
       auto module =
           make("attention x { let k = l2norm(k) mask = i >= j }", dim)->emit();
-      llvm::Error error = tuning::assignPlans(*module, known);
-      EXPECT_FALSE(static_cast<bool>(error))
+      auto kinds = tuning::assignPlans(*module, known);
+      ASSERT_TRUE(static_cast<bool>(kinds))
           << known.name << " " << dim << " "
-          << llvm::toString(std::move(error));
+          << llvm::toString(kinds.takeError());
+      EXPECT_EQ(kinds->size(), 1U);
       int planned = 0;
       module->walk([&](mlir::Operation *op) {
         planned += op->hasAttr(tile::kPlanAttr);
@@ -109,14 +110,50 @@ TEST_F(CpuPlansTest, KeepsAPlanOfTheUser) {
   auto module = make("attention x { }")->emit();
   tile::PlanAttr plan = getPlan(8, 24, 3);
   module->walk([&](attn::AttendOp op) { op->setAttr(tile::kPlanAttr, plan); });
-  llvm::Error error = tuning::assignPlans(*module, target);
-  EXPECT_FALSE(static_cast<bool>(error));
+  auto kinds = tuning::assignPlans(*module, target);
+  ASSERT_TRUE(static_cast<bool>(kinds));
   module->walk([&](attn::AttendOp op) {
     EXPECT_EQ(op->getAttr(tile::kPlanAttr), plan);
     op->setAttr(tile::kPlanAttr, getPlan(16, 24, 9));
   });
-  EXPECT_EQ(llvm::toString(tuning::assignPlans(*module, target)),
+  EXPECT_EQ(llvm::toString(tuning::assignPlans(*module, target).takeError()),
             "9 rows of 16 queries need 21 vector registers, test has 16");
+}
+
+// Plans for several kinds of loops, told apart by the plans that are chosen.
+TEST_F(CpuPlansTest, AsksByKindsOfLoops) {
+  auto assign = [&](llvm::StringRef text) -> std::string {
+    auto module = make("attention x { }")->emit();
+    mlir::OpBuilder builder(module->getContext());
+    // Three loops of two kinds: the second one reads wider rows.
+    llvm::SmallVector<attn::AttendOp> loops;
+    module->walk([&](attn::AttendOp op) { loops.push_back(op); });
+    for (int64_t n = 0; n < 2; ++n) {
+      builder.setInsertionPointAfter(loops.back());
+      loops.push_back(
+          cast<attn::AttendOp>(builder.clone(*loops.front().getOperation())));
+    }
+    loops[1]->setAttr(tile::kPlanAttr, getPlan(8, 24, 3));
+    auto request = tuning::PlanRequest::parse(text);
+    if (!request)
+      return llvm::toString(request.takeError());
+    auto kinds = tuning::assignPlans(*module, target, 0, *request);
+    if (!kinds)
+      return llvm::toString(kinds.takeError());
+    std::string plans;
+    for (attn::AttendOp op : loops)
+      plans +=
+          std::to_string(
+              op->getAttrOfType<tile::PlanAttr>(tile::kPlanAttr).getKeys()) +
+          " ";
+    for (tile::PlanAttr kind : *kinds)
+      plans += "/" + std::to_string(kind.getKeys());
+    return plans;
+  };
+  EXPECT_EQ(assign("keys=64; keys=32"), "64 24 64 /64/24");
+  EXPECT_EQ(assign("keys=64"), "64 24 64 /64/24");
+  EXPECT_EQ(assign("keys=64; keys=32;"),
+            "there are plans for 3 kinds of loops over keys, the spec has 2");
 }
 
 // What fits goes down the whole road.

@@ -25,7 +25,7 @@ struct PlanTextTest : ::testing::Test {
     auto request = PlanRequest::parse(text);
     if (!request)
       return llvm::toString(request.takeError());
-    auto changed = request->applyTo(plan);
+    auto changed = request->applyTo(plan, /*kind=*/0);
     return changed ? tuning::printPlan(*changed)
                    : llvm::toString(changed.takeError());
   }
@@ -42,6 +42,22 @@ TEST_F(PlanTextTest, ChangesWhatIsNamed) {
             "columns=true,in_order=true,group=true,split=256");
   EXPECT_EQ(change("edge=0,columns=false"),
             "queries=64,keys=128,rows=6,depth=8,sweep=2");
+}
+
+TEST_F(PlanTextTest, HasOnePartForEachKindOfLoops) {
+  auto request = PlanRequest::parse("rows=4; ;keys=64,edge=0");
+  ASSERT_TRUE(static_cast<bool>(request));
+  auto keysOf = [&](size_t kind) {
+    return llvm::cantFail(request->applyTo(plan, kind)).getKeys();
+  };
+  EXPECT_EQ(keysOf(0), plan.getKeys());
+  EXPECT_EQ(keysOf(1), plan.getKeys());
+  EXPECT_EQ(keysOf(2), 64);
+  EXPECT_FALSE(static_cast<bool>(request->expectKinds(3)));
+  EXPECT_EQ(llvm::toString(request->expectKinds(2)),
+            "there are plans for 3 kinds of loops over keys, the spec has 2");
+  EXPECT_EQ(change("rows=4;keys=many"),
+            "'keys' of a plan is 'many', expected a number up to 1048576");
 }
 
 TEST_F(PlanTextTest, SaysWhatIsNoPlan) {
