@@ -446,6 +446,37 @@ Kernel::planRuns(const std::vector<NamedTensor> &arguments) const {
   return tables;
 }
 
+/// The axes of `out` that no argument has are as long as the sequences need.
+static llvm::Error setResultAxes(const SequenceLayout &layout,
+                                 const std::vector<NamedTensor> &arguments,
+                                 const Sequences &sequences,
+                                 AxisExtents &extents) {
+  const CallSignature &call = layout.getSignature();
+  Expected<CallArguments> bound = bindForPlan(call, arguments);
+  if (!bound)
+    return bound.takeError();
+  auto rows = readSequences(layout, sequences, bound->words);
+  if (!rows)
+    return rows.takeError();
+  const SequenceLayout::Tensor &out =
+      layout.getTensors()[layout.getArgumentCount()];
+  for (bool isOfKeys : {false, true}) {
+    int dimension = isOfKeys ? out.keys : out.queries;
+    if (dimension < 0)
+      continue;
+    int64_t size = 0;
+    for (const SequenceRows &sequence : *rows) {
+      int64_t first = isOfKeys ? sequence.firstKey : sequence.firstQuery;
+      int64_t length = isOfKeys ? sequence.keys : sequence.queries;
+      size = std::max(size, (out.isMerged ? first : 0) + length);
+    }
+    extents.setDefault(
+        call.results.front().axes[out.getCallDimension(dimension)].name, size);
+  }
+  extents.setDefault("batch", static_cast<int64_t>(rows->size()));
+  return llvm::Error::success();
+}
+
 Result<std::vector<int64_t>>
 Kernel::getResultSizes(const std::vector<NamedTensor> &arguments,
                        const Sequences *sequences) const {
@@ -463,7 +494,15 @@ Kernel::getResultSizes(const std::vector<NamedTensor> &arguments,
       return toError(std::move(error));
   if (llvm::Error error = extents.check())
     return toError(std::move(error));
-  auto sizes = extents.getSizes(call.results.front());
+  const frontend::TensorSignature &out = call.results.front();
+  bool isKnown = llvm::all_of(out.axes, [&](const auto &axis) {
+    return axis.extent || extents.get(axis.name);
+  });
+  if (*layout && !isKnown)
+    if (llvm::Error error = setResultAxes(
+            **layout, arguments, sequences ? *sequences : Sequences(), extents))
+      return toError(std::move(error));
+  auto sizes = extents.getSizes(out);
   if (!sizes)
     return toError(sizes.takeError());
   return std::move(*sizes);

@@ -160,6 +160,48 @@ TEST_P(SequencesTest, KeysInThePlaceOfQueries) {
     }
 }
 
+// Results have room for what the sequences write, also along axes that no
+// argument has.
+TEST(SequenceResultsTest, Sizes) {
+  using Sizes = std::vector<int64_t>;
+  struct Case {
+    const char *text;
+    bool packsQueries, packsKeys;
+    int64_t pageSize;
+    Sizes expected;
+  };
+  const char *ofKeys = "attention x { let q = k[i, :] mask = i >= j }";
+  const char *oneQuery = "attention x { input q: [heads, queries, dim] }";
+  // Offsets begin at 2 and 1. Tensors have rows of no sequence: padded ones 3
+  // and 5, packed ones 3 and 2.
+  for (const Case &each : {Case{ofKeys, false, false, 0, {2, 1, 14, 4}},
+                           {ofKeys, false, true, 0, {1, 17, 4}},
+                           {ofKeys, false, false, 4, {2, 1, 9, 4}},
+                           {oneQuery, true, false, 0, {1, 16, 4}},
+                           {oneQuery, false, true, 0, {2, 1, 12, 4}}}) {
+    SequenceSetting setting;
+    setting.spec.text = each.text;
+    setting.lengths = {{5, 5}, {9, 9}};
+    setting.packsQueries = each.packsQueries;
+    setting.packsKeys = each.packsKeys;
+    setting.pageSize = each.pageSize;
+    auto call = SequenceCase::create(setting);
+    ASSERT_TRUE(call);
+    rapt::Sequences sequences = call->sequences();
+    auto sizes =
+        call->getKernel().getResultSizes(call->arguments(), &sequences);
+    ASSERT_TRUE(static_cast<bool>(sizes)) << sizes.error().message;
+    EXPECT_EQ(*sizes, each.expected) << setting.describe();
+    rapt::RunOptions options;
+    options.sequences = &sequences;
+    auto done = call->getKernel().run(
+        call->arguments(),
+        {call->out.data.data(), rapt::DType::F32, *sizes, {}}, nullptr,
+        options);
+    EXPECT_TRUE(static_cast<bool>(done)) << done.error().message;
+  }
+}
+
 // A result without a batch is that of the only sequence there is.
 TEST_P(SequencesTest, OneSequenceWithoutABatch) {
   for (bool isPlanned : {false, true}) {

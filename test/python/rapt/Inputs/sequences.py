@@ -142,7 +142,39 @@ def checkRepeats(attention, plan, q, cache):
         assert numpy.array_equal(results[n], alone), n
 
 
+def checkKeysInThePlaceOfQueries():
+    """A spec that reads no queries: results lie as keys do, but never in pages."""
+    attention = rapt.parse(
+        "attention x { input k: [batch, heads, keys, dim] "
+        "input v: [batch, heads, keys, vdim] let q = k[i, :] mask = i >= j }"
+    )
+    k, v = ([make(n, HEADS, DIM) for n in KEYS] for _ in range(2))
+    alone = [
+        attention(*(x[b].transpose(1, 0, 2)[None] for x in (k, v)))[0]
+        for b in range(len(KEYS))
+    ]
+    packed = attention(
+        numpy.concatenate(k), numpy.concatenate(v), cu_seqlens_k=starts(KEYS)
+    )
+    size, width = 8, -(-max(KEYS) // 8)
+    table = random.permutation(len(KEYS) * width).reshape(len(KEYS), width)
+    cache = []
+    for parts in (k, v):
+        pages = numpy.full((table.size, size, HEADS, DIM), numpy.nan, numpy.float32)
+        for b, part in enumerate(parts):
+            for j, row in enumerate(part):
+                pages[table[b, j // size], j % size] = row
+        cache.append(pages)
+    paged = attention(*cache, seqused_k=int32(KEYS), page_table=int32(table))
+    assert paged.shape == (len(KEYS), HEADS, max(KEYS), DIM), paged.shape
+    for b, count in enumerate(KEYS):
+        first = sum(KEYS[:b])
+        expectSame(packed[first : first + count].transpose(1, 0, 2), alone[b], b)
+        expectSame(paged[b, :, :count], alone[b], b)
+
+
 def main():
+    checkKeysInThePlaceOfQueries()
     attention = rapt.load(EXAMPLES / "sliding_window.attn")
     params = dict(window=20, sinks=2)
     batch = Batch()
