@@ -67,15 +67,14 @@ config.substitutions.append(("%{browser}", f"{browser} {browser_flags}"))
 
 
 def hasHopper():
-    """A GPU of compute capability 9.0 answers on this machine."""
-    if not shutil.which("nvidia-smi"):
-        return False
-    query = ["nvidia-smi", "--query-gpu=compute_cap", "--format=csv,noheader"]
+    """The run time finds a GPU of compute capability 9.0 on this machine."""
+    command = [os.path.join(tools, "rapt"), "targets"]
     try:
-        answer = subprocess.run(query, capture_output=True, text=True, timeout=60)
-    except subprocess.TimeoutExpired:
+        answer = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    except (OSError, subprocess.TimeoutExpired):
         return False
-    return answer.returncode == 0 and "9.0" in answer.stdout.split()
+    rows = [line.split() for line in answer.stdout.splitlines()]
+    return any(row[:2] == ["cuda", "sm_90a"] for row in rows)
 
 
 tier = os.environ.get("RAPT_TEST_TIER", "test")

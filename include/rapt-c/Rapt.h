@@ -13,6 +13,9 @@
  * `*message` to NULL or to a text to be freed with rapt_free(). Outputs are
  * written only on success. Strings are UTF-8 and end with a zero byte; the
  * library keeps no pointer that it is given after a call.
+ *
+ * Tensors of a kernel for a GPU are in the memory of that GPU, and its calls
+ * wait for nothing; rapt/Kernel.h says more of them.
  */
 
 #ifndef RAPT_C_RAPT_H
@@ -38,7 +41,8 @@ typedef enum rapt_status {
   RAPT_INVALID_ARGUMENT = 2, /**< a tensor or an option does not fit */
   RAPT_NOT_SUPPORTED = 3,    /**< correct, but not compiled by this version */
   RAPT_INPUT_OUTPUT = 4,     /**< a file cannot be read or written */
-  RAPT_INTERNAL = 5          /**< a defect of the compiler */
+  RAPT_INTERNAL = 5,         /**< a defect of the compiler */
+  RAPT_DEVICE = 6            /**< no CUDA driver, no GPU, or it fails */
 } rapt_status;
 
 /** Element types as DLPack counts them: a kind and a number of bits. */
@@ -54,7 +58,8 @@ typedef enum rapt_dtype {
   RAPT_BOOL = 0x0608 /**< one byte, 0 or 1 */
 } rapt_dtype;
 
-/** A tensor in the memory of this process, as a DLTensor describes it. */
+/** A tensor in the memory of this process or, for kernels of a GPU, of the GPU,
+ * as a DLTensor describes it. */
 typedef struct rapt_tensor {
   void *data;             /**< address of the first element */
   int32_t dtype;          /**< a rapt_dtype */
@@ -108,6 +113,9 @@ typedef struct rapt_call {
   const rapt_plan *plan;           /**< one of the same kernel */
   unsigned threads;                /**< 0: one per core */
   const rapt_executor *executor;   /**< in the place of own threads */
+  /** For a kernel of a GPU, the CUstream (cudaStream_t) that it runs on; NULL:
+   * the default stream. */
+  void *stream;
 } rapt_call;
 
 /** "0.1.0". */
@@ -140,6 +148,7 @@ RAPT_EXPORT void rapt_options_set_extent(rapt_options *options,
                                          const char *axis, int64_t extent);
 /** The sum of rapt_sequence_form values; 0 without sequences. */
 RAPT_EXPORT void rapt_options_set_sequences(rapt_options *options, int form);
+/** `host`, a name that `rapt targets` lists, or `cuda`: the NVIDIA GPU here. */
 RAPT_EXPORT void rapt_options_set_target(rapt_options *options,
                                          const char *target);
 /** Whether compiled kernels are kept on disk, and where; NULL: the default. */

@@ -26,6 +26,8 @@ enum class ErrorCode {
   NotSupported,
   /// A file cannot be read or written.
   InputOutput,
+  /// There is no CUDA driver or no GPU, or one of its functions fails.
+  Device,
   /// A defect of the compiler.
   Internal
 };

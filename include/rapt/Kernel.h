@@ -88,7 +88,8 @@ struct CompileOptions {
   /// is not named is chosen. getTiles() and `rapt explain` show all of it. A
   /// kernel with such a plan runs every call itself.
   std::string plan;
-  /// `host`, or a name that `rapt targets` lists.
+  /// `host`, or a name that `rapt targets` lists; `cuda`: the NVIDIA GPU of the
+  /// context that is current on this thread, else the first one of the machine.
   std::string target = "host";
   /// Compiled kernels are kept on disk and found again before anything is
   /// lowered.
@@ -144,21 +145,35 @@ struct RunOptions {
   /// The sequences of the batch, for a kernel that was compiled for them; none:
   /// every tensor has the axis `batch`, and all sequences are equally long.
   const Sequences *sequences = nullptr;
+  /// For a kernel of a GPU, the CUstream (cudaStream_t) that it runs on; null:
+  /// the default stream. Runs are in its context.
+  void *stream = nullptr;
 };
 
 /// Compiled code for one definition. Cheap to copy; safe to run from several
 /// threads at once on different outputs.
+///
+/// Tensors of a kernel for a GPU are in the memory of that GPU, integer ones
+/// too. Its runs wait for nothing: they are on RunOptions::stream, like any
+/// other work of the caller, in the stream's context; on a default stream in
+/// the current context if that is on the GPU of the tensors, else in its
+/// primary one. A context outlives the kernels and plans that ran in it.
+/// Further errors: Device, and InvalidArgument for a tensor that is not in the
+/// memory of a GPU. Threads and executors are not looked at.
 class Kernel {
 public:
   /// Errors: InvalidSpec, InvalidArgument for an extent, type or target that
-  /// does not exist, NotSupported.
+  /// does not exist or does not run on this machine, NotSupported, Device.
   static Result<Kernel> compile(const Spec &spec,
                                 const CompileOptions &options);
 
-  /// Computes `out` and, if it is not null, `lse`, and waits. Nothing is
-  /// written if a tensor does not fit. Errors, before anything runs:
-  /// InvalidArgument for a tensor that is missing, unknown, of another type,
-  /// rank, extent or stride than the kernel takes, or that overlaps a result.
+  /// Computes `out` and, if it is not null, `lse`, and waits. On a GPU it
+  /// does not wait, unless it reads integer tensors: each call then waits for
+  /// the stream and plans; one without them plans if there was none of its
+  /// sizes on this stream lately. Nothing is written if a tensor does not fit.
+  /// Errors, before anything runs: InvalidArgument for a tensor that is
+  /// missing, unknown, of another type, rank, extent or stride than the kernel
+  /// takes, or that overlaps a result.
   /// The calling thread takes part, and needs up to 4 MiB of stack.
   Result<void> run(const std::vector<NamedTensor> &arguments,
                    const TensorView &out, const TensorView *lse = nullptr,
@@ -171,7 +186,9 @@ public:
                     const RunOptions &options = {}) const;
 
   /// The same as run() with arguments of the sizes and the sequences that were
-  /// planned; `options.sequences` is not looked at. Addresses and strides are
+  /// planned; `options.sequences` is not looked at. On a GPU nothing is
+  /// allocated, copied or waited for: a CUDA graph may capture it, and holds as
+  /// long as the plan. Addresses and strides are
   /// those of this call, but that pages lie in the same places. Errors as those
   /// of run(), and InvalidArgument for a size that was planned otherwise or a
   /// plan of another kernel.
@@ -213,7 +230,8 @@ public:
   const std::vector<Remark> &getRemarks() const;
   /// What `rapt compile` writes beside an object, as JSON.
   std::string getManifest() const;
-  /// Whether the code came from the cache on disk.
+  /// Whether the code came from the cache on disk, or, for a GPU, from another
+  /// kernel of this process.
   bool isFromCache() const;
   /// What went wrong without harm, e.g. a corrupt entry of the cache. Calls of
   /// few queries may add to it: they compile code of their own.

@@ -20,10 +20,12 @@ namespace rapt {
 /// are checked, contents are not. Layers of a model share one.
 ///
 /// Cheap to copy. Copies share the memory, so that calls with one plan take
-/// turns; calls at the same time want a plan each.
+/// turns; calls at the same time want a plan each. On a GPU the caller sees to
+/// it that runs on different streams with one plan do not meet. It is made for
+/// one GPU.
 class Plan {
 public:
-  /// Bytes that the plan holds.
+  /// Bytes that the plan holds, on the host and on the GPU.
   int64_t getBytes() const;
 
 private:

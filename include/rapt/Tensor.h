@@ -3,7 +3,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 
 /// \file
-/// A tensor in the memory of this process.
+/// A tensor in the memory of this process or of a GPU.
 
 #ifndef RAPT_TENSOR_H
 #define RAPT_TENSOR_H
@@ -26,7 +26,8 @@ enum class DType : int32_t {
   Bool = 0x0608 ///< One byte, 0 or 1.
 };
 
-/// A tensor that somebody else owns. Strides are in elements and not negative;
+/// A tensor that somebody else owns: for kernels of a GPU in the memory of that
+/// GPU. Strides are in elements and not negative;
 /// that of an argument may be 0, so that one element stands for many. The last
 /// dimension of q, k, v, of other tensors that are read by rows and of the
 /// results must be contiguous; an error says so. Addresses are multiples of the

@@ -45,6 +45,8 @@ rapt_status fail(rapt::ErrorCode code, const std::string &text,
     return RAPT_NOT_SUPPORTED;
   case rapt::ErrorCode::InputOutput:
     return RAPT_INPUT_OUTPUT;
+  case rapt::ErrorCode::Device:
+    return RAPT_DEVICE;
   case rapt::ErrorCode::Internal:
     return RAPT_INTERNAL;
   }
@@ -186,6 +188,7 @@ struct Call {
       options.executor = &*executor;
     }
     options.threads = call.threads;
+    options.stream = call.stream;
     return {};
   }
 };

@@ -76,8 +76,7 @@ static void readReport(StringRef report, GpuBinary &binary) {
   }
 }
 
-static Expected<GpuBinary> runAssembler(StringRef ptx,
-                                        const target::GpuTarget &target) {
+static Expected<GpuBinary> runAssembler(StringRef ptx, StringRef architecture) {
   std::optional<std::string> program = findAssembler();
   if (!program)
     return llvm::createStringError(
@@ -108,8 +107,8 @@ static Expected<GpuBinary> runAssembler(StringRef ptx,
       return llvm::createStringError(code, "cannot write a temporary file");
     }
   }
-  std::string architecture = "-arch=" + target.name;
-  StringRef arguments[] = {*program, architecture, "-v", source, "-o", result};
+  std::string option = ("-arch=" + architecture).str();
+  StringRef arguments[] = {*program, option, "-v", source, "-o", result};
   std::optional<StringRef> redirects[] = {StringRef(), StringRef(report),
                                           StringRef(report)};
   std::string message;
@@ -157,8 +156,11 @@ static std::string letBlocksBeAlone(StringRef ptx,
   return text;
 }
 
-Expected<GpuBinary> assemble(StringRef ptx, const target::GpuTarget &target) {
-  auto first = runAssembler(ptx, target);
+Expected<GpuBinary> assemble(StringRef ptx, const target::GpuTarget &target,
+                             StringRef architecture) {
+  if (architecture.empty())
+    architecture = target.name;
+  auto first = runAssembler(ptx, architecture);
   if (!first)
     return first;
   auto countSpills = [](const GpuBinary &binary) {
@@ -176,13 +178,23 @@ Expected<GpuBinary> assemble(StringRef ptx, const target::GpuTarget &target) {
   std::string changed = letBlocksBeAlone(ptx, spilling);
   if (changed == ptx)
     return first;
-  auto second = runAssembler(changed, target);
+  auto second = runAssembler(changed, architecture);
   if (!second) {
     llvm::consumeError(second.takeError()); // the first one is right
     return first;
   }
   return countSpills(*second) < countSpills(*first) ? std::move(second)
                                                     : std::move(first);
+}
+
+std::vector<std::string> getWarnings(const GpuBinary &binary) {
+  std::vector<std::string> warnings = binary.messages;
+  for (const KernelResources &kernel : binary.kernels)
+    if (kernel.spillBytes > 0 || kernel.localBytes > 0)
+      warnings.push_back("a thread of kernel '" + kernel.name + "' keeps " +
+                         std::to_string(kernel.localBytes) +
+                         " bytes outside of registers");
+  return warnings;
 }
 
 } // namespace rapt::codegen

@@ -3,9 +3,11 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 
 #include "lib/Codegen/GpuCode.h"
+#include "llvm/IR/Constants.h"
 #include "llvm/IR/DiagnosticHandler.h"
 #include "llvm/IR/DiagnosticInfo.h"
 #include "llvm/IR/DiagnosticPrinter.h"
+#include "llvm/IR/GlobalVariable.h"
 #include "llvm/IR/InstIterator.h"
 #include "llvm/IR/Instructions.h"
 #include "llvm/IR/LLVMContext.h"
@@ -139,6 +141,17 @@ Expected<std::string> emitPtx(llvm::Module &module, const GpuTarget &target) {
   if (Error error = checkCalls(module))
     return std::move(error);
   return out.str().str();
+}
+
+void embedCode(llvm::Module &module, llvm::StringRef name,
+               llvm::StringRef bytes) {
+  constexpr uint64_t alignment = 16;
+  llvm::Constant *data = llvm::ConstantDataArray::getString(
+      module.getContext(), bytes, /*AddNull=*/false);
+  auto *variable =
+      new llvm::GlobalVariable(module, data->getType(), /*isConstant=*/true,
+                               llvm::GlobalValue::ExternalLinkage, data, name);
+  variable->setAlignment(llvm::Align(alignment));
 }
 
 } // namespace rapt::codegen

@@ -25,6 +25,11 @@ namespace rapt::codegen {
 llvm::Expected<std::string> emitPtx(llvm::Module &module,
                                     const target::GpuTarget &target);
 
+/// Adds a constant to a module of the host, which C knows as
+/// `const unsigned char NAME[]`.
+void embedCode(llvm::Module &module, llvm::StringRef name,
+               llvm::StringRef bytes);
+
 /// What the assembler says about one kernel.
 struct KernelResources {
   std::string name;
@@ -44,9 +49,15 @@ struct GpuBinary {
 /// none.
 std::optional<std::string> findAssembler();
 
-/// Runs ptxas. Fails if there is none, or with what it reports.
+/// Runs ptxas. Fails if there is none, or with what it reports. The code is for
+/// `architecture`, by default that of the target.
 llvm::Expected<GpuBinary> assemble(llvm::StringRef ptx,
-                                   const target::GpuTarget &target);
+                                   const target::GpuTarget &target,
+                                   llvm::StringRef architecture = "");
+
+/// What a user should know: messages, and kernels that do not keep everything
+/// in registers.
+std::vector<std::string> getWarnings(const GpuBinary &binary);
 
 } // namespace rapt::codegen
 

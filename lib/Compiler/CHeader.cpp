@@ -4,6 +4,7 @@
 
 #include "lib/Compiler/CHeader.h"
 #include "lib/Compiler/BuildId.h"
+#include "lib/Compiler/CudaHeaderText.h"
 #include "lib/Compiler/ElementTypes.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/StringExtras.h"
@@ -140,6 +141,17 @@ static inline int $N_call(const $N_args *args) {
 }
 )";
 
+/// Rows of what a launcher knows of each kernel.
+std::string printKernels(llvm::ArrayRef<DeviceKernel> kernels) {
+  std::string rows;
+  for (const DeviceKernel &kernel : kernels)
+    rows += "      {\"" + kernel.name + "\", " +
+            std::to_string(kernel.threads) + ", " +
+            std::to_string(kernel.sharedBytes) + ", " +
+            std::to_string(kernel.maps) + "},\n";
+  return rows;
+}
+
 void replaceAll(std::string &text, StringRef from, StringRef to) {
   for (size_t at = text.find(from); at != std::string::npos;
        at = text.find(from, at + to.size()))
@@ -162,7 +174,8 @@ std::string makeCHeader(const KernelManifest &manifest) {
                llvm::ArrayRef(contiguous).drop_front(count), true, names,
                memberStream);
 
-  std::string body = headerText.str();
+  bool isForGpu = !manifest.gpu.empty();
+  std::string body = (isForGpu ? cudaHeaderText : headerText).str();
   bool hasLse =
       llvm::any_of(manifest.signature.results,
                    [](const auto &result) { return result.name == "lse"; });
@@ -172,6 +185,7 @@ std::string makeCHeader(const KernelManifest &manifest) {
                       "wanted."
                     : "");
   replaceAll(body, "$MEMBERS", members);
+  replaceAll(body, "$KERNELS", printKernels(manifest.facts.kernels));
   replaceAll(body, "$STACK", std::to_string(manifest.facts.stackBytes));
   replaceAll(body, "$LAUNCHES", std::to_string(manifest.facts.launches));
   replaceAll(body, "$N", manifest.symbol);
@@ -180,8 +194,10 @@ std::string makeCHeader(const KernelManifest &manifest) {
   llvm::raw_string_ostream os(text);
   std::string guard =
       "RAPT_KERNEL_" + StringRef(manifest.symbol).upper() + "_H";
-  os << "/* Made by rapt " << getVersion() << " for " << manifest.target.triple
-     << ", " << manifest.target.cpu << ", from\n *\n";
+  os << "/* Made by rapt " << getVersion() << " for ";
+  if (isForGpu)
+    os << manifest.gpu << " and ";
+  os << manifest.target.triple << ", " << manifest.target.cpu << ", from\n *\n";
   llvm::SmallVector<StringRef> lines;
   StringRef(manifest.source).rtrim('\n').split(lines, '\n');
   for (StringRef line : lines)
@@ -193,8 +209,10 @@ std::string makeCHeader(const KernelManifest &manifest) {
       os << StringRef(comma) << ' ' << name << " = " << value;
     os << '\n';
   }
-  os << " */\n\n#ifndef " << guard << "\n#define " << guard
-     << "\n\n#include <stdint.h>\n#include <stdlib.h>\n\n"
+  os << " */\n\n#ifndef " << guard << "\n#define " << guard << "\n\n"
+     << (isForGpu ? "#include <dlfcn.h>\n" : "")
+     << "#include <stdint.h>\n#include <stdlib.h>\n"
+     << (isForGpu ? "#include <string.h>\n\n" : "\n")
      << "#ifdef __cplusplus\nextern \"C\" {\n#endif\n\n"
      << body << "\n#ifdef __cplusplus\n}\n#endif\n\n#endif /* " << guard
      << " */\n";

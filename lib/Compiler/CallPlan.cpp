@@ -303,6 +303,7 @@ llvm::Error CallPlan::plan(const runtime::KernelEntries &entries,
         Part &part = parts[n];
         int64_t needed =
             entries.plan(getWords(part), getMemory(part), part.bytes);
+        part.planned = needed;
         if (needed > part.bytes) {
           part.bytes = needed;
           isEnough = false;

@@ -55,6 +55,8 @@ public:
   int64_t getBytes() const;
   /// Of a call of one part.
   const void *getWorkspace() const { return workspace->getData(); }
+  /// Bytes of that workspace that planning has filled.
+  int64_t getPlannedBytes() const { return parts.front().planned; }
 
 private:
   /// One call of the entries.
@@ -62,6 +64,7 @@ private:
     SequenceRows rows;
     size_t firstWord = 0;          ///< in `partWords`
     int64_t memory = 0, bytes = 0; ///< its share of the workspace
+    int64_t planned = 0;           ///< how much of it the plan takes
     size_t firstRow = 0;           ///< in a list of `listedRows`
     size_t firstPosition = 0;      ///< in `positions`
   };

@@ -25,6 +25,12 @@ llvm::Error withCode(ErrorCode code, llvm::Error error) {
   return makeError(code, llvm::toString(std::move(error)));
 }
 
+llvm::Error asDeviceError(llvm::Error error) {
+  if (!error || error.isA<CodedError>())
+    return error;
+  return withCode(ErrorCode::Device, std::move(error));
+}
+
 Error toError(llvm::Error error) {
   Error result;
   auto add = [&](ErrorCode code, const std::string &message) {

@@ -36,6 +36,9 @@ llvm::Error makeError(ErrorCode code, const llvm::Twine &message);
 /// The error with another code, whatever it was.
 llvm::Error withCode(ErrorCode code, llvm::Error error);
 
+/// ErrorCode::Device, unless the error has a code of its own.
+llvm::Error asDeviceError(llvm::Error error);
+
 /// What the caller of the interface gets. An error without a code is
 /// InvalidArgument if it says std::errc::invalid_argument, else Internal.
 Error toError(llvm::Error error);

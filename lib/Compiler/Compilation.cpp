@@ -9,6 +9,7 @@
 #include "lib/Codegen/GpuCode.h"
 #include "lib/Compiler/BuildId.h"
 #include "lib/Compiler/CodedError.h"
+#include "lib/Compiler/CompileForGpu.h"
 #include "lib/Compiler/NotLowered.h"
 #include "lib/Compiler/SequenceLayout.h"
 #include "lib/Compiler/TableReach.h"
@@ -84,6 +85,12 @@ Expected<Compilation> prepare(const Spec::Source &source,
                               const CompileOptions &options,
                               StateRequest states) {
   const target::GpuTarget *gpu = target::findGpu(options.target);
+  if (options.target == kCudaTarget) {
+    Expected<const target::GpuTarget *> found = findCudaTarget();
+    if (!found)
+      return found.takeError();
+    gpu = *found;
+  }
   Expected<target::CpuTarget> target =
       gpu ? target::getHostTarget() : target::findTarget(options.target);
   if (!target)
@@ -326,18 +333,31 @@ Expected<GeneratedModule> generate(const Compilation &compilation) {
   return generateHost(*lowered->module, compilation);
 }
 
-Expected<GeneratedGpuCode> generateForGpu(const Compilation &compilation) {
+Expected<GeneratedGpuCode>
+generateForGpu(const Compilation &compilation,
+               llvm::function_ref<void(StringRef ptx)> whenPtxIsThere) {
   Expected<LoweredModule> tiles = lowerTo(Stage::Tile, compilation);
   if (!tiles)
     return tiles.takeError();
   mlir::OwningOpRef<mlir::ModuleOp> kernels(tiles->module->clone());
+  if (llvm::Error error = lowerKernels(*kernels, DeviceStage::NVVM))
+    return std::move(error);
+  llvm::LLVMContext context;
+  Expected<std::unique_ptr<llvm::Module>> translated =
+      translateToLLVM(*kernels, context);
+  if (!translated)
+    return translated.takeError();
+  Expected<std::string> ptx = codegen::emitPtx(**translated, *compilation.gpu);
+  if (!ptx)
+    return ptx.takeError();
+  if (whenPtxIsThere)
+    whenPtxIsThere(*ptx);
+
   if (llvm::Error error = lowerHostPart(*tiles->module, compilation.target))
     return std::move(error);
   Expected<GeneratedModule> host = generateHost(*tiles->module, compilation);
   if (!host)
     return host.takeError();
-  if (llvm::Error error = lowerKernels(*kernels, DeviceStage::NVVM))
-    return std::move(error);
   auto launches = static_cast<size_t>(host->facts.launches);
   llvm::ArrayRef<int64_t> threads, shared, maps;
   for (auto [name, each] :
@@ -360,14 +380,6 @@ Expected<GeneratedGpuCode> generateForGpu(const Compilation &compilation) {
     host->facts.kernels.push_back(
         {compilation.spec.name + "_launch" + std::to_string(n), threads[n],
          shared[n], maps[n]});
-  llvm::LLVMContext context;
-  Expected<std::unique_ptr<llvm::Module>> translated =
-      translateToLLVM(*kernels, context);
-  if (!translated)
-    return translated.takeError();
-  Expected<std::string> ptx = codegen::emitPtx(**translated, *compilation.gpu);
-  if (!ptx)
-    return ptx.takeError();
   return GeneratedGpuCode{std::move(*host), std::move(*ptx)};
 }
 

@@ -12,6 +12,7 @@
 #include "lib/Compiler/Pipeline.h"
 #include "lib/Compiler/SpecSource.h"
 #include "mlir/IR/OwningOpRef.h"
+#include "llvm/ADT/STLFunctionalExtras.h"
 
 namespace rapt {
 
@@ -86,7 +87,11 @@ struct GeneratedGpuCode {
   std::string ptx;
 };
 
-llvm::Expected<GeneratedGpuCode> generateForGpu(const Compilation &compilation);
+/// `whenPtxIsThere` is called before the part of the host is made, which takes
+/// about as long as assembling does.
+llvm::Expected<GeneratedGpuCode> generateForGpu(
+    const Compilation &compilation,
+    llvm::function_ref<void(llvm::StringRef ptx)> whenPtxIsThere = nullptr);
 
 } // namespace rapt
 

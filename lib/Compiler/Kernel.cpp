@@ -8,6 +8,8 @@
 #include "lib/Compiler/CallPlan.h"
 #include "lib/Compiler/CodedError.h"
 #include "lib/Compiler/Compilation.h"
+#include "lib/Compiler/CompileForGpu.h"
+#include "lib/Compiler/CudaCalls.h"
 #include "lib/Compiler/ReadRunTables.h"
 #include "lib/Compiler/TunedPlans.h"
 #include "lib/Compiler/WorkspacePool.h"
@@ -33,7 +35,8 @@ struct Kernel::Implementation {
   KernelManifest manifest;
   CallSignature call; ///< of what the spec reads and gives
   SequenceForm form;
-  std::unique_ptr<runtime::LoadedKernel> code;
+  std::unique_ptr<runtime::LoadedKernel> code; ///< of a kernel for a CPU
+  std::unique_ptr<CudaCalls> cuda;             ///< of a kernel for a GPU
   bool isFromCache = false;
   mutable WorkspacePool workspaces;
   /// For few rows, by how many; compiled when a call first has so few.
@@ -57,6 +60,8 @@ struct Kernel::Implementation {
   Result<Kernel> getForm(int64_t rows) const;
   Expected<BoundCall> bindToPlan(const std::vector<NamedTensor> &arguments,
                                  const Sequences *sequences) const;
+  llvm::Error compileOnGpu(const Compilation &compilation);
+  void setSignature(const Compilation &compilation);
 };
 
 struct Plan::Implementation {
@@ -65,11 +70,15 @@ struct Plan::Implementation {
   /// A form for few rows that the kernel chose, and the form's plan.
   std::optional<Kernel> form;
   Plan planOfForm;
-  std::optional<CallPlan> call; ///< if it chose itself
+  std::optional<CallPlan> call;   ///< if it chose itself
+  std::shared_ptr<CudaPlan> cuda; ///< of a kernel for a GPU
   std::mutex mutex;
 
   Implementation(std::shared_ptr<const void> kernel, CallPlan call)
       : kernel(std::move(kernel)), call(std::move(call)) {}
+  Implementation(std::shared_ptr<const void> kernel,
+                 std::shared_ptr<CudaPlan> cuda)
+      : kernel(std::move(kernel)), cuda(std::move(cuda)) {}
   Implementation(std::shared_ptr<const void> kernel, Kernel form, Plan plan)
       : kernel(std::move(kernel)), form(std::move(form)),
         planOfForm(std::move(plan)) {}
@@ -78,6 +87,8 @@ struct Plan::Implementation {
 int64_t Plan::getBytes() const {
   if (!implementation)
     return 0;
+  if (implementation->cuda)
+    return implementation->cuda->getBytes();
   return implementation->form ? implementation->planOfForm.getBytes()
                               : implementation->call->getBytes();
 }
@@ -129,15 +140,40 @@ Expected<ObjectCode> compileObject(const Compilation &compilation) {
 
 } // namespace
 
+void Kernel::Implementation::setSignature(const Compilation &compilation) {
+  // What a kernel for sequences takes besides is laid out by the call itself.
+  std::vector<bool> contiguous = manifest.facts.contiguous;
+  auto hidden = contiguous.begin() + compilation.spec.arguments.size();
+  contiguous.erase(hidden, hidden + compilation.sequenceArguments.size());
+  call = {compilation.spec.arguments, compilation.spec.results,
+          std::move(contiguous)};
+}
+
+llvm::Error
+Kernel::Implementation::compileOnGpu(const Compilation &compilation) {
+  if (options.sequences.isAny())
+    return makeError(ErrorCode::NotSupported,
+                     "sequences of a batch are not compiled for GPUs yet");
+  std::optional<runtime::KernelCache> cache;
+  if (options.useCache)
+    cache.emplace(options.cacheDirectory);
+  Expected<CompiledForGpu> compiled =
+      compileForGpu(compilation, cache ? &*cache : nullptr, warnings);
+  if (!compiled)
+    return compiled.takeError();
+  manifest.facts = compiled->code->getFacts();
+  isFromCache = compiled->isFromCache;
+  setSignature(compilation);
+  cuda = std::make_unique<CudaCalls>(std::move(compiled->code), call);
+  return llvm::Error::success();
+}
+
 Result<Kernel> Kernel::compile(const Spec &spec,
                                const CompileOptions &options) {
   Expected<Compilation> compilation = prepare(spec.getSource(), options);
   if (!compilation)
     return toError(compilation.takeError());
-  if (compilation->gpu)
-    return Error{ErrorCode::NotSupported, "target '" + compilation->gpu->name +
-                                              "' compiles ahead of time only"};
-  if (!target::runsOnHost(compilation->target))
+  if (!compilation->gpu && !target::runsOnHost(compilation->target))
     return Error{ErrorCode::InvalidArgument,
                  "target '" + compilation->target.name +
                      "' does not run on this machine, expected 'host' or one "
@@ -149,6 +185,13 @@ Result<Kernel> Kernel::compile(const Spec &spec,
   kernel->manifest = makeManifest(*compilation);
   if (!compilation->spec.warnings.empty())
     kernel->warnings.push_back(compilation->spec.warnings);
+  Kernel result;
+  if (compilation->gpu) {
+    if (llvm::Error error = kernel->compileOnGpu(*compilation))
+      return toError(std::move(error));
+    result.implementation = std::move(kernel);
+    return result;
+  }
   const std::string &symbol = kernel->manifest.symbol;
   std::optional<runtime::KernelCache> cache;
   bool isTuned = false;
@@ -189,14 +232,8 @@ Result<Kernel> Kernel::compile(const Spec &spec,
       return toError(code.takeError());
     kernel->code = std::move(*code);
   }
-  // What a kernel for sequences takes besides is laid out by the call itself.
-  std::vector<bool> contiguous = kernel->manifest.facts.contiguous;
-  auto hidden = contiguous.begin() + compilation->spec.arguments.size();
-  contiguous.erase(hidden, hidden + compilation->sequenceArguments.size());
-  kernel->call = {compilation->spec.arguments, compilation->spec.results,
-                  std::move(contiguous)};
+  kernel->setSignature(*compilation);
   kernel->form = options.sequences;
-  Kernel result;
   result.implementation = std::move(kernel);
   return result;
 }
@@ -210,7 +247,7 @@ Result<Kernel> Kernel::compile(const Spec &spec,
 int64_t Kernel::Implementation::chooseRows(const BoundCall &bound,
                                            const Sequences *sequences) const {
   constexpr int64_t mostQueries = 64, keysForQuery = 8;
-  if (options.fewRows > 0 || !options.plan.empty())
+  if (options.fewRows > 0 || !options.plan.empty() || cuda)
     return 0;
   auto of = [&](StringRef axis, int64_t otherwise) {
     return bound.arguments.extents.get(axis).value_or(otherwise);
@@ -307,6 +344,9 @@ static auto makeRunner(const RunOptions &options) {
 
 Expected<std::optional<SequenceLayout>>
 Kernel::Implementation::makeLayout(const Sequences *sequences) const {
+  if (cuda && sequences)
+    return makeError(ErrorCode::NotSupported,
+                     "calls with sequences are not run on GPUs yet");
   if (!form.isAny() && !sequences)
     return std::nullopt;
   auto layout =
@@ -354,6 +394,12 @@ Result<void> Kernel::run(const std::vector<NamedTensor> &arguments,
     return toError(bound.takeError());
   if (bound->isEmpty)
     return {};
+  if (implementation->cuda) {
+    if (llvm::Error error =
+            implementation->cuda->run(bound->words, options.stream))
+      return toError(std::move(error));
+    return {};
+  }
   Implementation::BoundCall call{std::move(*layout), std::move(*bound)};
   if (int64_t rows = implementation->chooseRows(call, options.sequences)) {
     Result<Kernel> form = implementation->getForm(rows);
@@ -377,6 +423,15 @@ Result<Plan> Kernel::plan(const std::vector<NamedTensor> &arguments,
   if (!bound)
     return toError(bound.takeError());
   Plan plan;
+  if (implementation->cuda) {
+    auto planned =
+        implementation->cuda->plan(bound->arguments.words, options.stream);
+    if (!planned)
+      return toError(planned.takeError());
+    plan.implementation = std::make_shared<Plan::Implementation>(
+        implementation, std::move(*planned));
+    return plan;
+  }
   if (int64_t rows = implementation->chooseRows(*bound, options.sequences)) {
     Result<Kernel> form = implementation->getForm(rows);
     if (!form)
@@ -409,6 +464,18 @@ Result<void> Kernel::run(const Plan &plan,
   if (plan.implementation->form)
     return plan.implementation->form->run(plan.implementation->planOfForm,
                                           arguments, out, lse, options);
+  if (plan.implementation->cuda) {
+    Expected<CallArguments> bound =
+        bindArguments(implementation->call, arguments, out, lse);
+    if (!bound)
+      return toError(bound.takeError());
+    if (bound->isEmpty)
+      return {};
+    if (llvm::Error error = implementation->cuda->run(
+            *plan.implementation->cuda, bound->words, options.stream))
+      return toError(std::move(error));
+    return {};
+  }
   CallPlan &call = *plan.implementation->call;
   const SequenceLayout *layout = call.getLayout();
   const CallSignature &signature =
@@ -434,13 +501,21 @@ Kernel::planRuns(const std::vector<NamedTensor> &arguments) const {
   Expected<CallArguments> bound = bindForPlan(implementation->call, arguments);
   if (!bound)
     return toError(bound.takeError());
-  auto plan = implementation->plan({std::nullopt, std::move(*bound)}, nullptr,
-                                   makeRunner({}));
-  if (!plan)
-    return toError(plan.takeError());
   const LoweringFacts &facts = implementation->manifest.facts;
-  std::vector<RunTable> tables =
-      readRunTables(plan->getWorkspace(), facts.launches, facts.tables);
+  std::vector<RunTable> tables;
+  if (implementation->cuda) {
+    auto plan = implementation->cuda->plan(bound->words, nullptr);
+    if (!plan)
+      return toError(plan.takeError());
+    tables =
+        readRunTables((*plan)->getWorkspace(), facts.launches, facts.tables);
+  } else {
+    auto plan = implementation->plan({std::nullopt, std::move(*bound)}, nullptr,
+                                     makeRunner({}));
+    if (!plan)
+      return toError(plan.takeError());
+    tables = readRunTables(plan->getWorkspace(), facts.launches, facts.tables);
+  }
   for (auto [table, isListed] : llvm::zip_equal(tables, facts.listed))
     table.isListed = isListed;
   return tables;
@@ -519,7 +594,8 @@ const std::string &Kernel::getSymbol() const {
   return implementation->manifest.symbol;
 }
 const std::string &Kernel::getTarget() const {
-  return implementation->manifest.target.name;
+  const KernelManifest &manifest = implementation->manifest;
+  return manifest.gpu.empty() ? manifest.target.name : manifest.gpu;
 }
 const std::string &Kernel::getForm() const {
   return implementation->manifest.facts.form;

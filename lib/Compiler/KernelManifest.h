@@ -8,6 +8,7 @@
 #ifndef RAPT_LIB_COMPILER_KERNELMANIFEST_H
 #define RAPT_LIB_COMPILER_KERNELMANIFEST_H
 
+#include "lib/Runtime/DeviceKernel.h"
 #include "lib/Target/Target.h"
 #include "rapt/Kernel.h"
 #include "llvm/Support/Error.h"
@@ -18,15 +19,7 @@
 
 namespace rapt {
 
-/// A kernel on a GPU, the code of one launch.
-struct DeviceKernel {
-  std::string name;
-  int64_t threads = 0;     ///< of one block
-  int64_t sharedBytes = 0; ///< of dynamic shared memory of one block
-  /// Tensors that the copy engine may read, see lib/Support/LaunchWords.h: the
-  /// last words of a launch.
-  int64_t maps = 0;
-};
+using runtime::DeviceKernel;
 
 /// What is known only after lowering, and so kept in the cache.
 struct LoweringFacts {

@@ -31,13 +31,13 @@ namespace rapt::runtime {
 //
 //   magic            8 bytes
 //   version          8 bytes
-//   sizes            3 x 8 bytes: key, manifest, object
-//   key, manifest, object
+//   sizes            4 x 8 bytes: key, manifest, object, image
+//   key, manifest, object, image
 //   checksum         8 bytes: XXH3 of all before it
 
 static constexpr llvm::StringLiteral kMagic("RAPTKRNL");
-static constexpr uint32_t kVersion = 1;
-static constexpr size_t kHeaderBytes = 40;
+static constexpr uint32_t kVersion = 2;
+static constexpr size_t kHeaderBytes = 48;
 static constexpr size_t kChecksumBytes = 8;
 
 static uint64_t getChecksum(StringRef bytes) {
@@ -53,11 +53,13 @@ static void append64(std::string &bytes, uint64_t value) {
 static std::string encode(StringRef key, const CachedKernel &kernel) {
   std::string bytes = kMagic.str();
   append64(bytes, kVersion);
-  for (size_t size : {key.size(), kernel.manifest.size(), kernel.object.size()})
+  for (size_t size : {key.size(), kernel.manifest.size(), kernel.object.size(),
+                      kernel.image.size()})
     append64(bytes, size);
   bytes += key;
   bytes += kernel.manifest;
   bytes += kernel.object;
+  bytes += kernel.image;
   append64(bytes, getChecksum(bytes));
   return bytes;
 }
@@ -75,9 +77,9 @@ static Expected<CachedKernel> decode(StringRef bytes, StringRef key) {
     return llvm::createStringError("has version " + Twine(version) +
                                    ", expected " + Twine(kVersion));
   // Subtracting from what is there, so that wild sizes do not overflow.
-  uint64_t sizes[3], rest = bytes.size() - kHeaderBytes - kChecksumBytes;
+  uint64_t sizes[4], rest = bytes.size() - kHeaderBytes - kChecksumBytes;
   bool fits = true;
-  for (int part = 0; part < 3; ++part) {
+  for (int part = 0; part < 4; ++part) {
     sizes[part] = llvm::support::endian::read64le(header + 8 + 8 * part);
     fits &= sizes[part] <= rest;
     rest -= fits ? sizes[part] : 0;
@@ -94,8 +96,17 @@ static Expected<CachedKernel> decode(StringRef bytes, StringRef key) {
   StringRef body = bytes.drop_front(kHeaderBytes);
   if (body.take_front(sizes[0]) != key)
     return llvm::createStringError("belongs to another key");
-  return CachedKernel{body.substr(sizes[0], sizes[1]).str(),
-                      body.substr(sizes[0] + sizes[1], sizes[2]).str()};
+  auto take = [&](uint64_t size) {
+    std::string part = body.take_front(size).str();
+    body = body.drop_front(size);
+    return part;
+  };
+  take(sizes[0]);
+  CachedKernel kernel;
+  kernel.manifest = take(sizes[1]);
+  kernel.object = take(sizes[2]);
+  kernel.image = take(sizes[3]);
+  return kernel;
 }
 
 //===----------------------------------------------------------------------===//

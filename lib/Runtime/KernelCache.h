@@ -17,8 +17,9 @@ namespace rapt::runtime {
 
 /// What one entry holds.
 struct CachedKernel {
-  std::string manifest; ///< JSON
-  std::string object;   ///< object code
+  std::string manifest;   ///< JSON
+  std::string object;     ///< object code
+  std::string image = {}; ///< code for a GPU; empty: there is none
 };
 
 class KernelCache {

@@ -28,13 +28,15 @@ public:
   static Expected<std::unique_ptr<OrcKernel>> create();
   ~OrcKernel() override;
 
-  Error link(std::unique_ptr<llvm::MemoryBuffer> object, StringRef name);
+  Error link(std::unique_ptr<llvm::MemoryBuffer> object, StringRef name,
+             EntryKind kind);
 
 private:
   explicit OrcKernel(std::unique_ptr<orc::ExecutorProcessControl> process)
       : session(std::move(process)), layer(session) {}
 
-  Error linkObject(std::unique_ptr<llvm::MemoryBuffer> object, StringRef name);
+  Error linkObject(std::unique_ptr<llvm::MemoryBuffer> object, StringRef name,
+                   EntryKind kind);
   void collect(Error error);
 
   orc::ExecutionSession session;
@@ -65,7 +67,7 @@ void OrcKernel::collect(Error error) {
 }
 
 Error OrcKernel::linkObject(std::unique_ptr<llvm::MemoryBuffer> object,
-                            StringRef name) {
+                            StringRef name, EntryKind kind) {
   orc::JITDylib &process = session.createBareJITDylib("process");
   if (Error error = addProcessSymbols(process))
     return error;
@@ -80,24 +82,30 @@ Error OrcKernel::linkObject(std::unique_ptr<llvm::MemoryBuffer> object,
     return session.intern((name + suffix).str());
   };
   orc::SymbolStringPtr workspace = getName("_workspace"),
-                       plan = getName("_plan"), run = getName("_run");
+                       plan = getName("_plan"),
+                       last = getName(kind == EntryKind::ForCpu ? "_run"
+                                                                : "_launch");
   Expected<orc::SymbolMap> symbols = session.lookup(
       orc::makeJITDylibSearchOrder(
           &kernel, orc::JITDylibLookupFlags::MatchExportedSymbolsOnly),
-      orc::SymbolLookupSet({workspace, plan, run}));
+      orc::SymbolLookupSet({workspace, plan, last}));
   if (!symbols)
     return symbols.takeError();
   entries.workspace =
       (*symbols)[workspace].getAddress().toPtr<WorkspaceEntry>();
   entries.plan = (*symbols)[plan].getAddress().toPtr<PlanEntry>();
-  entries.run = (*symbols)[run].getAddress().toPtr<RunEntry>();
+  auto address = (*symbols)[last].getAddress();
+  if (kind == EntryKind::ForCpu)
+    entries.run = address.toPtr<RunEntry>();
+  else
+    entries.launch = address.toPtr<LaunchEntry>();
   return Error::success();
 }
 
 Error OrcKernel::link(std::unique_ptr<llvm::MemoryBuffer> object,
-                      StringRef name) {
+                      StringRef name, EntryKind kind) {
   session.setErrorReporter([this](Error error) { collect(std::move(error)); });
-  Error error = linkObject(std::move(object), name);
+  Error error = linkObject(std::move(object), name, kind);
   if (!error)
     return error;
   collect(std::move(error));
@@ -122,7 +130,8 @@ static Error checkArchitecture(const llvm::MemoryBuffer &object) {
 }
 
 Expected<std::unique_ptr<LoadedKernel>>
-LoadedKernel::load(std::unique_ptr<llvm::MemoryBuffer> object, StringRef name) {
+LoadedKernel::load(std::unique_ptr<llvm::MemoryBuffer> object, StringRef name,
+                   EntryKind kind) {
   auto fail = [&](Error error) {
     return llvm::createStringError("cannot load kernel '" + name +
                                    "': " + toString(std::move(error)));
@@ -132,7 +141,7 @@ LoadedKernel::load(std::unique_ptr<llvm::MemoryBuffer> object, StringRef name) {
   auto kernel = OrcKernel::create();
   if (!kernel)
     return fail(kernel.takeError());
-  if (Error error = (*kernel)->link(std::move(object), name))
+  if (Error error = (*kernel)->link(std::move(object), name, kind))
     return fail(std::move(error));
   return std::move(*kernel);
 }

@@ -19,13 +19,18 @@ class MemoryBuffer;
 
 namespace rapt::runtime {
 
+/// Which entries a kernel has, see lib/Runtime/KernelEntries.h.
+enum class EntryKind { ForCpu, ForGpu };
+
 /// Owns the code of one kernel. Safe to use from several threads.
 class LoadedKernel {
 public:
   /// Links an object file with ORC and finds NAME_workspace, NAME_plan and
-  /// NAME_run in it. Fails on an object that does not link or lacks an entry.
+  /// NAME_run or NAME_launch in it. Fails on an object that does not link or
+  /// lacks an entry.
   static llvm::Expected<std::unique_ptr<LoadedKernel>>
-  load(std::unique_ptr<llvm::MemoryBuffer> object, llvm::StringRef name);
+  load(std::unique_ptr<llvm::MemoryBuffer> object, llvm::StringRef name,
+       EntryKind kind = EntryKind::ForCpu);
   virtual ~LoadedKernel() = default;
 
   const KernelEntries &getEntries() const { return entries; }

@@ -2,7 +2,8 @@
 # See LICENSE for license information.
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 
-"""Attention from a spec, on NumPy arrays and CPU tensors of torch.
+"""Attention from a spec, on NumPy arrays and tensors of torch, of the CPU or of an
+NVIDIA GPU.
 
     import rapt
 

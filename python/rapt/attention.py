@@ -52,7 +52,7 @@ class Attention:
         self._free = self._findFree()
         self._names = self.arguments
 
-    def _makeOptions(self, dtype, params, form=0):
+    def _makeOptions(self, dtype, params, form=0, isOnGpu=False):
         created = library.get().rapt_options_create()
         if not created:
             raise MemoryError
@@ -63,6 +63,8 @@ class Attention:
             )
         library.call("rapt_options_set_dtype", options.address, library.DTYPES[dtype])
         library.get().rapt_options_set_sequences(options.address, form)
+        if isOnGpu:
+            library.get().rapt_options_set_target(options.address, b"cuda")
         for name, value in params:
             library.get().rapt_options_set_param(
                 options.address, name.encode(), value.encode()
@@ -138,6 +140,7 @@ class Attention:
                 dtype = _FLOATS[code]
                 break
         signature = self._describe(dtype, params)["arguments"]
+        like = next((given[name] for name in views), None)
         for argument in signature:
             name = argument["name"]
             if name not in given:
@@ -149,7 +152,9 @@ class Attention:
                 raise TypeError(
                     f"'{name}' is {type(given[name]).__name__}, expected a tensor"
                 )
-            views[name] = tensors.viewScalar(name, given[name], argument["dtype"])
+            views[name] = tensors.viewScalar(
+                name, given[name], argument["dtype"], like
+            )
         # A param may have changed what is read.
         return {each["name"]: views[each["name"]] for each in signature}, dtype
 
@@ -165,10 +170,11 @@ class Attention:
             if axis["feature"]
         )
         ranks = tuple(len(view.sizes) for view in views.values())
-        key = dtype, params, extents, ranks, form
+        isOnGpu = tensors.findGpu(views)
+        key = dtype, params, extents, ranks, form, isOnGpu
         kernel = self._kernels.get(key)
         if kernel is None:
-            options = self._makeOptions(dtype, params, form)
+            options = self._makeOptions(dtype, params, form, isOnGpu)
             library.call(
                 "rapt_spec_infer_extents",
                 self._spec.address,
@@ -233,7 +239,17 @@ class Attention:
         )
         return tuple(sizes[: rank.value])
 
-    def plan(self, *args, threads=0, kv_layout="NHD", **keywords):
+    @staticmethod
+    def _chooseStream(stream, given, views):
+        """A stream's handle: the caller's, else that of the first tensor."""
+        if stream is not None:
+            return getattr(stream, "cuda_stream", stream)
+        for name, view in views.items():
+            if view.device is not None:
+                return tensors.getStream(given[name], view)
+        return 0
+
+    def plan(self, *args, threads=0, kv_layout="NHD", stream=None, **keywords):
         """Plans a call with these arguments. Calls with the same sizes, integer
         tensors and sequences take the plan and leave the sequences and params out:
 
@@ -241,10 +257,11 @@ class Attention:
             for layer in layers:
                 out = attention(layer.q, layer.k, layer.v, plan=plan)
         """
-        _, views, dtype, params, described, kernel, call = self._prepare(
+        given, views, dtype, params, described, kernel, call = self._prepare(
             args, keywords, kv_layout
         )
         call.threads = _checkThreads(threads)
+        call.stream = self._chooseStream(stream, given, views)
         with described.spelling():
             sizes = self._getSizes(kernel, call)
             handle = library.make(
@@ -280,17 +297,23 @@ class Attention:
         threads=0,
         plan=None,
         kv_layout=None,
+        stream=None,
         **keywords,
     ):
         """Computes the attention.
 
         args        tensors in the order of `arguments`: NumPy arrays, torch
-                    tensors, or anything with DLPack, in the memory of the CPU
+                    tensors, or anything with DLPack, in the memory of the CPU, or
+                    all in that of an NVIDIA GPU, also with
+                    __cuda_array_interface__
         keywords    further tensors by name, numbers for scalars, and params
         out         where to write; else a new tensor of the kind of the first
         return_lse  also return log-sum-exp [batch, heads, queries] in f32
         threads     0: one per core
         plan        what plan() returned
+        stream      on a GPU the stream that this runs on, as an integer or a
+                    torch.cuda.Stream; else torch's current one. Nothing is waited
+                    for
 
         Sequences of different lengths, as int32 tensors; see docs/serving.md:
 
@@ -324,7 +347,7 @@ class Attention:
                 prepared = key and plan.repeats.take(key)
                 if prepared:
                     return plan.repeats.run(
-                        key, prepared, args, out, threads, tensors.makeResult
+                        key, prepared, args, out, threads, stream, tensors.makeResult
                     )
             given, views = self._preparePlanned(args, keywords, plan)
             dtype, params = plan.dtype, plan.params
@@ -338,6 +361,7 @@ class Attention:
             with described.spelling():
                 sizes = self._getSizes(kernel, call)
         call.threads = threads
+        call.stream = self._chooseStream(stream, given, views)
         like = next(
             given[name]
             for name in sorted(views, key=lambda name: name not in self._free)
@@ -348,6 +372,7 @@ class Attention:
         if out is None:
             out = tensors.makeResult(shape, None, like)
         outView = described.arrange(results[0], tensors.view("out", out), isResult=True)
+        tensors.findGpu({**views, "out": outView})
         call.out = library.ctypes.pointer(outView.tensor)
         lse = None
         if return_lse:

@@ -61,6 +61,7 @@ class Call(ctypes.Structure):
         ("plan", ctypes.c_void_p),
         ("threads", ctypes.c_uint),
         ("executor", ctypes.c_void_p),
+        ("stream", ctypes.c_void_p),
     ]
 
 
@@ -85,6 +86,7 @@ _FUNCTIONS = {
     "rapt_options_set_param": (None, [_pointer, _text, _text]),
     "rapt_options_set_dtype": (ctypes.c_int, [_pointer, ctypes.c_int32, _texts]),
     "rapt_options_set_sequences": (None, [_pointer, ctypes.c_int]),
+    "rapt_options_set_target": (None, [_pointer, _text]),
     "rapt_options_set_cache": (None, [_pointer, ctypes.c_int, _text]),
     "rapt_spec_describe": (ctypes.c_int, [_pointer, _pointer, _texts, _texts]),
     "rapt_spec_infer_extents": (
@@ -117,6 +119,7 @@ _ERRORS = {
     3: NotImplementedError,
     4: OSError,
     5: RuntimeError,
+    6: RuntimeError,
 }
 
 

@@ -20,13 +20,24 @@ def _observe(value):
     """What must be the same, or None if this kind of tensor is not known here."""
     torch = sys.modules.get("torch")
     if torch is not None and type(value) is torch.Tensor:
-        if not value.is_cpu or value.requires_grad or value.layout != torch.strided:
+        if value.requires_grad or value.layout != torch.strided:
             return None
-        return value.dtype, value.shape, value.stride()
+        if value.is_cpu:
+            return value.dtype, value.shape, value.stride()
+        if value.is_cuda:
+            return value.dtype, value.shape, value.stride(), value.device
+        return None
     numpy = sys.modules.get("numpy")
     if numpy is not None and type(value) is numpy.ndarray:
         return value.dtype, value.shape, value.strides
     return None
+
+
+def _getStream(value):
+    """Where torch works now on the GPU of a tensor; 0 for one of the CPU."""
+    if not getattr(value, "is_cuda", False):
+        return 0
+    return sys.modules["torch"].cuda.current_stream(value.device).cuda_stream
 
 
 def _getAddress(value):
@@ -85,7 +96,7 @@ class Repeats:
         prepared = _Prepared(call, tensors, out, like, shape)
         self._spare.setdefault(key, []).append(prepared)
 
-    def run(self, key, prepared, args, out, threads, makeResult):
+    def run(self, key, prepared, args, out, threads, stream, makeResult):
         """Runs the call again with other memory."""
         if out is None:
             out = makeResult(prepared.shape, None, args[prepared.like])
@@ -93,6 +104,9 @@ class Repeats:
             tensor.data = _getAddress(value)
         prepared.out.data = _getAddress(out)
         prepared.call.threads = threads
+        if stream is None:
+            stream = _getStream(args[prepared.like])
+        prepared.call.stream = getattr(stream, "cuda_stream", stream)
         message = ctypes.c_void_p()
         try:
             status = prepared.function(

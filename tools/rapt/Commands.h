@@ -20,6 +20,7 @@ struct Command {
 };
 
 const Command &getRunCommand();
+const Command &getBenchCommand();
 const Command &getCheckCommand();
 const Command &getCompileCommand();
 const Command &getExplainCommand();

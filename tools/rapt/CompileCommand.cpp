@@ -7,6 +7,7 @@
 #include "lib/Compiler/CHeader.h"
 #include "lib/Compiler/CodedError.h"
 #include "lib/Compiler/Compilation.h"
+#include "lib/Compiler/CompileForGpu.h"
 #include "lib/Compiler/TunedPlans.h"
 #include "lib/Frontend/Printer.h"
 #include "tools/rapt/Commands.h"
@@ -63,7 +64,7 @@ bool isOnRoad(Emit emit, bool isForGpu) {
 
 Expected<Emit> getEmit(const CommandLine &line) {
   StringRef target = line.get("--target").value_or("host");
-  bool isForGpu = target::findGpu(target) != nullptr;
+  bool isForGpu = target == kCudaTarget || target::findGpu(target) != nullptr;
   StringRef text = line.get("--emit").value_or(isForGpu ? "cubin" : "obj");
   auto emit = llvm::StringSwitch<std::optional<Emit>>(text)
                   .Case("ast", Emit::Ast)
@@ -153,8 +154,8 @@ Error writeObject(const CommandLine &line, bool isShared,
   return files.keep();
 }
 
-/// PTX as text, or the binary with the object that plans calls and the
-/// manifest beside.
+/// PTX as text, or the binary with the object that plans and launches calls,
+/// the manifest and the C header beside.
 Error writeGpuCode(const CommandLine &line, bool isBinary,
                    const Compilation &compilation) {
   auto generated = generateForGpu(compilation);
@@ -165,13 +166,11 @@ Error writeGpuCode(const CommandLine &line, bool isBinary,
   auto binary = codegen::assemble(generated->ptx, *compilation.gpu);
   if (!binary)
     return binary.takeError();
-  for (const std::string &message : binary->messages)
-    llvm::errs() << "rapt: warning: " << message << '\n';
-  for (const codegen::KernelResources &kernel : binary->kernels)
-    if (kernel.spillBytes > 0 || kernel.localBytes > 0)
-      llvm::errs() << "rapt: warning: a thread of kernel '" << kernel.name
-                   << "' keeps " << kernel.localBytes
-                   << " bytes outside of registers\n";
+  for (const std::string &warning : codegen::getWarnings(*binary))
+    warn(warning);
+  // A program of C needs no file beside its own.
+  codegen::embedCode(*generated->host.module, compilation.spec.name + "_cubin",
+                     binary->cubin);
   auto object =
       codegen::emitObject(*generated->host.module, compilation.target);
   if (!object)
@@ -184,9 +183,10 @@ Error writeGpuCode(const CommandLine &line, bool isBinary,
   if (isChannel(path))
     return notBeside(path);
   StringRef extension = llvm::sys::path::extension(path);
-  if (extension == ".json" || extension == ".o")
+  if (extension == ".json" || extension == ".o" || extension == ".h")
     return usageError("option '-o' expects the name of the cubin, found '" +
-                      path.str() + "', which would be its manifest or object");
+                      path.str() +
+                      "', which would be its manifest, object or header");
   OutputFiles files;
   if (Error error = files.addText(path, binary->cubin))
     return error;
@@ -196,6 +196,9 @@ Error writeGpuCode(const CommandLine &line, bool isBinary,
     return error;
   llvm::sys::path::replace_extension(beside, ".json");
   if (Error error = files.addText(beside, manifest.print() + "\n"))
+    return error;
+  llvm::sys::path::replace_extension(beside, ".h");
+  if (Error error = files.addText(beside, makeCHeader(manifest)))
     return error;
   return files.keep();
 }
@@ -290,7 +293,7 @@ const Command &getCompileCommand() {
         {"--emit", "KIND",
          "obj (default), so: also NAME.json and NAME.h beside;\n"
          "asm, llvm, tile, attn, ast: text; for a GPU\n"
-         "cubin (default): also NAME.json and NAME.o beside; ptx, nv"},
+         "cubin (default): also NAME.json, NAME.o, NAME.h; ptx, nv"},
         {"-o", "FILE",
          "Where to; else NAME.o, NAME.so or NAME.cubin here, text to\n"
          "the output"}};

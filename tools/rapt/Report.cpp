@@ -8,14 +8,18 @@
 #include "llvm/Support/JSON.h"
 #include "llvm/Support/raw_ostream.h"
 #include <cmath>
+#include <limits>
 
 namespace rapt::tool {
 
 void printText(const RunReport &report, llvm::raw_ostream &os) {
   os << report.spec << " from " << report.file << '\n';
   os << "  form     " << report.form << '\n';
-  os << "  target   " << report.target << ", " << report.dtype << ", "
-     << report.threads << (report.threads == 1 ? " thread\n" : " threads\n");
+  os << "  target   " << report.target << ", " << report.dtype;
+  if (!report.isOnGpu)
+    os << ", " << report.threads
+       << (report.threads == 1 ? " thread" : " threads");
+  os << '\n';
   os << "  plan     " << report.plan << '\n';
   if (!report.params.empty()) {
     os << "  params  ";
@@ -46,12 +50,14 @@ void printText(const RunReport &report, llvm::raw_ostream &os) {
   }
   os << llvm::formatv("  time     {0:f3} ms, median of {1}\n",
                       report.milliseconds, report.repeats);
-  os << llvm::formatv("  speed    {0:f1} GFLOP/s of useful work{1}, {2:f1} % "
-                      "of {3:f1}, the peak of {4}\n",
+  os << llvm::formatv("  speed    {0:f1} GFLOP/s of useful work{1}",
                       report.gflops,
-                      report.isWorkEstimated ? " (estimated)" : "",
-                      100 * report.getPeakFraction(), report.peakGflops,
-                      report.threads == 1 ? "this thread" : "these threads");
+                      report.isWorkEstimated ? " (estimated)" : "");
+  if (!report.isOnGpu)
+    os << llvm::formatv(", {0:f1} % of {1:f1}, the peak of {2}",
+                        100 * report.getPeakFraction(), report.peakGflops,
+                        report.threads == 1 ? "this thread" : "these threads");
+  os << '\n';
 }
 
 /// Six digits, or null.
@@ -75,7 +81,10 @@ void printJson(const RunReport &report, llvm::raw_ostream &os) {
         json.attribute(axis, extent);
     });
     json.attribute("dtype", report.dtype);
-    json.attribute("threads", int64_t(report.threads));
+    if (report.isOnGpu)
+      json.attribute("threads", nullptr);
+    else
+      json.attribute("threads", int64_t(report.threads));
     if (report.check) {
       printNumber(json, "max_error", report.check->maxError);
       printNumber(json, "error_bound", report.check->bound);
@@ -85,8 +94,11 @@ void printJson(const RunReport &report, llvm::raw_ostream &os) {
     }
     printNumber(json, "ms", report.milliseconds);
     printNumber(json, "gflops", report.gflops);
-    printNumber(json, "peak_gflops", report.peakGflops);
-    printNumber(json, "peak_fraction", report.getPeakFraction());
+    constexpr double unknown = std::numeric_limits<double>::quiet_NaN();
+    printNumber(json, "peak_gflops",
+                report.isOnGpu ? unknown : report.peakGflops);
+    printNumber(json, "peak_fraction",
+                report.isOnGpu ? unknown : report.getPeakFraction());
     printNumber(json, "compile_ms", report.compileMilliseconds);
     json.attribute("cache", report.isFromCache ? "hit" : "cold");
   });

@@ -25,6 +25,8 @@ struct RunReport {
   std::string dtype;
   std::vector<std::pair<std::string, std::string>> params;
   std::vector<std::pair<std::string, int64_t>> shape;
+  /// No number of threads and no peak are told.
+  bool isOnGpu = false;
   unsigned threads = 0;
   double compileMilliseconds = 0;
   bool isFromCache = false;

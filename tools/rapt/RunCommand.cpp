@@ -9,6 +9,7 @@
 #include "lib/Runtime/ThreadPool.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "tools/rapt/Commands.h"
+#include "tools/rapt/GpuTensors.h"
 #include "tools/rapt/PeakMeter.h"
 #include "tools/rapt/Report.h"
 #include "tools/rapt/SequenceBatch.h"
@@ -128,6 +129,51 @@ Expected<Kernel> compileKernel(const RunRequest &request, RunReport &report) {
   return *std::move(kernel);
 }
 
+/// Runs a kernel for a GPU on copies of the tensors there, planned once. Its
+/// own clock times each run.
+llvm::Error runOnGpu(const Kernel &kernel, const RunRequest &request,
+                     const std::vector<HostTensor> &tensors,
+                     const std::vector<HostTensor> &results,
+                     RunReport &report) {
+  report.isOnGpu = true;
+  report.form = kernel.getForm();
+  report.plan = kernel.getPlan();
+  report.threads = runtime::ThreadPool::shared(request.threads).getThreads();
+  auto gpu = runtime::getCurrentCudaGpu();
+  if (!gpu)
+    return gpu.takeError();
+  report.target += ", " + gpu->name;
+  auto context = runtime::CudaContext::find(nullptr, gpu->ordinal);
+  if (!context)
+    return context.takeError();
+  auto copies = GpuTensors::create(*context, tensors, results);
+  if (!copies)
+    return copies.takeError();
+  auto plan = kernel.plan(copies->getArguments());
+  if (!plan)
+    return makeError(plan.error().code, plan.error().message);
+  auto timer = GpuTimer::create(*context);
+  if (!timer)
+    return timer.takeError();
+  std::vector<double> times;
+  // The first round warms up.
+  for (int64_t round = 0; round <= request.repeats; ++round) {
+    auto time = timer->measure([&]() -> llvm::Error {
+      auto done = kernel.run(*plan, copies->getArguments(), copies->getOut(),
+                             copies->getLse());
+      return done ? llvm::Error::success()
+                  : makeError(done.error().code, done.error().message);
+    });
+    if (!time)
+      return time.takeError();
+    if (round > 0)
+      times.push_back(*time);
+  }
+  report.repeats = request.repeats;
+  report.milliseconds = getMedian(std::move(times));
+  return copies->download(results);
+}
+
 /// Times the kernel between measurements of the peak. There is no `lse` of
 /// branches that are added up.
 llvm::Error runKernel(const Kernel &compiled, const RunRequest &request,
@@ -167,12 +213,8 @@ llvm::Error runKernel(const Kernel &compiled, const RunRequest &request,
     if (round > 0)
       times.push_back(time);
   }
-  llvm::sort(times);
   report.repeats = request.repeats;
-  size_t middle = times.size() / 2;
-  report.milliseconds = times.size() % 2
-                            ? times[middle]
-                            : (times[middle - 1] + times[middle]) / 2;
+  report.milliseconds = getMedian(std::move(times));
   report.peakGflops = meter->getFlopsPerSecond() / 1e9;
   return llvm::Error::success();
 }
@@ -233,8 +275,11 @@ llvm::Error judge(const RunRequest &request, const Compilation &compilation,
   flops += work.flops;
   if (request.selection == RowSelection::None)
     return llvm::Error::success();
-  auto plain = AttnEvaluator::create(function, judged.tensors,
-                                     reference::Precision::Rounded,
+  // A GPU rounds the operands of its products.
+  reference::Arithmetic arithmetic = reference::Precision::Rounded;
+  if (compilation.gpu)
+    arithmetic.operands = compilation.spec.results.front().elementType;
+  auto plain = AttnEvaluator::create(function, judged.tensors, arithmetic,
                                      report.threads, judged.placement);
   if (!plain)
     return plain.takeError();
@@ -275,8 +320,11 @@ llvm::Error runTensors(const RunRequest &request, const Kernel &kernel,
   std::optional<TensorView> lse;
   if (results.size() > 1)
     lse = results[1].getView();
-  if (llvm::Error error = runKernel(kernel, request, arguments,
-                                    results[0].getView(), lse, nullptr, report))
+  if (llvm::Error error =
+          compilation.gpu
+              ? runOnGpu(kernel, request, tensors, results, report)
+              : runKernel(kernel, request, arguments, results[0].getView(), lse,
+                          nullptr, report))
     return error;
   double flops = 0;
   if (llvm::Error error =
@@ -338,8 +386,9 @@ void describeRun(const RunRequest &request, const CommandLine &line,
   const frontend::Spec &spec = compilation.spec;
   report.spec = spec.name;
   report.file = line.getFile().str();
-  report.target = compilation.target.name;
-  if (compilation.target.cpu != compilation.target.name)
+  report.target =
+      compilation.gpu ? compilation.gpu->name : compilation.target.name;
+  if (!compilation.gpu && compilation.target.cpu != compilation.target.name)
     report.target += " (" + compilation.target.cpu + ")";
   report.dtype = describe(request.requested.options.dtype);
   for (const auto &[name, value] : spec.params)

@@ -4,6 +4,7 @@
 
 #include "tools/rapt/SpecOptions.h"
 #include "lib/Compiler/CodedError.h"
+#include "lib/Compiler/CompileForGpu.h"
 #include "lib/Compiler/ElementTypes.h"
 #include "lib/Support/Diagnostics.h"
 #include "lib/Target/GpuTarget.h"
@@ -42,7 +43,8 @@ std::vector<OptionRow> getSpecOptionRows() {
        true},
       {"--dtype", "f32|bf16|f16", "Type of q and of what has none; f32"},
       {"--definition", "NAME", "Which definition of the file"},
-      {"--target", "NAME", "What 'rapt targets' lists; host"},
+      {"--target", "NAME",
+       "What 'rapt targets' lists; host. cuda: the NVIDIA GPU here"},
       {"--plan", "PART=N,...", getPlanHelp()},
       {"--few-rows", "N",
        "A kernel for calls of at most N queries times heads per head of\n"
@@ -104,7 +106,12 @@ Expected<RequestedSpec> loadSpec(const CommandLine &line) {
     return rows.takeError();
   options.fewRows = *rows;
   // Before the file is read: a wrong option is the nearer mistake.
-  if (!target::findGpu(options.target)) {
+  if (options.target == kCudaTarget) {
+    auto target = findCudaTarget();
+    if (!target)
+      return target.takeError();
+    options.target = (*target)->name;
+  } else if (!target::findGpu(options.target)) {
     auto target = target::findTarget(options.target);
     if (!target)
       return target.takeError();

@@ -2,6 +2,7 @@
 // See LICENSE for license information.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 
+#include "lib/Compiler/CompileForGpu.h"
 #include "lib/Target/GpuTarget.h"
 #include "lib/Target/Target.h"
 #include "tools/rapt/Commands.h"
@@ -25,6 +26,18 @@ static llvm::Error listTargets(const CommandLine &) {
     llvm::outs() << llvm::formatv(
         "{0,-16} {0,-16} {1,-28} {2,4} KiB shared memory\n", gpu.name,
         target::kGpuTriple, gpu.sharedBytes / 1024);
+  // Where there is no driver there is no GPU to list.
+  auto found = runtime::listCudaGpus();
+  if (!found) {
+    llvm::consumeError(found.takeError());
+    return llvm::Error::success();
+  }
+  for (const runtime::CudaGpu &gpu : *found) {
+    const target::GpuTarget *target = target::findGpuFor(gpu.capability);
+    llvm::outs() << llvm::formatv("{0,-16} {1,-16} {2}, GPU {3}\n", kCudaTarget,
+                                  target ? target->name : "none", gpu.name,
+                                  gpu.ordinal);
+  }
   return llvm::Error::success();
 }
 

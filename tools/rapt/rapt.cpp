@@ -3,7 +3,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 
 // The user's tool: rapt run, rapt check, rapt compile, rapt explain, rapt
-// tune, rapt targets.
+// bench, rapt tune, rapt targets.
 
 #include "lib/Compiler/BuildId.h"
 #include "lib/Compiler/CodedError.h"
@@ -25,7 +25,8 @@ namespace {
 
 llvm::SmallVector<const Command *> getCommands() {
   return {&getRunCommand(),     &getCheckCommand(), &getCompileCommand(),
-          &getExplainCommand(), &getTuneCommand(),  &getTargetsCommand()};
+          &getExplainCommand(), &getBenchCommand(), &getTuneCommand(),
+          &getTargetsCommand()};
 }
 
 const Command *findCommand(StringRef name) {

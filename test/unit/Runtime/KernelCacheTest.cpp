@@ -161,13 +161,13 @@ TEST_F(KernelCacheTest, SaysWhatIsWrong) {
   };
   EXPECT_EQ(getProblem("PNG"), "is not an entry of the kernel cache");
   EXPECT_EQ(getProblem(""), "is not an entry of the kernel cache");
-  EXPECT_EQ(getProblem(set(8, 7)), "has version 7, expected 1");
+  EXPECT_EQ(getProblem(set(8, 7)), "has version 7, expected 2");
   EXPECT_EQ(getProblem(set(whole.size() - 1, whole.back() ^ 1)),
             "has a wrong checksum");
   EXPECT_EQ(getProblem(whole.substr(0, 20)),
-            "is truncated: has 20 bytes, expected 48 or more");
-  EXPECT_EQ(getProblem(whole.substr(0, 50)),
-            "is truncated: has 50 bytes, fewer than its header says");
+            "is truncated: has 20 bytes, expected 56 or more");
+  EXPECT_EQ(getProblem(whole.substr(0, 60)),
+            "is truncated: has 60 bytes, fewer than its header says");
   // Sizes that overflow when they are added.
   EXPECT_EQ(getProblem(set(23, '\xff')).substr(0, 12), "is truncated");
   EXPECT_EQ(getProblem(set(31, '\xff')).substr(0, 12), "is truncated");
