@@ -27,14 +27,28 @@ std::vector<int64_t> CudaCalls::getShape(ArrayRef<int64_t> words) const {
   return shape;
 }
 
+/// Fails if the stream is on another GPU than the tensors.
+static Expected<runtime::CudaContext>
+findContext(runtime::CudaStreamHandle stream, std::optional<int> device) {
+  auto context = runtime::CudaContext::find(stream, device);
+  if (!context)
+    return asDeviceError(context.takeError());
+  if (device && *device != context->ordinal)
+    return makeError(
+        ErrorCode::InvalidArgument,
+        "the tensors are in the memory of GPU " + llvm::Twine(*device) +
+            ", but the stream is one of GPU " + llvm::Twine(context->ordinal));
+  return context;
+}
+
 Expected<std::shared_ptr<CudaPlan>>
 CudaCalls::plan(ArrayRef<int64_t> words, runtime::CudaStreamHandle stream) {
   auto device = findDevice(signature, words, /*areFloatsRead=*/false);
   if (!device)
     return device.takeError();
-  auto context = runtime::CudaContext::find(stream, *device);
+  auto context = findContext(stream, *device);
   if (!context)
-    return asDeviceError(context.takeError());
+    return context.takeError();
   auto plan = std::make_shared<CudaPlan>(code, *context);
   if (llvm::Error error = plan->plan(signature, words, workspaces, stream))
     return std::move(error);
@@ -69,9 +83,9 @@ llvm::Error CudaCalls::run(ArrayRef<int64_t> words,
   auto device = findDevice(signature, words, /*areFloatsRead=*/true);
   if (!device)
     return device.takeError();
-  auto context = runtime::CudaContext::find(stream, *device);
+  auto context = findContext(stream, *device);
   if (!context)
-    return asDeviceError(context.takeError());
+    return context.takeError();
   std::vector<int64_t> shape = getShape(words);
   // Held until the launches are in the stream: another thread that plans anew
   // must not come between.

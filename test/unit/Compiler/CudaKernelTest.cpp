@@ -245,6 +245,9 @@ TEST_F(CudaKernelTest, RunsWhereTensorsAndStreamsAre) {
   EXPECT_EQ(launches.back().device, 1);
   EXPECT_EQ(fakeCudaCountModules(), 2);
 
+  EXPECT_EQ(
+      getText(kernel->run(first.getArguments(), first.getOut(), nullptr, on)),
+      "the tensors are in the memory of GPU 0, but the stream is one of GPU 1");
   auto arguments = first.getArguments();
   arguments[1].tensor.data = Problem::at(second.k);
   EXPECT_EQ(getText(kernel->run(arguments, first.getOut())),
