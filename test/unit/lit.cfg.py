@@ -21,10 +21,12 @@ config.environment["UBSAN_OPTIONS"] = "print_stacktrace=1"
 # LLVM's allocators mark their memory in our instrumented code, but not in the
 # packaged libraries that allocate from the same slabs.
 config.environment["ASAN_OPTIONS"] = "allow_user_poisoning=0"
+# Tests of the pool of threads fork, and their children start threads.
+config.environment["TSAN_OPTIONS"] = "die_after_fork=0"
 config.environment["XDG_CACHE_HOME"] = os.path.join(config.rapt_tests, "cache")
 if os.environ.get("RAPT_TEST_TIER") == "nightly":
     config.environment["RAPT_NIGHTLY"] = "1"
-passed = ("HOME", "ASAN_OPTIONS", "LLVM_SYMBOLIZER_PATH")
+passed = ("HOME", "ASAN_OPTIONS", "TSAN_OPTIONS", "LLVM_SYMBOLIZER_PATH")
 for name in passed + ("RAPT_NIGHTLY", "RAPT_SEED", "RAPT_CASES"):
     if name in os.environ:
         config.environment[name] = os.environ[name]
