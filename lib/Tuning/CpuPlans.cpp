@@ -88,19 +88,22 @@ static tile::PlanAttr chooseBlockPlan(const analysis::Neighbourhood &near,
 /// Few rows cannot fill the lanes: columns do, and half of the registers are
 /// accumulators. From about 16 rows on, a product in which each row is a lane
 /// is as fast as memory. Keys are split so that there is an item for each of
-/// many cores; a part is small beside the keys of its split.
+/// many cores; a part is small beside the keys of its split. Where columns are
+/// the lanes, a tile is only as long as that its values follow its keys
+/// closely: memory is then asked for both all the time.
 static tile::PlanAttr chooseFewRowsPlan(Operation *op, int64_t rows,
                                         const target::CpuTarget &target) {
   MLIRContext *context = op->getContext();
-  constexpr int64_t keys = 128, edge = 32, mostColumnRows = 8;
+  constexpr int64_t keys = 128, edge = 32, mostColumnRows = 8, columnKeys = 16;
   int64_t lanes = target.getLanes32();
   if (rows <= mostColumnRows) {
     auto cpu = tile::CpuPlanAttr::get(context, target.vectorRegisters / 2,
                                       /*depth=*/4, /*sweep=*/1,
                                       /*columns=*/true);
-    return tile::PlanAttr::get(context, rows <= 4 ? 4 : mostColumnRows, keys,
-                               cpu, edge, /*grain=*/0, /*in_order=*/true,
-                               /*group=*/true, /*split=*/1024);
+    return tile::PlanAttr::get(context, rows <= 4 ? 4 : mostColumnRows,
+                               columnKeys, cpu, /*edge=*/0, /*grain=*/0,
+                               /*in_order=*/true, /*group=*/true,
+                               /*split=*/1024);
   }
   int64_t most = (target.vectorRegisters >= 32 ? 4 : 2) * lanes;
   int64_t queries = std::clamp<int64_t>(

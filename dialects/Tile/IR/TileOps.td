@@ -425,12 +425,14 @@ def Tile_ForRunsOp : Tile_Op<"for_runs", [RecursiveMemoryEffects]> {
     values. Runs that touch and are both full or both not are one. `full` takes `full_step` keys at a
     time of runs of which all pairs are kept; what is left of them, and all others, `partial` takes
     `partial_step` at a time, the last of a run less: `length`. What lies behind those is not its own.
+    With `unordered`, `full` does not mind which keys of a run it takes at a time, as long as all that it
+    derives from `start`, rows and positions, are those of the same keys.
 
     - (C1) bodies have the arguments (index, index, carried) and yield values of the carried types.
     - (C2) the steps are positive.
   }];
   let arguments = (ins Tile_DomainType:$domain, I64Attr:$full_step, I64Attr:$partial_step,
-                       Variadic<AnyType>:$inits);
+                       Variadic<AnyType>:$inits, UnitAttr:$unordered);
   let results = (outs Variadic<AnyType>:$results);
   let regions = (region SizedRegion<1>:$full, SizedRegion<1>:$partial);
   let assemblyFormat = [{

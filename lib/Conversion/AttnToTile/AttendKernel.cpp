@@ -748,6 +748,9 @@ LogicalResult AttendKernel::emit(Value table) {
   SmallVector<Type> types(ValueRange(initial).getTypes());
   auto loop = tile::ForRunsOp::create(builder, scope.location, types, runs,
                                       fullKeys, edgeKeys, initial);
+  // Sums and maxima over keys: few queries read them in several places at once.
+  bool isColumns = plan.getCpu() && plan.getCpu().getColumns();
+  loop.setUnordered(isColumns);
   for (Region *region : {&loop.getFull(), &loop.getPartial()}) {
     OpBuilder::InsertionGuard guard(builder);
     SmallVector<Type> arguments(2, builder.getIndexType());

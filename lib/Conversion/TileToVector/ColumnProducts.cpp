@@ -119,39 +119,29 @@ LogicalResult KernelLowering::emitDots(tile::MmaOp op, const Stream &keys,
   while (keyCount % atOnce != 0)
     atOnce /= 2;
   int64_t rowBlock = std::min(rows, most);
-  // Keys that are taken at once lie far apart if the tile is long enough: the
-  // processor looks ahead, and looks pages up, for several streams at once.
-  // Sums of one key are then next to those of other streams.
-  int64_t distance = keyCount / atOnce;
-  bool isSpread = keys.view && atOnce > 1 && distance % lanes32 == 0;
-  if (!isSpread)
-    distance = 1;
   struct Sums {
     int64_t first, used; ///< in the order row, key
-    Value scratch;
   };
   SmallVector<Sums> groups;
   for (int64_t r0 = 0; r0 < rows; r0 += rowBlock) {
     int64_t end = std::min(rows, r0 + rowBlock) * atOnce;
     for (int64_t first = r0 * atOnce; first < end; first += lanes32)
-      groups.push_back({first, std::min(lanes32, end - first), Value()});
+      groups.push_back({first, std::min(lanes32, end - first)});
   }
-  if (isSpread)
-    for (Sums &group : groups)
-      group.scratch = allocate({distance, lanes32}, f32);
-  auto steps = isSpread ? scf::ForOp::create(builder, location, index(0),
-                                             index(distance), index(1))
-                        : scf::ForOp::create(builder, location, index(0),
-                                             index(keyCount), index(atOnce));
-  {
-    OpBuilder::InsertionGuard guard(builder);
-    builder.setInsertionPointToStart(steps.getBody());
-    Value firstKey = steps.getInductionVar();
-    SmallVector<Value> places;
-    for (int64_t n = 0; n < atOnce; ++n)
-      places.push_back(rowOfStream(keys, add(firstKey, n * distance)));
-    for (int64_t n = 0; n < atOnce; ++n)
-      prefetch(keys, add(firstKey, n * distance), keyCount, depth);
+  // Keys of one step lie in several places if the loop over keys says so.
+  int64_t keysOfStep = keys.distance ? std::max(kPlaces, atOnce) : atOnce;
+  auto steps = scf::ForOp::create(builder, location, index(0), index(keyCount),
+                                  index(keysOfStep));
+  OpBuilder::InsertionGuard guard(builder);
+  builder.setInsertionPointToStart(steps.getBody());
+  for (int64_t sub = 0; sub < keysOfStep; sub += atOnce) {
+    Value firstKey = add(steps.getInductionVar(), sub);
+    SmallVector<Value> places, ahead;
+    for (int64_t n = 0; n < atOnce; ++n) {
+      Value row = rowOfStream(keys, steps.getInductionVar(), sub + n);
+      places.push_back(placeOfRow(keys, row));
+      ahead.push_back(placeAhead(keys, row, depth));
+    }
     Sums *group = groups.begin();
     for (int64_t r0 = 0; r0 < rows; r0 += rowBlock) {
       int64_t count = std::min(rowBlock, rows - r0);
@@ -159,8 +149,11 @@ LogicalResult KernelLowering::emitDots(tile::MmaOp op, const Stream &keys,
       int64_t step = keys.isPaired ? 2 : 1;
       for (int64_t d = 0; d < depth; d += step * lanes32) {
         SmallVector<SmallVector<Value>> parts;
-        for (int64_t n = 0; n < atOnce; ++n)
+        for (int64_t n = 0; n < atOnce; ++n) {
+          if (r0 == 0)
+            prefetch(keys, ahead[n], d, step * lanes32, depth);
           parts.push_back(loadStreamParts(keys, places[n], d, step, depth));
+        }
         for (int64_t p = 0; p < step; ++p)
           for (int64_t r = 0; r < count; ++r) {
             Value query = vector::LoadOp::create(
@@ -179,11 +172,6 @@ LogicalResult KernelLowering::emitDots(tile::MmaOp op, const Stream &keys,
                                  sums.begin() + first + group->used);
         block.append(lanes32 - group->used, zero(part));
         Value each = sumEach(block);
-        if (isSpread) {
-          vector::StoreOp::create(builder, location, each, group->scratch,
-                                  ValueRange{firstKey, index(0)});
-          continue;
-        }
         for (int64_t c = 0; c < group->used; c += atOnce) {
           SmallVector<int64_t> own = llvm::to_vector(llvm::seq(c, c + atOnce));
           vector::StoreOp::create(
@@ -192,27 +180,6 @@ LogicalResult KernelLowering::emitDots(tile::MmaOp op, const Stream &keys,
               result, ValueRange{index((group->first + c) / atOnce), firstKey});
         }
       }
-    }
-  }
-  if (!isSpread)
-    return success();
-  auto blocks = scf::ForOp::create(builder, location, index(0), index(distance),
-                                   index(lanes32));
-  OpBuilder::InsertionGuard guard(builder);
-  builder.setInsertionPointToStart(blocks.getBody());
-  Value firstKey = blocks.getInductionVar();
-  for (const Sums &group : groups) {
-    SmallVector<Value> block;
-    for (int64_t n = 0; n < lanes32; ++n)
-      block.push_back(
-          vector::LoadOp::create(builder, location, part, group.scratch,
-                                 ValueRange{add(firstKey, n), index(0)}));
-    transposeBlock(block);
-    for (int64_t c = 0; c < group.used; ++c) {
-      int64_t row = (group.first + c) / atOnce, n = (group.first + c) % atOnce;
-      vector::StoreOp::create(
-          builder, location, block[c], result,
-          ValueRange{index(row), add(firstKey, n * distance)});
     }
   }
   return success();
@@ -244,12 +211,8 @@ LogicalResult KernelLowering::emitWeightedRows(tile::MmaOp op,
   if (op.getDepth())
     end = arith::MinSIOp::create(builder, location, scalars.at(op.getDepth()),
                                  end);
-  // Each pass over the rows asks for a part of the next tile.
-  int64_t passes =
-      llvm::divideCeil(rows, rowBlock) * llvm::divideCeil(parts, partBlock);
-  int64_t pass = 0;
   for (int64_t r0 = 0; r0 < rows; r0 += rowBlock)
-    for (int64_t p0 = 0; p0 < parts; p0 += partBlock, ++pass) {
+    for (int64_t p0 = 0; p0 < parts; p0 += partBlock) {
       int64_t count = std::min(rowBlock, rows - r0);
       int64_t wide = std::min(partBlock, parts - p0);
       auto place = [&](int64_t r, int64_t p, int64_t offset) {
@@ -266,12 +229,13 @@ LogicalResult KernelLowering::emitWeightedRows(tile::MmaOp op,
         for (int64_t p = 0; old && stream.isPaired && p < wide; p += 2)
           splitPair(sums[r * wide + p], sums[r * wide + p + 1]);
       }
-      auto step = [&](Value k, bool asks, SmallVectorImpl<Value> &sums) {
-        Value row = rowOfStream(stream, k);
-        if (asks)
-          prefetch(stream, k, depth, columns);
-        SmallVector<Value> values =
-            loadStreamParts(stream, row, p0 * lanes32, wide, columns);
+      auto step = [&](Value first, int64_t u, SmallVectorImpl<Value> &sums) {
+        Value k = add(first, u), row = rowOfStream(stream, first, u);
+        if (r0 == 0)
+          prefetch(stream, placeAhead(stream, row, columns), p0 * lanes32,
+                   wide * lanes32, columns);
+        SmallVector<Value> values = loadStreamParts(
+            stream, placeOfRow(stream, row), p0 * lanes32, wide, columns);
         for (int64_t r = 0; r < count; ++r) {
           Value weight =
               memref::LoadOp::create(builder, location, weights,
@@ -294,19 +258,16 @@ LogicalResult KernelLowering::emitWeightedRows(tile::MmaOp op,
       };
       int64_t unroll = op.getDepth() ? 1 : kernel.getPlan()->getDepth();
       unroll = depth % unroll == 0 ? unroll : 1;
-      // Rows that are far apart are streams of their own, see emitDots.
-      bool isSpread = stream.view && unroll > 1;
-      int64_t distance = isSpread ? depth / unroll : 1;
-      auto loop = scf::ForOp::create(builder, location, index(0),
-                                     isSpread ? index(distance) : end,
-                                     index(isSpread ? 1 : unroll), sums);
+      if (stream.distance && unroll % kPlaces != 0)
+        unroll = kPlaces;
+      auto loop = scf::ForOp::create(builder, location, index(0), end,
+                                     index(unroll), sums);
       {
         OpBuilder::InsertionGuard guard(builder);
         builder.setInsertionPointToStart(loop.getBody());
         SmallVector<Value> inside(loop.getRegionIterArgs());
         for (int64_t u = 0; u < unroll; ++u)
-          step(add(loop.getInductionVar(), u * distance),
-               u * passes / unroll == pass, inside);
+          step(loop.getInductionVar(), u, inside);
         scf::YieldOp::create(builder, location, inside);
       }
       SmallVector<Value> results(loop.getResults());

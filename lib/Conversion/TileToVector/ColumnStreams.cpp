@@ -44,6 +44,8 @@ KernelLowering::Stream KernelLowering::streamOf(Value tile) {
   stream.rows = rowExtentOf(load.getView());
   stream.columns =
       builder.createOrFold<memref::DimOp>(location, stream.memory, 1);
+  if (load.getOffsets()[0] == spread.start)
+    stream.distance = spread.distance;
   stream.isInside = load.isInBounds(0);
   stream.isWide = load.isInBounds(1);
   stream.isPaired = stream.isWide && stream.element.isF32() &&
@@ -54,10 +56,25 @@ KernelLowering::Stream KernelLowering::streamOf(Value tile) {
   return stream;
 }
 
-/// The row of memory that row `row` of the tile is. One that lies outside is
-/// read as some row inside: what becomes of it is not used.
-Value KernelLowering::rowOfStream(const Stream &stream, Value row) {
-  row = builder.createOrFold<arith::AddIOp>(location, stream.firstRow, row);
+/// The row of the view that row `row` + `offset` of the tile is; `row` is a
+/// multiple of kPlaces where rows are spread.
+Value KernelLowering::rowOfStream(const Stream &stream, Value row,
+                                  int64_t offset) {
+  if (stream.distance) {
+    row = builder.createOrFold<arith::DivUIOp>(location, row, index(kPlaces));
+    row = add(row, offset / kPlaces);
+    Value place = builder.createOrFold<arith::MulIOp>(location, stream.distance,
+                                                      index(offset % kPlaces));
+    row = builder.createOrFold<arith::AddIOp>(location, row, place);
+  } else {
+    row = add(row, offset);
+  }
+  return builder.createOrFold<arith::AddIOp>(location, stream.firstRow, row);
+}
+
+/// Where row `row` of the view lies in memory. One that lies outside is read as
+/// some row inside: what becomes of it is not used.
+Value KernelLowering::placeOfRow(const Stream &stream, Value row) {
   if (!stream.view)
     return row;
   if (!stream.isInside) {
@@ -177,22 +194,41 @@ Value KernelLowering::copyPaired(Value memory, int64_t firstRow, int64_t rows,
   return copy;
 }
 
-/// Asks for the row `ahead` rows on, that of the next tile. Rows are
-/// a stream to us, but not to a processor that stops looking ahead at the end
-/// of a page, or whose rows of one head lie far apart.
-void KernelLowering::prefetch(const Stream &stream, Value row, int64_t ahead,
-                              int64_t columns) {
-  constexpr int64_t kLine = 64;
+/// Where the row lies that is to be asked for while row `row` of the view is
+/// read. Null: for none. Rows are a stream to us, but not to a processor that
+/// stops looking ahead at the end of a page, or whose rows of one head lie far
+/// apart.
+Value KernelLowering::placeAhead(const Stream &stream, Value row,
+                                 int64_t columns) {
+  // Farther than memory takes to answer, and little beside the first level.
+  constexpr int64_t aheadBytes = 2048;
   if (!stream.view)
-    return;
+    return nullptr;
   Type stored = cast<MemRefType>(stream.memory.getType()).getElementType();
-  int64_t bytes = llvm::divideCeil(stored.getIntOrFloatBitWidth(), 8);
+  int64_t rowBytes =
+      columns * llvm::divideCeil(stored.getIntOrFloatBitWidth(), 8);
+  row = add(row, std::max<int64_t>(aheadBytes / rowBytes, 1));
+  // To ask for what does not exist is harmless, to look it up in a list is not.
+  if (!lists.contains(stream.view))
+    return row;
   Stream all = stream;
   all.isInside = false;
-  Value place = rowOfStream(all, add(row, ahead));
-  for (int64_t column = 0; column < columns; column += kLine / bytes) {
+  return placeOfRow(all, row);
+}
+
+/// Asks for the lines that begin in `count` columns of a row from `column` on.
+void KernelLowering::prefetch(const Stream &stream, Value place, int64_t column,
+                              int64_t count, int64_t columns) {
+  constexpr int64_t lineBytes = 64;
+  if (!place)
+    return;
+  Type stored = cast<MemRefType>(stream.memory.getType()).getElementType();
+  int64_t line =
+      lineBytes / llvm::divideCeil(stored.getIntOrFloatBitWidth(), 8);
+  int64_t end = std::min(column + count, columns);
+  for (int64_t c = llvm::alignTo(column, line); c < end; c += line) {
     Value position = builder.createOrFold<arith::AddIOp>(
-        location, stream.firstColumn, index(column));
+        location, stream.firstColumn, index(c));
     memref::PrefetchOp::create(builder, location, stream.memory,
                                ValueRange{place, position},
                                /*isWrite=*/false, /*localityHint=*/3,

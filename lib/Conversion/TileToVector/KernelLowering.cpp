@@ -292,12 +292,26 @@ Value KernelLowering::lanePositions(tile::PositionsOp op) {
   Type element = typeOf(op.getResult()).getElementType();
   Value first = arith::IndexCastOp::create(builder, location, element,
                                            scalars.at(op.getFirst()));
-  SmallVector<Attribute> steps;
-  for (int64_t lane = 0; lane < width; ++lane)
-    steps.push_back(builder.getIntegerAttr(element, lane));
-  Value step = arith::ConstantOp::create(
-      builder, location, DenseElementsAttr::get(vectorOf(element), steps));
-  return arith::AddIOp::create(builder, location, broadcast(first), step);
+  auto constant = [&](llvm::function_ref<int64_t(int64_t)> of) -> Value {
+    SmallVector<Attribute> steps;
+    for (int64_t lane = 0; lane < width; ++lane)
+      steps.push_back(builder.getIntegerAttr(element, of(lane)));
+    return arith::ConstantOp::create(
+        builder, location, DenseElementsAttr::get(vectorOf(element), steps));
+  };
+  first = broadcast(first);
+  if (op.getFirst() != spread.start)
+    return arith::AddIOp::create(builder, location, first,
+                                 constant([](int64_t lane) { return lane; }));
+  Value distance = broadcast(
+      arith::IndexCastOp::create(builder, location, element, spread.distance));
+  Value place = arith::MulIOp::create(
+      builder, location, distance,
+      constant([](int64_t lane) { return lane % kPlaces; }));
+  Value step = arith::AddIOp::create(
+      builder, location, place,
+      constant([](int64_t lane) { return lane / kPlaces; }));
+  return arith::AddIOp::create(builder, location, first, step);
 }
 
 Value KernelLowering::createGlobal(tile::ConstantOp op) {

@@ -123,6 +123,7 @@ private:
   // Loops (LoopLowering.cpp).
   LogicalResult lowerFor(tile::ForOp op);
   LogicalResult lowerForRuns(tile::ForRunsOp op);
+  bool canSpread(tile::ForRunsOp op);
   LogicalResult beginLoop(mlir::ValueRange inits,
                           llvm::SmallVectorImpl<Carried> &slots);
   void bindCarried(mlir::ValueRange tiles, llvm::ArrayRef<Carried> slots,
@@ -153,6 +154,7 @@ private:
   /// Rows of an operand of a product where they lie.
   struct Stream {
     Value view, memory, firstRow, rows, firstColumn, columns;
+    Value distance; ///< from one place to the next, see Spread; or null
     Type element;
     bool isInside = false; ///< along the rows
     bool isWide = false;   ///< along the columns
@@ -160,7 +162,8 @@ private:
   };
   bool isStream(Value tile) const;
   Stream streamOf(Value tile);
-  Value rowOfStream(const Stream &stream, Value row);
+  Value rowOfStream(const Stream &stream, Value row, int64_t offset);
+  Value placeOfRow(const Stream &stream, Value row);
   Value loadStream(const Stream &stream, Value row, int64_t column,
                    int64_t extent);
   llvm::SmallVector<Value> loadStreamParts(const Stream &stream, Value row,
@@ -170,8 +173,9 @@ private:
   void joinPair(Value &even, Value &odd);
   Value copyPaired(Value memory, int64_t firstRow, int64_t rows,
                    int64_t columns);
-  void prefetch(const Stream &stream, Value row, int64_t ahead,
-                int64_t columns);
+  Value placeAhead(const Stream &stream, Value row, int64_t columns);
+  void prefetch(const Stream &stream, Value place, int64_t column,
+                int64_t count, int64_t columns);
 
   // Products where columns are the lanes (ColumnProducts.cpp).
   LogicalResult lowerColumnProduct(tile::MmaOp op);
@@ -256,6 +260,15 @@ private:
   struct Domain {
     Value first, end, runs;
   };
+  /// A step of a loop over runs takes as many keys from each of kPlaces places
+  /// of its run, `distance` apart: key k of a tile is key
+  /// `start` + k % kPlaces * `distance` + k / kPlaces.
+  struct Spread {
+    Value start; ///< the argument of the body
+    Value distance;
+  };
+  static constexpr int64_t kPlaces = 4;
+  Spread spread; ///< of the body that is being lowered; or nulls
   /// Keys outside are not visited.
   struct KeyRange {
     Value first, end;

@@ -133,6 +133,29 @@ LogicalResult KernelLowering::lowerDomain(tile::DomainOp op) {
   return success();
 }
 
+/// Whether the full steps of a loop can take keys from several places of a run
+/// at once: all that depends on where a step begins are positions and rows that
+/// products read where they lie.
+bool KernelLowering::canSpread(tile::ForRunsOp op) {
+  Block &body = op.getFull().front();
+  if (!op.getUnordered() || !kernel.getPlan()->getColumns() ||
+      op.getFullStep() % kPlaces != 0 || !body.getArgument(1).use_empty())
+    return false;
+  bool isRead = false;
+  for (OpOperand &use : body.getArgument(0).getUses()) {
+    if (auto load = dyn_cast<tile::LoadOp>(use.getOwner())) {
+      // The view comes first, the row next.
+      if (use.getOperandNumber() != 1 || !isStream(load.getResult()))
+        return false;
+      isRead = true;
+    } else if (!isa<tile::PositionsOp>(use.getOwner()) ||
+               !isVector(use.getOwner()->getResult(0))) {
+      return false;
+    }
+  }
+  return isRead;
+}
+
 LogicalResult KernelLowering::lowerForRuns(tile::ForRunsOp op) {
   Value source = op.getDomain();
   std::optional<KeyRange> range;
@@ -169,13 +192,26 @@ LogicalResult KernelLowering::lowerForRuns(tile::ForRunsOp op) {
   /// A run: what `full` takes of it, and then the rest.
   Value fullStep = index(static_cast<int64_t>(op.getFullStep()));
   Value partialStep = index(static_cast<int64_t>(op.getPartialStep()));
+  bool isSpread = canSpread(op);
   auto emitRun = [&](Value from, Value to, Value isFull,
                      ValueRange carried) -> Registers {
     Value whole = emit.subtract(to, from);
     whole = emit.subtract(whole, emit.op<arith::RemUIOp>(whole, fullStep));
     Value middle = isFull ? emit.add(from, emit.select(isFull, whole, index(0)))
                           : emit.add(from, whole);
-    Registers inside = emitBody(op.getFull(), from, middle, fullStep, carried);
+    Registers inside;
+    if (isSpread) {
+      Value places = index(kPlaces);
+      spread.start = op.getFull().front().getArgument(0);
+      spread.distance =
+          emit.op<arith::DivUIOp>(emit.subtract(middle, from), places);
+      Value end = emit.add(from, spread.distance);
+      Value step = index(static_cast<int64_t>(op.getFullStep()) / kPlaces);
+      inside = emitBody(op.getFull(), from, end, step, carried);
+      spread = {};
+    } else {
+      inside = emitBody(op.getFull(), from, middle, fullStep, carried);
+    }
     return emitBody(op.getPartial(), middle, to, partialStep, inside);
   };
 
