@@ -12,13 +12,11 @@ using namespace mlir;
 
 namespace rapt::conversion {
 
-/// The load of a tile without lanes that a full run reads in place, where the
-/// next run lies behind it, or null.
+/// The load of a tile without lanes that a full run reads in place, or null.
 tile::LoadOp KernelLowering::findRunLoad(Value tile) const {
   auto load = tile.getDefiningOp<tile::LoadOp>();
-  if (!load || buffers.contains(tile) || lists.contains(load.getView()) ||
-      groupedRows.contains(load.getView()) || !load.isInBounds(0) ||
-      typeOf(tile).getRank() != 2)
+  if (!load || buffers.contains(tile) || groupedRows.contains(load.getView()) ||
+      !load.isInBounds(0) || typeOf(tile).getRank() != 2)
     return nullptr;
   auto runs = dyn_cast<tile::ForRunsOp>(load->getParentOp());
   bool isFull = runs && load->getParentRegion() == &runs.getFull();
@@ -62,7 +60,8 @@ void KernelLowering::prefetchNextRun(tile::LoadOp load, Value base,
   Value row = builder.createOrFold<arith::AddIOp>(
       location, scale(base, rows, all), scale(k, atOnce, steps));
   for (int64_t n = 0; n < atOnce; ++n) {
-    Value place = at(0, add(row, rows + n));
+    // Of listed rows the next ones are those that the list names next.
+    Value place = findRow(load.getView(), at(0, add(row, rows + n)));
     for (int64_t column = 0; column < columns; column += line)
       memref::PrefetchOp::create(builder, location, scalars.at(load.getView()),
                                  ValueRange{place, at(1, index(column))},
@@ -170,6 +169,33 @@ LogicalResult KernelLowering::emitProduct(tile::MmaOp op, Value base,
         builder, location, {memory, index(firstRow), nullptr},
         {place->memory, place->row, place->column},
         isDepthFirst != place->isTransposed, base, count);
+  // Rows that a list names are looked up before the depth runs: nothing hoists
+  // what is read out of a loop that asks for the next run.
+  auto listed = uniform.getDefiningOp<tile::LoadOp>();
+  bool isFound = listed && !isDepthFirst && !buffers.contains(uniform) &&
+                 lists.contains(listed.getView());
+  SmallVector<Value> found;
+  for (int64_t slot = 0; isFound && slot < count; ++slot) {
+    Value row = builder.createOrFold<arith::AddIOp>(
+        location, scalars.at(listed.getOffsets()[0]), add(base, slot));
+    Value number = memref::LoadOp::create(builder, location,
+                                          lists.at(listed.getView()), row);
+    found.push_back(arith::IndexCastOp::create(builder, location,
+                                               builder.getIndexType(), number));
+  }
+  auto elementOf = [&](int64_t slot, Value k) -> FailureOr<Value> {
+    if (isFound) {
+      Value column = builder.createOrFold<arith::AddIOp>(
+          location, scalars.at(listed.getOffsets()[1]), k);
+      return Value(memref::LoadOp::create(builder, location,
+                                          scalars.at(listed.getView()),
+                                          ValueRange{found[slot], column}));
+    }
+    SmallVector<Value> place{add(base, slot), k};
+    if (isDepthFirst)
+      std::swap(place[0], place[1]);
+    return elementAt(uniform, place);
+  };
   bool skipsZeros = op.getSkipZeros();
   /// `steps` steps of the depth from `from` on. A state is the sums and what
   /// goes with the depth.
@@ -191,15 +217,9 @@ LogicalResult KernelLowering::emitProduct(tile::MmaOp op, Value base,
             arith::CmpFOp::create(builder, location, arith::CmpFPredicate::UNE,
                                   lane, zero(vectorOf(f32)));
       for (int64_t slot = 0; slot < count; ++slot) {
-        FailureOr<Value> element = failure();
-        if (pointers) {
-          element = pointers->loadElement(u, slot);
-        } else {
-          SmallVector<Value> place{add(base, slot), k};
-          if (isDepthFirst)
-            std::swap(place[0], place[1]);
-          element = elementAt(uniform, place);
-        }
+        FailureOr<Value> element =
+            pointers ? FailureOr<Value>(pointers->loadElement(u, slot))
+                     : elementOf(slot, k);
         if (failed(element))
           return failure();
         Value sum = vector::FMAOp::create(
