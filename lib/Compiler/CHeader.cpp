@@ -4,6 +4,7 @@
 
 #include "lib/Compiler/CHeader.h"
 #include "lib/Compiler/BuildId.h"
+#include "lib/Compiler/CSequences.h"
 #include "lib/Compiler/CudaHeaderText.h"
 #include "lib/Compiler/ElementTypes.h"
 #include "llvm/ADT/STLExtras.h"
@@ -65,8 +66,11 @@ public:
       name += '_';
     for (StringRef ending : getEndings(tensor))
       used.insert((name + ending).str());
+    all.push_back(name);
     return name;
   }
+  /// Those of all tensors so far.
+  llvm::ArrayRef<std::string> getAll() const { return all; }
 
 private:
   static llvm::ArrayRef<StringRef> getEndings(const TensorSignature &tensor) {
@@ -79,6 +83,7 @@ private:
     });
   }
   llvm::StringSet<> used;
+  std::vector<std::string> all;
 };
 
 void printMembers(const std::vector<TensorSignature> &tensors,
@@ -164,18 +169,28 @@ std::string makeCHeader(const KernelManifest &manifest) {
   llvm::SmallVector<bool> contiguous(manifest.facts.contiguous.begin(),
                                      manifest.facts.contiguous.end());
   size_t count = manifest.signature.arguments.size();
+  size_t hidden = count + manifest.sequenceArguments.size();
   std::string members;
   llvm::raw_string_ostream memberStream(members);
   MemberNames names;
   printMembers(manifest.signature.arguments,
                llvm::ArrayRef(contiguous).take_front(count), false, names,
                memberStream);
+  if (hidden > count) {
+    memberStream << "  /* Of one sequence; " << manifest.symbol
+                 << "_select sets them. */\n";
+    printMembers(manifest.sequenceArguments,
+                 llvm::ArrayRef(contiguous).slice(count, hidden - count), false,
+                 names, memberStream);
+  }
   printMembers(manifest.signature.results,
-               llvm::ArrayRef(contiguous).drop_front(count), true, names,
+               llvm::ArrayRef(contiguous).drop_front(hidden), true, names,
                memberStream);
 
   bool isForGpu = !manifest.gpu.empty();
   std::string body = (isForGpu ? cudaHeaderText : headerText).str();
+  if (hidden > count && !isForGpu)
+    body += makeCSequences(manifest, names.getAll());
   bool hasLse =
       llvm::any_of(manifest.signature.results,
                    [](const auto &result) { return result.name == "lse"; });

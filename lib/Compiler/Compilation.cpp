@@ -153,10 +153,15 @@ llvm::Error setPlan(Compilation &compilation, StringRef plan) {
 
 KernelManifest makeManifest(const Compilation &compilation) {
   const frontend::Spec &spec = compilation.spec;
+  std::vector<TensorSignature> hidden;
+  for (const frontend::TensorSignature &tensor : compilation.sequenceArguments)
+    hidden.push_back(makeTensor(tensor));
   return {spec.name,
           printDefinition(*compilation.source, spec.name),
           spec.params,
           makeSignature(spec),
+          compilation.sequences,
+          std::move(hidden),
           compilation.target,
           compilation.gpu ? compilation.gpu->name : "",
           {}};

@@ -103,6 +103,11 @@ std::string KernelManifest::print() const {
       {"launches", facts.launches},
       {"tables", facts.tables},
       {"stack_bytes", facts.stackBytes}};
+  if (sequences.isAny())
+    object["sequences"] =
+        json::Object{{"paged", sequences.isPaged},
+                     {"positions", sequences.hasPositions},
+                     {"arguments", toJson(sequenceArguments)}};
   if (!gpu.empty())
     object["gpu"] =
         json::Object{{"name", gpu}, {"kernels", toJson(facts.kernels)}};

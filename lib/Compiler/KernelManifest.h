@@ -56,6 +56,10 @@ struct KernelManifest {
   std::string source;
   std::map<std::string, std::string> params;
   Signature signature;
+  /// What calls say of their sequences, and the arguments that the entries take
+  /// for that after those of the signature, see lib/Compiler/SequenceLayout.h.
+  SequenceForm sequences;
+  std::vector<TensorSignature> sequenceArguments;
   target::CpuTarget target;
   std::string gpu; ///< Name of the GPU's kind; empty if the target is a CPU.
   LoweringFacts facts;

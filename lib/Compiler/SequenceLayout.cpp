@@ -40,14 +40,6 @@ constexpr llvm::StringLiteral kPages = "cache pages", kPageSize = "page size",
 // Signatures
 //===----------------------------------------------------------------------===//
 
-bool canBePaged(const frontend::TensorSignature &tensor) {
-  size_t rank = tensor.axes.size();
-  if ((rank != 3 && rank != 4) || tensor.axes[0].name != "batch" ||
-      tensor.axes[rank - 2].name != "keys" || !tensor.axes[rank - 1].isFeature)
-    return false;
-  return rank == 3 || !tensor.axes[1].isFeature;
-}
-
 std::vector<frontend::TensorSignature>
 getSequenceArguments(ArrayRef<frontend::TensorSignature> arguments,
                      const SequenceForm &form) {

@@ -28,7 +28,13 @@ getSequenceArguments(llvm::ArrayRef<frontend::TensorSignature> arguments,
 
 /// Whether a tensor lies in pages if keys do: rows [batch, keys, features] or
 /// [batch, heads, keys, features].
-bool canBePaged(const frontend::TensorSignature &tensor);
+template <typename Tensor> bool canBePaged(const Tensor &tensor) {
+  size_t rank = tensor.axes.size();
+  if ((rank != 3 && rank != 4) || tensor.axes[0].name != "batch" ||
+      tensor.axes[rank - 2].name != "keys" || !tensor.axes[rank - 1].isFeature)
+    return false;
+  return rank == 3 || !tensor.axes[1].isFeature;
+}
 
 /// The tensors of a whole call.
 class SequenceLayout {

@@ -83,7 +83,7 @@ Expected<frontend::Spec> analyze(const Spec::Source &source,
   return std::move(*spec);
 }
 
-static TensorSignature makeTensor(const frontend::TensorSignature &tensor) {
+TensorSignature makeTensor(const frontend::TensorSignature &tensor) {
   TensorSignature result{tensor.name, getDType(tensor.elementType), {}};
   for (const frontend::TensorAxis &axis : tensor.axes)
     result.axes.push_back(

@@ -33,7 +33,8 @@ llvm::Expected<frontend::Spec> analyze(const Spec::Source &source,
                                        const CompileOptions &options,
                                        StateRequest states = {});
 
-/// The signature in the types of the interface.
+/// One tensor, and the signature, in the types of the interface.
+TensorSignature makeTensor(const frontend::TensorSignature &tensor);
 Signature makeSignature(const frontend::Spec &spec);
 
 } // namespace rapt

@@ -14,6 +14,7 @@
 #include "tools/rapt/OutputFile.h"
 #include "tools/rapt/SpecOptions.h"
 #include "llvm/ADT/SmallString.h"
+#include "llvm/ADT/StringExtras.h"
 #include "llvm/ADT/StringSwitch.h"
 #include "llvm/IR/LLVMContext.h"
 #include "llvm/IR/Module.h"
@@ -203,10 +204,38 @@ Error writeGpuCode(const CommandLine &line, bool isBinary,
   return files.keep();
 }
 
+Expected<SequenceForm> getSequenceForm(const CommandLine &line) {
+  SequenceForm form;
+  auto text = line.get("--sequences");
+  if (!text)
+    return form;
+  StringRef target = line.get("--target").value_or("host");
+  if (target::findGpu(target))
+    return usageError("option '--sequences' is for CPUs, found target '" +
+                      target + "'");
+  form.isGiven = true;
+  bool isFirst = true;
+  for (StringRef word : llvm::split(*text, ',')) {
+    if (isFirst && word == "paged")
+      form.isPaged = true;
+    else if (!isFirst && !form.hasPositions && word == "positions")
+      form.hasPositions = true;
+    else if (!isFirst || word != "packed")
+      return usageError("option '--sequences' expects packed or paged, and "
+                        "',positions' behind it, found '" +
+                        *text + "'");
+    isFirst = false;
+  }
+  return form;
+}
+
 Error compile(const CommandLine &line) {
   auto emit = getEmit(line);
   if (!emit)
     return emit.takeError();
+  auto sequences = getSequenceForm(line);
+  if (!sequences)
+    return sequences.takeError();
   auto requested = loadSpec(line);
   if (!requested)
     return requested.takeError();
@@ -216,6 +245,7 @@ Error compile(const CommandLine &line) {
     frontend::dump(requested->spec.getSource().tree, os);
     return writeText(line, text);
   }
+  requested->options.sequences = *sequences;
   AxisExtents extents;
   auto spec = chooseExtents(*requested, extents);
   if (!spec)
@@ -301,7 +331,11 @@ const Command &getCompileCommand() {
       rows.push_back(row);
     rows.insert(
         rows.end(),
-        {{"--no-cache", "", "Choose the plan even if a tuned one is kept"},
+        {{"--sequences", "FORM",
+          "For batches of sequences, described in each call: packed\n"
+          "(also padded) or paged; packed,positions or\n"
+          "paged,positions: calls give positions of queries"},
+         {"--no-cache", "", "Choose the plan even if a tuned one is kept"},
          {"--cache-dir", "DIR",
           "Where 'rapt tune' keeps plans; $RAPT_CACHE_DIR, else\n"
           "$XDG_CACHE_HOME/rapt, else ~/.cache/rapt"},
