@@ -305,6 +305,8 @@ LogicalResult KernelLowering::emitProduct(tile::MmaOp op, Value base,
       builder.setInsertionPointToStart(isThen ? branch.thenBlock()
                                               : branch.elseBlock());
       skipsZeros = !isThen;
+      if (skipsZeros)
+        unroll = 1; // only beside an infinity or a NaN: shorter still
       SmallVector<Value> inside(sums);
       if (failed(emitDepth(inside)))
         return failure();
