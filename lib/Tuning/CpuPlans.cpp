@@ -141,7 +141,9 @@ static tile::PlanAttr choosePlan(Operation *op,
   constexpr int64_t edge = 32, mostKeys = 128;
   int64_t grain = std::lcm(rows, edge);
   int64_t keys = grain <= mostKeys ? mostKeys / grain * grain : mostKeys;
-  int64_t depth = isa<attn::AttendOp>(op) ? 4 : 2;
+  // With vectors of 128 bits four steps at a time spill: broadcasts are loads
+  // that move pointers, and the scheduler takes them early.
+  int64_t depth = isa<attn::AttendOp>(op) && target.vectorBits > 128 ? 4 : 2;
   auto cpu = tile::CpuPlanAttr::get(context, rows, depth, /*sweep=*/2);
   return tile::PlanAttr::get(context, vectors * lanes, keys, cpu, edge,
                              /*grain=*/0, /*in_order=*/false);

@@ -2,10 +2,10 @@
 # See LICENSE for license information.
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 
-"""Finds in assembly for x86 the innermost loops that multiply and add most, and
-prints for each how many vector multiply-adds it has and how many vectors and
-addresses on the stack: what does not fit the registers is reloaded in every
-round.
+"""Finds in assembly for x86 or AArch64 the innermost loops that multiply and add
+most, at least half of whose instructions do, and prints for each how many vector
+multiply-adds it has and how many vectors and addresses on the stack: what does
+not fit the registers is reloaded in every round.
 
 usage: hot_loops.py COUNT < ASSEMBLY
 """
@@ -14,7 +14,12 @@ import re
 import sys
 
 LABEL = re.compile(r"^(\.?\w+):")
-BRANCH = re.compile(r"^\s+j\w+\s+(\.?\w+)\s*(#.*)?$")
+BRANCH = re.compile(r"^\s+(?:j\w+|b\.\w+)\s+(\.?\w+)\s*(#.*)?$")
+PRODUCT = re.compile(r"\s+(vfmadd\w+p[sd]|fmla)\s")
+INSTRUCTION = re.compile(r"\s+[a-z]")
+# With an index register it is an element of a tile, without a spill.
+STACK = re.compile(r"\(%[er]sp\)|\[sp(, #\d+)?\]")
+VECTOR = re.compile(r"%[xyz]mm|\bq\d")
 
 
 def innermostLoops(lines):
@@ -36,10 +41,11 @@ def main():
     lines = sys.stdin.read().splitlines()
     found = []
     for loop in innermostLoops(lines):
-        products = sum(bool(re.match(r"\s+vfmadd\w+p[sd]\s", line)) for line in loop)
-        # With an index register it is an element of a tile, without a spill.
-        stack = [line for line in loop if re.search(r"\(%[er]sp\)", line)]
-        vectors = sum(bool(re.search(r"%[xyz]mm", line)) for line in stack)
+        products = sum(bool(PRODUCT.match(line)) for line in loop)
+        if 2 * products < sum(bool(INSTRUCTION.match(line)) for line in loop):
+            continue
+        stack = [line for line in loop if STACK.search(line)]
+        vectors = sum(bool(VECTOR.search(line)) for line in stack)
         found.append((products, vectors, len(stack) - vectors))
     found.sort(reverse=True)
     for products, vectors, addresses in found[: int(sys.argv[1])]:
