@@ -317,5 +317,6 @@ def Nv_StoreOp : Nv_Op<"store", [MemoryEffects<[MemWrite]>]> {
 }
 
 include "dialects/Nv/IR/NvWarpgroupOps.td"
+include "dialects/Nv/IR/NvNotFiniteOps.td"
 
 #endif // RAPT_DIALECTS_NV_IR_NVOPS

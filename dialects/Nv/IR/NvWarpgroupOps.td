@@ -112,9 +112,9 @@ def Nv_HasMapOp : Nv_Op<"has_map", [Pure]> {
 def Nv_FetchOp : Nv_Op<"fetch", [MemoryEffects<[MemRead, MemWrite]>, AttrSizedOperandSegments]> {
   let summary = "Producers fill a stage of a buffer with a tile of a view";
   let description = [{
-    As `nv.copy`; a phase of the stage's barrier ends when all is there. With a map the first of the
-    producers' threads has the copy engine do it: the view is at the indices `outer` of the map's tensor. Without, all
-    their threads do it together.
+    As `nv.copy`; every thread of the producers arrives at the stage's barrier once for each fetch, when what it copies is
+    there. With a map the first of them has the copy engine do it, and arrives for all: the view is at the indices `outer`
+    of the map's tensor. Without, all do it together, and who reads the buffer needs `nv.see_copies`.
 
     - (C1) the view has rank 2 and float elements, the buffer is swizzled.
     - (C2) with a map there are as many outer indices as its rank has more than 2, its boxes have the
@@ -130,6 +130,15 @@ def Nv_FetchOp : Nv_Op<"fetch", [MemoryEffects<[MemRead, MemWrite]>, AttrSizedOp
     attr-dict `:` type($view) `,` type($buffer) `,` type($barriers) (`,` type($map)^)?
   }];
   let hasVerifier = 1;
+}
+
+def Nv_SeeCopiesOp : Nv_Op<"see_copies", [MemoryEffects<[MemRead, MemWrite]>]> {
+  let summary = "Products that begin after this see what threads have copied";
+  let description = [{
+    They read shared memory by another way than threads write it (PTX ISA 8.0, 8.2.1, proxies). The phase that says
+    that the copies are there has been waited for.
+  }];
+  let assemblyFormat = "attr-dict";
 }
 
 //===----------------------------------------------------------------------===//

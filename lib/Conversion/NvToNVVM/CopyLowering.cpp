@@ -58,7 +58,11 @@ Value ThreadLowering::isPart(nv::BufferType type, const View &view,
 void ThreadLowering::copyPart(const View &view, Value row, Value column,
                               Value isColumn, Value to) {
   auto [memoryRow, isRow] = findRow(view, row);
-  Value isThere = both(isRow, isColumn);
+  copyPartOfRow(view, memoryRow, both(isRow, isColumn), column, to);
+}
+
+void ThreadLowering::copyPartOfRow(const View &view, Value memoryRow,
+                                   Value isThere, Value column, Value to) {
   Value place = add(multiply(memoryRow, view.strides[0]), column);
   auto pointer = LLVM::LLVMPointerType::get(builder.getContext(), 1);
   Value zeros =
@@ -154,20 +158,19 @@ void ThreadLowering::copyEachElement(const TileCopy &copy) {
 
 /// Whole parts where rows begin at multiples of 16 bytes and nothing is
 /// converted.
-void ThreadLowering::copyTile(
-    const TileCopy &copy, void (ThreadLowering::*copyWhole)(const TileCopy &)) {
+void ThreadLowering::copyTile(const TileCopy &copy,
+                              llvm::function_ref<void()> copyWhole,
+                              llvm::function_ref<void()> copyEach) {
   const View &view = views.at(copy.view);
   Type element = cast<nv::BufferType>(copy.buffer.getType()).getElementType();
   if (view.element != element)
-    return copyEachElement(copy);
+    return copyEach();
   int64_t perPart = 16 / bytesOf(element);
   Value rest = both(op<arith::OrIOp>(toI64(copy.column), view.sizes[1]),
                     i64(perPart - 1));
   Value isWhole = both(isAligned(view, 16),
                        compare(arith::CmpIPredicate::eq, rest, i64(0)));
-  doEither(
-      isWhole, [&] { (this->*copyWhole)(copy); },
-      [&] { copyEachElement(copy); });
+  doEither(isWhole, copyWhole, copyEach);
 }
 
 LogicalResult ThreadLowering::lowerCopy(nv::CopyOp op) {
@@ -183,7 +186,7 @@ LogicalResult ThreadLowering::lowerCopy(nv::CopyOp op) {
   if (parts > copy.threads)
     copyEachElement(copy);
   else
-    copyTile(copy, &ThreadLowering::copyRows);
+    copyTile(copy, [&] { copyRows(copy); }, [&] { copyEachElement(copy); });
   return success();
 }
 

@@ -30,6 +30,10 @@ void ThreadLowering::placeShared() {
     bufferStarts[op] = sharedBytes;
     sharedBytes += kBarrierBytes * op.getBarriers().getType().getStages();
   });
+  kernel.walk([&](nv::FlagOp op) {
+    bufferStarts[op] = sharedBytes;
+    sharedBytes += 2 * kBarrierBytes;
+  });
 }
 
 Value ThreadLowering::sharedNumber(Value byte) {
@@ -76,12 +80,17 @@ Value ThreadLowering::barrierAddress(Value barriers, Value stage) {
 }
 
 void ThreadLowering::lowerBarriers(nv::BarriersOp op) {
+  initBarriers(bufferStarts.at(op.getResult()),
+               op.getBarriers().getType().getStages(),
+               static_cast<int64_t>(op.getArrivals()));
+}
+
+void ThreadLowering::initBarriers(int64_t start, int64_t stages,
+                                  int64_t arrivals) {
   doIf(compare(arith::CmpIPredicate::eq, thread, i32(0)), [&] {
-    for (int64_t n = 0; n < op.getBarriers().getType().getStages(); ++n)
+    for (int64_t n = 0; n < stages; ++n)
       assembly("mbarrier.init.shared::cta.b64 [$0], $1;", "r,r",
-               {sharedNumber(
-                    i32(bufferStarts.at(op.getResult()) + kBarrierBytes * n)),
-                i32(static_cast<int64_t>(op.getArrivals()))},
+               {sharedNumber(i32(start + kBarrierBytes * n)), i32(arrivals)},
                {});
     // The copy engine sees them, too.
     assembly("fence.mbarrier_init.release.cluster;", "", {}, {});
@@ -89,14 +98,16 @@ void ThreadLowering::lowerBarriers(nv::BarriersOp op) {
 }
 
 void ThreadLowering::lowerAwait(nv::AwaitOp op) {
-  Value parity = both(toI32(scalars.at(op.getPhase())), i32(1));
-  assembly(
-      "{ .reg .pred done; again: "
-      "mbarrier.try_wait.parity.shared::cta.b64 done, [$0], $1; "
-      "@!done bra again; }",
-      "r,r",
-      {barrierAddress(op.getBarriers(), scalars.at(op.getStage())), parity},
-      {});
+  awaitPhase(barrierAddress(op.getBarriers(), scalars.at(op.getStage())),
+             scalars.at(op.getPhase()));
+}
+
+void ThreadLowering::awaitPhase(Value barrier, Value phase) {
+  Value parity = both(toI32(phase), i32(1));
+  assembly("{ .reg .pred done; again: "
+           "mbarrier.try_wait.parity.shared::cta.b64 done, [$0], $1; "
+           "@!done bra again; }",
+           "r,r", {barrier, parity}, {});
 }
 
 void ThreadLowering::lowerArrive(nv::ArriveOp op) {
@@ -139,8 +150,8 @@ LogicalResult ThreadLowering::lowerRoles(nv::RolesOp op) {
   return result;
 }
 
-/// Either one thread starts the copy engine, or all threads of producers copy
-/// and meet at a barrier of their own.
+/// Either one thread starts the copy engine, or all threads of producers copy.
+/// They do not wait for what they copy: the barrier does.
 void ThreadLowering::lowerFetch(nv::FetchOp op) {
   nv::BufferType type = op.getBuffer().getType();
   Value own = this->op<arith::SubIOp>(thread, i32(32 * warps));
@@ -154,6 +165,8 @@ void ThreadLowering::lowerFetch(nv::FetchOp op) {
     Value start = stageStart(op.getBuffer(), stage);
     assembly("mbarrier.arrive.expect_tx.shared::cta.b64 _, [$0], $1;", "r,r",
              {barrier, i32(type.getStageBytes())}, {});
+    assembly("mbarrier.arrive.shared::cta.b64 _, [$0], $1;", "r,r",
+             {barrier, i32(32 * producers - 1)}, {});
     int64_t rank = cast<nv::TensorMapType>(op.getMap().getType()).getRank();
     std::string places, constraints = "r,l,r";
     for (int64_t d = 0; d < rank; ++d) {
@@ -175,15 +188,20 @@ void ThreadLowering::lowerFetch(nv::FetchOp op) {
     }
   };
   auto copyByThreads = [&] {
+    TileCopy copy{op.getView(), row, column,        op.getBuffer(),
+                  stage,        own, 32 * producers};
     copyTile(
-        {op.getView(), row, column, op.getBuffer(), stage, own, 32 * producers},
-        &ThreadLowering::fetchRows);
-    // Products read shared memory by another way than threads write it.
-    assembly("cp.async.wait_all; fence.proxy.async.shared::cta;", "", {}, {});
-    assembly("bar.sync 1, " + std::to_string(32 * producers) + ";", "", {}, {});
-    doIf(isFirst, [&] {
-      assembly("mbarrier.arrive.shared::cta.b64 _, [$0];", "r", {barrier}, {});
-    });
+        copy,
+        [&] {
+          fetchRows(copy);
+          assembly("cp.async.mbarrier.arrive.noinc.shared::cta.b64 [$0];", "r",
+                   {barrier}, {});
+        },
+        [&] {
+          copyEachElement(copy);
+          assembly("mbarrier.arrive.shared::cta.b64 _, [$0];", "r", {barrier},
+                   {});
+        });
   };
   if (op.getMap())
     doIf(isFirst, fetchBoxes);

@@ -522,6 +522,10 @@ LogicalResult ThreadLowering::lowerOperation(Operation *op) {
         lowerArrive(op);
         return success();
       })
+      .Case([&](nv::SeeCopiesOp) {
+        assembly("fence.proxy.async.shared::cta;", "", {}, {});
+        return success();
+      })
       .Case([&](nv::HasMapOp op) {
         scalars[op] = maps.at(op.getMap()).isThere;
         return success();
@@ -532,6 +536,26 @@ LogicalResult ThreadLowering::lowerOperation(Operation *op) {
       })
       .Case([&](nv::PackOp op) {
         lowerPack(op);
+        return success();
+      })
+      .Case([&](nv::AnyNotFiniteOp op) {
+        findNotFinite(op);
+        return success();
+      })
+      .Case([&](nv::TakeNotFiniteOp op) {
+        takeNotFinite(op);
+        return success();
+      })
+      .Case([&](nv::FlagOp op) {
+        lowerFlag(op);
+        return success();
+      })
+      .Case([&](nv::SetFlagOp op) {
+        setFlag(op);
+        return success();
+      })
+      .Case([&](nv::AwaitFlagOp op) {
+        awaitFlag(op);
         return success();
       })
       .Case([&](nv::MmaAsyncOp op) { return beginProduct(op); })

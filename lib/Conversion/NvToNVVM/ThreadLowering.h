@@ -142,14 +142,17 @@ private:
     int64_t threads;
   };
   LogicalResult lowerCopy(nv::CopyOp op);
-  void copyTile(const TileCopy &copy,
-                void (ThreadLowering::*copyWhole)(const TileCopy &));
+  void copyTile(const TileCopy &copy, llvm::function_ref<void()> copyWhole,
+                llvm::function_ref<void()> copyEach);
   void copyRows(const TileCopy &copy);
   void copyEachElement(const TileCopy &copy);
   /// 16 bytes from a row and column of the view, zeros where there are none, to
   /// a place in shared memory.
   void copyPart(const View &view, Value row, Value column, Value isColumn,
                 Value to);
+  /// The same from a row of memory.
+  void copyPartOfRow(const View &view, Value memoryRow, Value isThere,
+                     Value column, Value to);
   /// Whether a part of 16 bytes that begins at `column` of a tile, and at
   /// `fromColumn` of the view, has elements.
   Value isPart(nv::BufferType type, const View &view, Value column,
@@ -172,6 +175,7 @@ private:
 
   // FetchLowering.cpp
   void fetchRows(const TileCopy &copy);
+  void fetchListed(const TileCopy &copy);
 
   // RoleLowering.cpp
   void placeShared();
@@ -184,6 +188,19 @@ private:
   /// A number of 32 bits that instructions take for an address in shared
   /// memory.
   Value sharedNumber(Value byte);
+
+  void initBarriers(int64_t start, int64_t stages, int64_t arrivals);
+  void awaitPhase(Value barrier, Value phase);
+
+  // NotFiniteLowering.cpp
+  Value isAny(Value condition);
+  void meet();
+  Value widenHalf(Value word, Type element);
+  void findNotFinite(nv::AnyNotFiniteOp op);
+  void takeNotFinite(nv::TakeNotFiniteOp op);
+  void lowerFlag(nv::FlagOp op);
+  void setFlag(nv::SetFlagOp op);
+  void awaitFlag(nv::AwaitFlagOp op);
 
   // WarpgroupLowering.cpp
   void lowerPack(nv::PackOp op);

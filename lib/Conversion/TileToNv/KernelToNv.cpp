@@ -459,6 +459,9 @@ LogicalResult KernelToNv::lowerProduct(tile::MmaOp op) {
   }
   Value accumulator =
       op.getAccumulator() ? values.lookup(op.getAccumulator()) : Value();
+  if (isCarefulNow && op.getSkipZeros() && !stage && accumulator)
+    accumulator = takeNotFinite(lhs, right->second.buffer, right->second.stage,
+                                accumulator);
   auto type = cast<tile::TileType>(op.getResult().getType());
   Value result =
       nv::MmaOp::create(builder, location, fragmentType(type, nv::Along::Both),

@@ -114,6 +114,20 @@ private:
                                                       Value start, Value length,
                                                       mlir::ValueRange carried);
 
+  // CarefulLoop.cpp
+  static bool mayMask(tile::ForRunsOp op);
+  Value truth(bool value);
+  Value takeNotFinite(Value weights, Value buffer, Value stage, Value sums);
+  /// The results of a loop. `emit` gives those of one walk that begins with a
+  /// number, and the number after that of its last step.
+  llvm::SmallVector<Value> walkWithCare(
+      tile::ForRunsOp op,
+      llvm::function_ref<llvm::SmallVector<Value>(bool isCareful, Value number)>
+          emit);
+  void fetchAsOften(tile::ForRunsOp op,
+                    llvm::function_ref<Value(Value number)> emit);
+  bool isCarefulNow = false; ///< in the loop that is being emitted
+
   // Roles.cpp
   /// A buffer that producers fill and consumers empty, stage by stage.
   struct Ring {
@@ -126,6 +140,7 @@ private:
   mlir::FailureOr<unsigned> makeRing(tile::LoadOp load, int64_t stages);
   LogicalResult makeRings(tile::ForRunsOp op);
   Value haveMaps();
+  Value canMap;               ///< whether the copy engine does; null: never
   bool isThroughMaps = false; ///< what producers do now
   LogicalResult produce(mlir::Block &block);
   void produceRuns(tile::ForRunsOp op);
@@ -182,6 +197,8 @@ private:
   /// With warps of roles: the rings, and which one a load reads.
   llvm::SmallVector<Ring> rings;
   llvm::DenseMap<Value, unsigned> ringOf;
+  /// Of loops: whether they are walked again.
+  llvm::DenseMap<Operation *, Value> flags;
   /// Arguments for tensors that the copy engine reads.
   llvm::SmallVector<std::pair<tile::FetchedTensor, Value>> maps;
 };

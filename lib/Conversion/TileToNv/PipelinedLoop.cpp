@@ -230,84 +230,129 @@ LogicalResult KernelToNv::lowerPipelined(tile::ForRunsOp op) {
   };
 
   SmallVector<Value> inits = lowerInits(op);
-  Step first = beginRun(domain, domain.first);
   LogicalResult result = success();
-  auto isSome = scf::IfOp::create(
-      builder, location, ValueRange(inits).getTypes(), isLeft(domain, first),
-      /*addThenBlock=*/true, /*addElseBlock=*/true);
-  OpBuilder::InsertionGuard guard(builder);
-  builder.setInsertionPointToStart(isSome.elseBlock());
-  scf::YieldOp::create(builder, location, inits);
-  builder.setInsertionPointToStart(isSome.thenBlock());
+  auto walk = [&](Value begin) -> SmallVector<Value> {
+    Step first = beginRun(domain, domain.first);
+    SmallVector<Value> none(inits);
+    none.push_back(begin);
+    auto isSome = scf::IfOp::create(
+        builder, location, ValueRange(none).getTypes(), isLeft(domain, first),
+        /*addThenBlock=*/true, /*addElseBlock=*/true);
+    OpBuilder::InsertionGuard guard(builder);
+    builder.setInsertionPointToStart(isSome.elseBlock());
+    scf::YieldOp::create(builder, location, none);
+    builder.setInsertionPointToStart(isSome.thenBlock());
 
-  // The first step, by the form that takes any.
-  Step second = advance(domain, first, width);
-  SmallVector<Value> scores =
-      awaitProducts(builder, location, beginFirst(products, index(0)), 0);
-  releaseFirst(products, index(0));
-  Value left = this->op<arith::SubIOp>(first.end, first.position);
-  FailureOr<SmallVector<Value>> begun =
-      lowerStep(op, partial, products, first.position,
-                this->op<arith::MinSIOp>(left, width), scores, inits,
-                [&] { return inits[products.result]; });
-  if (failed(begun))
-    return failure();
-  SmallVector<Value> ended = walkSteps(
-      domain, second, index(1), *begun,
-      [&](const Step &step, Value number, ValueRange tiles) -> StepEnd {
-        Value before = this->op<arith::SubIOp>(number, index(1));
-        PutOff putOff{tiles[others], tiles[others + 1]};
-        SmallVector<Value> scoring = beginFirst(products, number);
-        Value summing = beginLast(products, putOff, before);
-        Step next = advance(domain, step, width);
-        SmallVector<Value> scores =
-            awaitProducts(builder, location, scoring, /*pending=*/1);
-        releaseFirst(products, number);
+    // The first step, by the form that takes any.
+    Step second = advance(domain, first, width);
+    SmallVector<Value> scores =
+        awaitProducts(builder, location, beginFirst(products, begin), 0);
+    releaseFirst(products, begin);
+    Value left = this->op<arith::SubIOp>(first.end, first.position);
+    FailureOr<SmallVector<Value>> begun =
+        lowerStep(op, partial, products, first.position,
+                  this->op<arith::MinSIOp>(left, width), scores, inits,
+                  [&] { return inits[products.result]; });
+    if (failed(begun)) {
+      result = failure();
+      return none;
+    }
+    SmallVector<Value> ended = walkSteps(
+        domain, second, this->op<arith::AddIOp>(begin, index(1)), *begun,
+        [&](const Step &step, Value number, ValueRange tiles) -> StepEnd {
+          Value before = this->op<arith::SubIOp>(number, index(1));
+          PutOff last{tiles[others], tiles[others + 1]};
+          SmallVector<Value> scoring = beginFirst(products, number);
+          Value summing = beginLast(products, last, before);
+          Step next = advance(domain, step, width);
+          SmallVector<Value> scores =
+              awaitProducts(builder, location, scoring, /*pending=*/1);
+          releaseFirst(products, number);
 
-        Value left = this->op<arith::SubIOp>(step.end, step.position);
-        auto lower = [&](Region &region, const StepProducts &own,
-                         Value length) -> SmallVector<Value> {
+          Value left = this->op<arith::SubIOp>(step.end, step.position);
+          auto lower = [&](Region &region, const StepProducts &own,
+                           Value length) -> SmallVector<Value> {
+            FailureOr<SmallVector<Value>> yielded =
+                lowerStep(op, region, own, step.position, length, scores,
+                          withSum(tiles, nullptr),
+                          [&] { return awaitLast(summing, before); });
+            if (failed(yielded)) {
+              result = failure();
+              return SmallVector<Value>(tiles);
+            }
+            return *yielded;
+          };
+          Value length = this->op<arith::MinSIOp>(left, width);
+          SmallVector<Value> yielded;
+          if (hasFull) {
+            Value isWhole = arith::CmpIOp::create(
+                builder, location, arith::CmpIPredicate::sge, left, width);
+            Value isFull = this->op<arith::AndIOp>(step.isFull, isWhole);
+            auto branch = scf::IfOp::create(builder, location, tiles.getTypes(),
+                                            isFull, /*addThenBlock=*/true,
+                                            /*addElseBlock=*/true);
+            OpBuilder::InsertionGuard guard(builder);
+            builder.setInsertionPointToStart(branch.thenBlock());
+            yielded = lower(full, *ofFull, width);
+            scf::YieldOp::create(builder, location, yielded);
+            builder.setInsertionPointToStart(branch.elseBlock());
+            yielded = lower(partial, products, length);
+            scf::YieldOp::create(builder, location, yielded);
+            yielded.assign(branch.getResults().begin(),
+                           branch.getResults().end());
+          } else {
+            yielded = lower(partial, products, length);
+          }
+          return {next, this->op<arith::AddIOp>(number, index(1)), yielded};
+        });
+    if (failed(result))
+      return none;
+    Value last = this->op<arith::SubIOp>(ended.front(), index(1));
+    ValueRange done = ValueRange(ended).drop_front();
+    Value sum = awaitLast(
+        beginLast(products, {done[others], done[others + 1]}, last), last);
+    SmallVector<Value> all = withSum(done, sum);
+    all.push_back(ended.front());
+    scf::YieldOp::create(builder, location, all);
+    return SmallVector<Value>(isSome.getResults());
+  };
+  // One product after the other, all by the form that takes any.
+  auto walkCarefully = [&](Value begin) -> SmallVector<Value> {
+    SmallVector<Value> ended = walkSteps(
+        domain, beginRun(domain, domain.first), begin, inits,
+        [&](const Step &step, Value number, ValueRange tiles) -> StepEnd {
+          SmallVector<Value> scores =
+              awaitProducts(builder, location, beginFirst(products, number), 0);
+          releaseFirst(products, number);
+          Value left = this->op<arith::SubIOp>(step.end, step.position);
           FailureOr<SmallVector<Value>> yielded =
-              lowerStep(op, region, own, step.position, length, scores,
-                        withSum(tiles, nullptr),
-                        [&] { return awaitLast(summing, before); });
+              lowerStep(op, partial, products, step.position,
+                        this->op<arith::MinSIOp>(left, width), scores, tiles,
+                        [&] { return tiles[products.result]; });
+          Step next = advance(domain, step, width);
+          Value nextNumber = this->op<arith::AddIOp>(number, index(1));
           if (failed(yielded)) {
             result = failure();
-            return SmallVector<Value>(tiles);
+            return {next, nextNumber, SmallVector<Value>(tiles)};
           }
-          return *yielded;
-        };
-        Value length = this->op<arith::MinSIOp>(left, width);
-        SmallVector<Value> yielded;
-        if (hasFull) {
-          Value isWhole = arith::CmpIOp::create(
-              builder, location, arith::CmpIPredicate::sge, left, width);
-          Value isFull = this->op<arith::AndIOp>(step.isFull, isWhole);
-          auto branch = scf::IfOp::create(builder, location, tiles.getTypes(),
-                                          isFull, /*addThenBlock=*/true,
-                                          /*addElseBlock=*/true);
-          OpBuilder::InsertionGuard guard(builder);
-          builder.setInsertionPointToStart(branch.thenBlock());
-          yielded = lower(full, *ofFull, width);
-          scf::YieldOp::create(builder, location, yielded);
-          builder.setInsertionPointToStart(branch.elseBlock());
-          yielded = lower(partial, products, length);
-          scf::YieldOp::create(builder, location, yielded);
-          yielded.assign(branch.getResults().begin(),
-                         branch.getResults().end());
-        } else {
-          yielded = lower(partial, products, length);
-        }
-        return {next, this->op<arith::AddIOp>(number, index(1)), yielded};
-      });
+          ValueRange tilesNow = *yielded;
+          PutOff last{tilesNow[others], tilesNow[others + 1]};
+          awaitFull(weighted, number);
+          last.accumulator =
+              takeNotFinite(last.weights, weighted.buffer,
+                            stageOf(weighted, number), last.accumulator);
+          Value sum = awaitLast(beginLast(products, last, number), number);
+          return {next, nextNumber, withSum(tilesNow, sum)};
+        });
+    std::rotate(ended.begin(), ended.begin() + 1, ended.end());
+    return ended;
+  };
+  SmallVector<Value> all = walkWithCare(op, [&](bool isCareful, Value begin) {
+    return isCareful ? walkCarefully(begin) : walk(begin);
+  });
   if (failed(result))
     return failure();
-  Value last = this->op<arith::SubIOp>(ended.front(), index(1));
-  ValueRange done = ValueRange(ended).drop_front();
-  Value sum = awaitLast(
-      beginLast(products, {done[others], done[others + 1]}, last), last);
-  scf::YieldOp::create(builder, location, withSum(done, sum));
-  for (auto [value, fragment] : llvm::zip(op.getResults(), isSome.getResults()))
+  for (auto [value, fragment] : llvm::zip(op.getResults(), all))
     bindCarried(value, fragment);
   return success();
 }

@@ -32,15 +32,17 @@ static int64_t countTileRegisters(tile::KernelOp kernel) {
   return most;
 }
 
-/// Registers of a thread of each role. Copies by threads want 72, of rows that
-/// are listed 88; where the tiles leave less they get the least.
-static std::pair<int64_t, int64_t> chooseRegisters(tile::KernelOp kernel,
-                                                   bool canMap) {
+/// What copies by threads want.
+static constexpr int64_t kCopyRegisters = 72;
+
+/// Registers of a thread of each role. Where the tiles leave less than copies
+/// by threads want, they get the least.
+static std::pair<int64_t, int64_t> chooseRegisters(tile::KernelOp kernel) {
   auto warps = static_cast<int64_t>(kernel.getGpuPlan()->getWarps());
   // Addresses and numbers of rows; a large tile has more of them.
   int64_t tiles = countTileRegisters(kernel);
   int64_t needed = tiles + tiles / 32 + 24;
-  int64_t own = target::getConsumerRegisters(warps, canMap ? 72 : 88);
+  int64_t own = target::getConsumerRegisters(warps, kCopyRegisters);
   if (own < needed)
     own = target::getConsumerRegisters(warps, target::kLeastProducerRegisters);
   return {own, target::getProducerRegisters(warps, own)};
@@ -57,8 +59,9 @@ FailureOr<unsigned> KernelToNv::makeRing(tile::LoadOp load, int64_t stages) {
         builder, location, nv::BarriersType::get(builder.getContext(), stages),
         arrivals);
   };
-  // One thread says that all bytes are on their way, each warp that it is done.
-  ring.full = makeBarriers(1);
+  // Producers' threads say that their copies are there, each warp that it is
+  // done.
+  ring.full = makeBarriers(32 * target::kProducerWarps);
   if (stages > 1)
     ring.empty =
         makeBarriers(static_cast<int64_t>(kernel.getGpuPlan()->getWarps()));
@@ -103,6 +106,9 @@ LogicalResult KernelToNv::makeRings(tile::ForRunsOp op) {
       own.push_back(*ring);
     }
   }
+  if (mayMask(op))
+    flags[op] = nv::FlagOp::create(builder, location,
+                                   nv::FlagType::get(builder.getContext()));
   return success();
 }
 
@@ -136,9 +142,10 @@ LogicalResult KernelToNv::lowerRoles() {
   nv::BarrierOp::create(builder, location);
   // One thread is enough for the copy engine. What it does has few registers,
   // and what all threads do is apart from it.
-  Value threads = index(32 * target::kProducerWarps), canMap = haveMaps();
+  Value threads = index(32 * target::kProducerWarps);
+  canMap = haveMaps();
   Value active = threads;
-  auto [own, other] = chooseRegisters(kernel, /*canMap=*/canMap != nullptr);
+  auto [own, other] = chooseRegisters(kernel);
   if (canMap)
     active =
         arith::SelectOp::create(builder, location, canMap, index(1), threads);
@@ -216,22 +223,23 @@ void KernelToNv::produceRuns(tile::ForRunsOp op) {
       if (auto ring = ringOf.find(load.getResult());
           ring != ringOf.end() && !llvm::is_contained(own, ring->second))
         own.push_back(ring->second);
-  Step first = beginRun(domain, domain.first);
-  walkSteps(domain, first, index(0), {},
-            [&](const Step &step, Value number, ValueRange) -> StepEnd {
-              for (unsigned each : own) {
-                const Ring &ring = rings[each];
-                // What the stage held before was the phase before.
-                Value stage = stageOf(ring, number);
-                Value phase =
-                    this->op<arith::AddIOp>(phaseOf(ring, number), index(1));
-                nv::AwaitOp::create(builder, location, ring.empty, stage,
-                                    phase);
-                fetch(ring, step.position, stage);
-              }
-              Step next = advance(domain, step, width);
-              return {next, this->op<arith::AddIOp>(number, index(1)), {}};
-            });
+  auto fetchStep = [&](const Step &step, Value number, ValueRange) -> StepEnd {
+    for (unsigned each : own) {
+      const Ring &ring = rings[each];
+      // What the stage held before was the phase before.
+      Value stage = stageOf(ring, number);
+      Value phase = this->op<arith::AddIOp>(phaseOf(ring, number), index(1));
+      nv::AwaitOp::create(builder, location, ring.empty, stage, phase);
+      fetch(ring, step.position, stage);
+    }
+    Step next = advance(domain, step, width);
+    return {next, this->op<arith::AddIOp>(number, index(1)), {}};
+  };
+  fetchAsOften(op, [&](Value number) {
+    return walkSteps(domain, beginRun(domain, domain.first), number, {},
+                     fetchStep)
+        .front();
+  });
 }
 
 //===----------------------------------------------------------------------===//
@@ -249,6 +257,16 @@ Value KernelToNv::phaseOf(const Ring &ring, Value step) {
 void KernelToNv::awaitFull(const Ring &ring, Value step) {
   nv::AwaitOp::create(builder, location, ring.full, stageOf(ring, step),
                       phaseOf(ring, step));
+  if (!canMap) {
+    nv::SeeCopiesOp::create(builder, location);
+    return;
+  }
+  Value areByThreads = op<arith::XOrIOp>(canMap, truth(true));
+  auto branch = scf::IfOp::create(builder, location, areByThreads,
+                                  /*withElseRegion=*/false);
+  OpBuilder::InsertionGuard guard(builder);
+  builder.setInsertionPointToStart(branch.thenBlock());
+  nv::SeeCopiesOp::create(builder, location);
 }
 
 void KernelToNv::release(const Ring &ring, Value step) {

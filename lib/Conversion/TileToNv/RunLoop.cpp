@@ -185,30 +185,44 @@ FailureOr<KernelToNv::Domain> KernelToNv::findDomain(tile::ForRunsOp op) {
   return entry->second;
 }
 
+/// Numbers of steps, runs and keys are carried in 32 bits, which take half the
+/// registers: no GPU's memory holds 2^31 keys.
 SmallVector<Value> KernelToNv::walkSteps(
     const Domain &domain, const Step &first, Value number, ValueRange tiles,
     llvm::function_ref<StepEnd(const Step &, Value, ValueRange)> emit) {
-  auto flatten = [](const Step &step, Value number, ValueRange tiles) {
-    SmallVector<Value> all{step.run, step.position, step.end, step.isFull,
-                           number};
+  auto narrow = [&](Value value) -> Value {
+    return arith::IndexCastOp::create(builder, location, builder.getI32Type(),
+                                      value);
+  };
+  auto widen = [&](Value value) -> Value {
+    return arith::IndexCastOp::create(builder, location, builder.getIndexType(),
+                                      value);
+  };
+  auto flatten = [&](const Step &step, Value number, ValueRange tiles) {
+    SmallVector<Value> all{narrow(step.run), narrow(step.position),
+                           narrow(step.end), step.isFull, narrow(number)};
     llvm::append_range(all, tiles);
     return all;
   };
   constexpr size_t kNumber = 4;
   SmallVector<Value> carried = flatten(first, number, tiles);
+  Value last = narrow(domain.last);
   auto loop = scf::WhileOp::create(
       builder, location, ValueRange(carried).getTypes(), carried,
       [&](OpBuilder &, Location, ValueRange state) {
-        scf::ConditionOp::create(builder, location, less(state[0], domain.last),
+        scf::ConditionOp::create(builder, location, less(state[0], last),
                                  state);
       },
       [&](OpBuilder &, Location, ValueRange state) {
-        StepEnd end = emit({state[0], state[1], state[2], state[3]},
-                           state[kNumber], state.drop_front(kNumber + 1));
+        StepEnd end =
+            emit({widen(state[0]), widen(state[1]), widen(state[2]), state[3]},
+                 widen(state[kNumber]), state.drop_front(kNumber + 1));
         scf::YieldOp::create(builder, location,
                              flatten(end.next, end.number, end.tiles));
       });
-  return SmallVector<Value>(loop.getResults().drop_front(kNumber));
+  SmallVector<Value> results{widen(loop.getResult(kNumber))};
+  llvm::append_range(results, loop.getResults().drop_front(kNumber + 1));
+  return results;
 }
 
 LogicalResult KernelToNv::lowerForRuns(tile::ForRunsOp op) {
@@ -224,67 +238,82 @@ LogicalResult KernelToNv::lowerForRuns(tile::ForRunsOp op) {
     return failure();
   SmallVector<Value> inits = lowerInits(op);
 
-  // The first step, its copies into stage 0.
-  Step first = beginRun(domain, domain.first);
-  copyStaged(staged, isLeft(domain, first), first.position, index(0));
-
   LogicalResult result = success();
-  SmallVector<Value> done = walkSteps(
-      domain, first, index(0), inits,
-      [&](const Step &step, Value stage, ValueRange tiles) -> StepEnd {
-        nv::WaitOp::create(builder, location, 0);
-        nv::BarrierOp::create(builder, location);
-        hasPendingCopies = false;
-        Step next;
-        Value nextStage = this->op<arith::RemUIOp>(
-            this->op<arith::AddIOp>(stage, index(1)), index(stages));
-        auto copyNext = [&] {
-          next = advance(domain, step, width);
-          copyStaged(staged, isLeft(domain, next), next.position, nextStage);
-        };
-        // The only stage is read until the step is done.
-        bool isAhead = stages > 1;
-        if (isAhead)
-          copyNext();
-        for (Region *region : {&op.getFull(), &op.getPartial()})
-          for (auto load : region->front().getOps<tile::LoadOp>())
-            if (auto found = buffers.find(load.getResult());
-                found != buffers.end())
-              found->second.stage = stage;
-
-        Value left = this->op<arith::SubIOp>(step.end, step.position);
-        Value isWhole = arith::CmpIOp::create(
-            builder, location, arith::CmpIPredicate::sge, left, width);
-        Value isFull = this->op<arith::AndIOp>(step.isFull, isWhole);
-        auto branch = scf::IfOp::create(builder, location, tiles.getTypes(),
-                                        isFull, /*addThenBlock=*/true,
-                                        /*addElseBlock=*/true);
-        auto emit = [&](Block *block, Region &region, Value length) {
-          OpBuilder::InsertionGuard guard(builder);
-          builder.setInsertionPointToStart(block);
-          FailureOr<SmallVector<Value>> yielded =
-              lowerBody(op, region, step.position, length, tiles);
-          if (failed(yielded))
-            result = failure();
-          scf::YieldOp::create(builder, location,
-                               succeeded(yielded) ? ValueRange(*yielded)
-                                                  : tiles);
-        };
-        emit(branch.thenBlock(), op.getFull(), width);
-        builder.setInsertionPoint(branch);
-        Value length = this->op<arith::MinSIOp>(left, width);
-        emit(branch.elseBlock(), op.getPartial(), length);
-        builder.setInsertionPointAfter(branch);
-        if (!isAhead) {
+  auto walk = [&](bool isCareful, Value) {
+    isCarefulNow = isCareful;
+    // The first step, its copies into stage 0.
+    Step first = beginRun(domain, domain.first);
+    copyStaged(staged, isLeft(domain, first), first.position, index(0));
+    SmallVector<Value> done = walkSteps(
+        domain, first, index(0), inits,
+        [&](const Step &step, Value stage, ValueRange tiles) -> StepEnd {
+          nv::WaitOp::create(builder, location, 0);
           nv::BarrierOp::create(builder, location);
-          copyNext();
-        }
-        return {next, nextStage, SmallVector<Value>(branch.getResults())};
-      });
+          hasPendingCopies = false;
+          Step next;
+          Value nextStage = this->op<arith::RemUIOp>(
+              this->op<arith::AddIOp>(stage, index(1)), index(stages));
+          auto copyNext = [&] {
+            next = advance(domain, step, width);
+            copyStaged(staged, isLeft(domain, next), next.position, nextStage);
+          };
+          // The only stage is read until the step is done.
+          bool isAhead = stages > 1;
+          if (isAhead)
+            copyNext();
+          for (Region *region : {&op.getFull(), &op.getPartial()})
+            for (auto load : region->front().getOps<tile::LoadOp>())
+              if (auto found = buffers.find(load.getResult());
+                  found != buffers.end())
+                found->second.stage = stage;
+
+          Value left = this->op<arith::SubIOp>(step.end, step.position);
+          Value isWhole = arith::CmpIOp::create(
+              builder, location, arith::CmpIPredicate::sge, left, width);
+          // With care all by the form that takes any.
+          Value isFull = isCareful
+                             ? truth(false)
+                             : this->op<arith::AndIOp>(step.isFull, isWhole);
+          auto branch = scf::IfOp::create(builder, location, tiles.getTypes(),
+                                          isFull, /*addThenBlock=*/true,
+                                          /*addElseBlock=*/true);
+          auto emit = [&](Block *block, Region &region, Value length) {
+            OpBuilder::InsertionGuard guard(builder);
+            builder.setInsertionPointToStart(block);
+            FailureOr<SmallVector<Value>> yielded =
+                lowerBody(op, region, step.position, length, tiles);
+            if (failed(yielded))
+              result = failure();
+            scf::YieldOp::create(builder, location,
+                                 succeeded(yielded) ? ValueRange(*yielded)
+                                                    : tiles);
+          };
+          if (isCareful) {
+            OpBuilder::InsertionGuard guard(builder);
+            builder.setInsertionPointToStart(branch.thenBlock());
+            scf::YieldOp::create(builder, location, tiles);
+          } else {
+            emit(branch.thenBlock(), op.getFull(), width);
+          }
+          builder.setInsertionPoint(branch);
+          Value length = this->op<arith::MinSIOp>(left, width);
+          emit(branch.elseBlock(), op.getPartial(), length);
+          builder.setInsertionPointAfter(branch);
+          if (!isAhead) {
+            nv::BarrierOp::create(builder, location);
+            copyNext();
+          }
+          return {next, nextStage, SmallVector<Value>(branch.getResults())};
+        });
+    std::rotate(done.begin(), done.begin() + 1, done.end());
+    return done;
+  };
+  SmallVector<Value> done = walkWithCare(op, walk);
+  isCarefulNow = false;
   if (failed(result))
     return failure();
   for (auto [n, value] : llvm::enumerate(op.getResults()))
-    bindCarried(value, done[1 + n]);
+    bindCarried(value, done[n]);
   return success();
 }
 

@@ -22,6 +22,8 @@ nv.kernel @roles warps 4 producers 4 {
   nv.roles consumers registers 240 {
     // CHECK: nv.await %[[FULL]] at %{{.*}} phase %{{.*}} : <2>
     nv.await %full at %c0 phase %c0 : !nv.barriers<2>
+    // CHECK: nv.see_copies
+    nv.see_copies
     %zeros = nv.splat %f0 : f32 -> !nv.fragment<64x64xf32>
     // CHECK: %[[S:.*]] = nv.mma_async rhs_transposed %{{.*}} at %{{.*}}, %{{.*}} at %{{.*}} : (!nv.buffer<2, 64 by 64 of bf16, swizzled>, index, !nv.buffer<2, 64 by 64 of bf16, swizzled>, index) -> !nv.in_flight<<64x64xf32>>
     %s = nv.mma_async rhs_transposed %buffer at %c0, %buffer at %c1 : (!nv.buffer<2, 64 by 64 of bf16, swizzled>, index, !nv.buffer<2, 64 by 64 of bf16, swizzled>, index) -> !nv.in_flight<<64x64xf32>>

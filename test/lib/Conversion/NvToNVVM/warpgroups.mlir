@@ -33,13 +33,15 @@
 // CHECK-SAME: =f,r,r
 // CHECK: mbarrier.arrive.shared::cta.b64 _, [$0];
 // CHECK: nvvm.setmaxregister decrease 56
-// One thread begins the copy of the box.
+// One thread begins the copy of the box, and arrives for all.
 // CHECK: mbarrier.arrive.expect_tx.shared::cta.b64 _, [$0], $1;
+// CHECK: mbarrier.arrive.shared::cta.b64 _, [$0], $1;
 // CHECK: cp.async.bulk.tensor.3d.shared::cluster.global.tile.mbarrier::complete_tx::bytes [$0], [$1, {$3, $4, $5}], [$2];
-// Without a map all copy, and what they wrote is shown to products.
+// Without a map all copy; each arrives when its copies are there, and does not
+// wait for them.
 // CHECK: llvm.nvvm.cp.async.cg.shared.global.16.s
-// CHECK: cp.async.wait_all; fence.proxy.async.shared::cta;
-// CHECK: bar.sync 1, 128;
+// CHECK-NOT: bar.sync
+// CHECK: cp.async.mbarrier.arrive.noinc.shared::cta.b64 [$0];
 nv.kernel @roles warps 4 producers 4 {
 ^bb0(%v: !tile.view<bf16, 3>, %map: !nv.tensor_map<3>):
   %c0 = arith.constant 0 : index

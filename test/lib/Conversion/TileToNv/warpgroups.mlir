@@ -9,11 +9,16 @@
 // CHECK-DAG: %[[V:.*]] = nv.shared : <2, 32 by 64 of f16, swizzled>
 // CHECK-NEXT: %[[K:.*]] = nv.shared : <2, 32 by 64 of f16, swizzled>
 // CHECK-DAG: %[[Q:.*]] = nv.shared : <1, 64 by 64 of f16, swizzled>
-// CHECK: nv.barriers arrivals 1
+// A barrier for each thread that may copy.
+// CHECK: nv.barriers arrivals 128
 // CHECK: nv.barrier
 // CHECK: nv.roles consumers registers 240
 // CHECK-NOT: nv.load
 // The first step is peeled; its scores are waited for at once.
+// Where threads have copied, products must be told.
+// CHECK: nv.await
+// CHECK: scf.if
+// CHECK-NEXT: nv.see_copies
 // CHECK: nv.mma_async rhs_transposed %[[Q]]
 // CHECK-NEXT: nv.mma_wait 0
 // CHECK: nv.arrive
@@ -176,8 +181,10 @@ tile.kernel @kernel gpu <warps = 4, stages = 2, warpgroups = true> {
 
 // -----
 
-// Listed rows have no map: threads fetch them.
+// Listed rows have no map: threads fetch them, always.
 // CHECK-LABEL: nv.kernel @listed_launch0
+// CHECK: nv.await
+// CHECK-NEXT: nv.see_copies
 // CHECK: producers registers {{[0-9]+}} active %{{.*}} {
 // CHECK-NOT: through
 // CHECK: nv.fetch %{{.*}} signals %{{.*}} : <f16, 2, rows = listed>, <2, 32 by 64 of f16, swizzled>, <2>
