@@ -536,6 +536,23 @@ LogicalResult KernelLowering::flush() {
   };
 
   auto partials = unpack(inits);
+  using Partials = llvm::DenseMap<Operation *, Partial>;
+  auto emitLoop = [&](Value first, Value end, int64_t size, Partials &partials,
+                      llvm::function_ref<LogicalResult(Value, Partials &)> body)
+      -> LogicalResult {
+    auto loop = scf::ForOp::create(builder, location, first, end, index(size),
+                                   pack(partials));
+    OpBuilder::InsertionGuard guard(builder);
+    if (inits.empty())
+      loop.getBody()->clear();
+    builder.setInsertionPointToStart(loop.getBody());
+    auto inside = unpack(loop.getRegionIterArgs());
+    if (failed(body(loop.getInductionVar(), inside)))
+      return failure();
+    scf::YieldOp::create(builder, location, pack(inside));
+    partials = unpack(loop.getResults());
+    return success();
+  };
   /// The rows from `first` to `end` in blocks of `size`.
   auto emitBlocks = [&](int64_t first, int64_t end,
                         int64_t size) -> LogicalResult {
@@ -543,18 +560,10 @@ LogicalResult KernelLowering::flush() {
       return success();
     if (end - first == size)
       return emitRows(index(first), size, partials);
-    auto loop = scf::ForOp::create(builder, location, index(first), index(end),
-                                   index(size), pack(partials));
-    OpBuilder::InsertionGuard guard(builder);
-    if (inits.empty())
-      loop.getBody()->clear();
-    builder.setInsertionPointToStart(loop.getBody());
-    auto inside = unpack(loop.getRegionIterArgs());
-    if (failed(emitRows(loop.getInductionVar(), size, inside)))
-      return failure();
-    scf::YieldOp::create(builder, location, pack(inside));
-    partials = unpack(loop.getResults());
-    return success();
+    return emitLoop(index(first), index(end), size, partials,
+                    [&](Value row, Partials &inside) {
+                      return emitRows(row, size, inside);
+                    });
   };
   int64_t rest = group.rows - whole;
   // A few rows alone leave multipliers idle: two blocks share them.
@@ -563,8 +572,38 @@ LogicalResult KernelLowering::flush() {
   if (isShared)
     whole -= block;
   int64_t last = isShared ? (block + rest) / 2 : rest;
-  if (failed(emitBlocks(0, whole, block)) ||
-      failed(emitBlocks(whole, group.rows, last)))
+  bool hasPanels = llvm::any_of(group.ops, [&](Operation *op) {
+    auto mma = dyn_cast<tile::MmaOp>(op);
+    return mma && findPanelLoad(mma);
+  });
+  if (!hasPanels) {
+    if (failed(emitBlocks(0, whole, block)))
+      return failure();
+  } else {
+    int64_t panel = getPanelColumns(block, group.rows);
+    if (whole > 0) {
+      auto emitPanel = [&](Value first, Partials &inside) {
+        fillPanels(first, panel);
+        Value end = arith::MinSIOp::create(builder, location, add(first, panel),
+                                           index(whole));
+        return emitLoop(first, end, block, inside,
+                        [&](Value row, Partials &inside) {
+                          return emitRows(row, block, inside);
+                        });
+      };
+      if (failed(emitLoop(index(0), index(whole), panel, partials, emitPanel)))
+        return failure();
+    }
+    // What is left over lies in the last panel, or in one more.
+    int64_t started = whole / panel * panel;
+    if (whole == started || started + panel < group.rows) {
+      started = whole;
+      if (whole < group.rows)
+        fillPanels(index(whole), panel);
+    }
+    panelStart = index(started);
+  }
+  if (failed(emitBlocks(whole, group.rows, last)))
     return failure();
 
   for (tile::ReduceOp reduce : reductions) {
@@ -578,6 +617,7 @@ LogicalResult KernelLowering::flush() {
   registers.clear();
   hoisted.clear();
   finite.clear();
+  panelBuffers.clear();
   rowDependent.clear();
   return success();
 }

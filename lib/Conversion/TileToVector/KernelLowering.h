@@ -150,6 +150,15 @@ private:
   Value reduceLanes(tile::ReduceOp op, Value row);
   Value combine(tile::Combiner kind, Value a, Value b);
 
+  // Operands of 16 bits (NarrowOperands.cpp).
+  tile::LoadOp findNarrow(Value tile) const;
+  tile::LoadOp findPanelLoad(tile::MmaOp op) const;
+  bool isDepthFirst(tile::MmaOp op) const;
+  void widen(tile::LoadOp load, Value firstRow, int64_t rows, Value firstColumn,
+             Value buffer);
+  int64_t getPanelColumns(int64_t block, int64_t all) const;
+  void fillPanels(Value first, int64_t columns);
+
   // Operands that are read where they lie (ColumnStreams.cpp).
   /// Rows of an operand of a product where they lie.
   struct Stream {
@@ -296,6 +305,10 @@ private:
   llvm::DenseMap<Operation *, llvm::DenseSet<Operation *>> rowDependent;
   /// For products of the group that skip zeros, see findFinite().
   llvm::DenseMap<Operation *, Value> finite;
+  /// Of products of the group that read columns of narrow tiles: those columns
+  /// from `panelStart` on, widened.
+  llvm::DenseMap<Operation *, Value> panelBuffers;
+  Value panelStart;
   /// Results of the group that are stored, and memory it takes over.
   llvm::MapVector<Value, Value> pending;
   llvm::SmallVector<Value> takenBuffers;

@@ -329,8 +329,9 @@ LogicalResult KernelLowering::lowerLoad(tile::LoadOp op) {
     return lanes.getLaneDim(op.getResult()) == 0u ? loadTransposed(op)
                                                   : loadRows(op);
   // Elements are read where they lie if they can be.
-  bool isDirect = view.getElementType() == tile.getElementType() &&
-                  !tile.getElementType().isInteger(1);
+  bool isDirect = (view.getElementType() == tile.getElementType() &&
+                   !tile.getElementType().isInteger(1)) ||
+                  findNarrow(op.getResult());
   unsigned last = tile.getRank() - 1;
   if (!isDirect || !op.isInBounds(last) || groupedRows.contains(op.getView()))
     return copyElements(op);
@@ -447,7 +448,9 @@ LogicalResult KernelLowering::loadInside(tile::LoadOp op) {
   int64_t columns = tile.getShape()[1];
   auto layout = StridedLayoutAttr::get(
       builder.getContext(), ShapedType::kDynamic, {ShapedType::kDynamic, 1});
-  auto result = MemRefType::get({rows, columns}, tile.getElementType(), layout);
+  auto result = MemRefType::get(
+      {rows, columns}, cast<MemRefType>(memory.getType()).getElementType(),
+      layout);
   auto part2D = [&](Value source, Value row, Value column,
                     OpFoldResult rowStep) -> Value {
     SmallVector<OpFoldResult> sizes{builder.getIndexAttr(rows),
@@ -567,16 +570,18 @@ LogicalResult KernelLowering::loadRows(tile::LoadOp op) {
 /// some copies of rows.
 constexpr int64_t kRowsAhead = 8;
 
-/// A tile without lanes into memory of its own: widened, and zero where it lies
-/// outside. Rows are padded to whole vectors.
+/// A tile without lanes into memory of its own, zero where it lies outside, and
+/// widened unless products do that. Rows are padded to whole vectors.
 LogicalResult KernelLowering::copyElements(tile::LoadOp op) {
   tile::TileType tile = op.getResult().getType();
   bool isMatrix = tile.getRank() == 2;
   int64_t rows = isMatrix ? tile.getShape()[0] : 1;
   int64_t columns = tile.getShape().back();
   int64_t padded = llvm::divideCeil(columns, lanes32) * lanes32;
-  Type element = tile.getElementType();
   Value memory = scalars.at(op.getView());
+  Type element = findNarrow(op.getResult())
+                     ? cast<MemRefType>(memory.getType()).getElementType()
+                     : tile.getElementType();
   unsigned last = tile.getRank() - 1;
   Value firstColumn = scalars.at(op.getOffsets()[last]);
   Value columnExtent =

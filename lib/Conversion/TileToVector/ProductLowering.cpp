@@ -78,6 +78,7 @@ Value KernelLowering::findFinite(tile::MmaOp op) {
   tile::TileType type = typeOf(tile);
   if (!type.getElementType().isF32() || type.getRank() != 2)
     return nullptr;
+  bool isNarrow = findNarrow(tile) != nullptr;
   Value memory = buffers.lookup(tile);
   Value firstRow, firstColumn;
   if (!memory) {
@@ -88,8 +89,9 @@ Value KernelLowering::findFinite(tile::MmaOp op) {
     firstRow = scalars.at(load.getOffsets()[0]);
     firstColumn = scalars.at(load.getOffsets()[1]);
   }
-  if (!cast<MemRefType>(memory.getType()).getElementType().isF32() ||
-      !cast<MemRefType>(memory.getType()).isLastDimUnitStride())
+  auto stored = cast<MemRefType>(memory.getType());
+  if ((!stored.getElementType().isF32() && !isNarrow) ||
+      !stored.isLastDimUnitStride())
     return nullptr;
   auto at = [&](Value first, Value position) -> Value {
     return first
@@ -163,17 +165,32 @@ LogicalResult KernelLowering::emitProduct(tile::MmaOp op, Value base,
       return failure();
     sums.push_back(*row);
   }
+  tile::LoadOp narrow = findNarrow(uniform);
   std::optional<ProductPointers> pointers;
-  if (std::optional<ElementPlace> place = findElements(uniform))
-    pointers = ProductPointers::create(
-        builder, location, {memory, index(firstRow), nullptr},
-        {place->memory, place->row, place->column},
-        isDepthFirst != place->isTransposed, base, count);
+  auto setPointers = [&](const ProductPointers::Place &elements, bool isByRow,
+                         Value from) {
+    pointers = ProductPointers::create(builder, location,
+                                       {memory, index(firstRow), nullptr},
+                                       elements, isByRow, from, count);
+  };
+  if (narrow && this->isDepthFirst(op)) {
+    Value from =
+        builder.createOrFold<arith::SubIOp>(location, base, panelStart);
+    setPointers({panelBuffers.at(op), nullptr, nullptr}, true, from);
+  } else if (narrow) {
+    int64_t padded = llvm::alignTo(depth, lanes32);
+    Value rows = allocate({count, padded}, f32);
+    widen(narrow, base, count, index(0), rows);
+    setPointers({rows, nullptr, nullptr}, false, index(0));
+  } else if (std::optional<ElementPlace> place = findElements(uniform)) {
+    setPointers({place->memory, place->row, place->column},
+                isDepthFirst != place->isTransposed, base);
+  }
   // Rows that a list names are looked up before the depth runs: nothing hoists
   // what is read out of a loop that asks for the next run.
   auto listed = uniform.getDefiningOp<tile::LoadOp>();
-  bool isFound = listed && !isDepthFirst && !buffers.contains(uniform) &&
-                 lists.contains(listed.getView());
+  bool isFound = listed && !narrow && !isDepthFirst &&
+                 !buffers.contains(uniform) && lists.contains(listed.getView());
   SmallVector<Value> found;
   for (int64_t slot = 0; isFound && slot < count; ++slot) {
     Value row = builder.createOrFold<arith::AddIOp>(
