@@ -68,7 +68,8 @@ int main(void) {
   rapt_tensor out = {result, RAPT_F32, 3, queries, NULL};
   rapt_tensor lse = {logs, RAPT_F32, 2, rows, NULL};
   rapt_executor executor = {run, &calls};
-  rapt_call call = {arguments, 3, &out, &lse, &sequences, NULL, 0, &executor};
+  rapt_call call = {arguments, 3, &out,      &lse, &sequences,
+                    NULL,      0, &executor, NULL};
   int64_t sizes[4];
   int rank = 0;
   expect(rapt_kernel_call_sizes(kernel, &call, sizes, &rank, &message),
