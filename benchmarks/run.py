@@ -75,6 +75,8 @@ def summarize(cases, runs, threads):
                 "peak_gflops": middle("peak_gflops"),
                 "fraction": middle("peak_fraction"),
                 "best_fraction": max(r["peak_fraction"] for r in entry["rapt"]),
+                "dot_fraction": middle("dot_peak_fraction")
+                if entry["rapt"][0]["dot_peak_fraction"] is not None else None,
                 "peers": {name: statistics.median(times)
                           for name, times in entry.items() if name != "rapt"},
             }  # fmt: skip
@@ -90,6 +92,8 @@ def makeTable(rows, peers):
         if row["group"] != group:
             group = row["group"]
             heads = ["case", "threads", "ms", "GFLOP/s", "of peak", "best"]
+            has_dots = any(r["dot_fraction"] for r in rows if r["group"] == group)
+            heads += ["of bf16 dots"] * has_dots
             for name in peers:
                 heads += [f"{name} ms", "ratio"]
             lines += ["", f"## {group}", "", "| " + " | ".join(heads) + " |",
@@ -97,6 +101,9 @@ def makeTable(rows, peers):
         cells = [row["case"], str(row["threads"]), f"{row['ms']:.3g}",
                  f"{row['gflops']:.0f}", f"{100 * row['fraction']:.0f} %",
                  f"{100 * row['best_fraction']:.0f} %"]
+        if has_dots:
+            dots = row["dot_fraction"]
+            cells.append(f"{100 * dots:.0f} %" if dots else "-")
         for name in peers:
             ms = row["peers"].get(name)
             cells += [f"{ms:.3g}", f"{ms / row['ms']:.2f}"] if ms else ["-", "-"]

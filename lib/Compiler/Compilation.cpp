@@ -56,7 +56,9 @@ describeKernel(const Compilation &compilation, support::ElementType elementType,
   os << "target " << target.name << ' ' << target.triple << ' ' << target.cpu
      << ' ' << target.features << ' ' << target.vectorBits << ' '
      << target.vectorRegisters << ' ' << target.l1Bytes << ' ' << target.l2Bytes
-     << ' ' << target.scalesByPowers << '\n';
+     << ' ' << target.scalesByPowers << ' '
+     << static_cast<int>(target.bf16Dots.instruction) << ' '
+     << target.bf16Dots.speed << '\n';
   const SequenceForm &sequences = compilation.sequences;
   os << "sequences " << sequences.isAny() << ' ' << sequences.isPaged << ' '
      << sequences.hasPositions << '\n';

@@ -86,6 +86,18 @@ static void noteTiles(ModuleOp module, ArrayRef<tile::PlanAttr> kinds) {
                                                 llvm::join(plans, separator)));
 }
 
+static PairProducts getPairProducts(const target::CpuTarget &target) {
+  switch (target.bf16Dots.instruction) {
+  case target::DotProducts::Instruction::None:
+    return PairProducts::None;
+  case target::DotProducts::Instruction::Vdpbf16ps:
+    return PairProducts::Avx512;
+  case target::DotProducts::Instruction::Bfdot:
+    return PairProducts::Neon;
+  }
+  llvm_unreachable("every instruction has a name here");
+}
+
 llvm::Error lower(ModuleOp module, Stage last, const target::CpuTarget &target,
                   const PlanWish &wish) {
   if (last == Stage::Attn)
@@ -100,8 +112,9 @@ llvm::Error lower(ModuleOp module, Stage last, const target::CpuTarget &target,
     addTilePasses(passes);
     if (last == Stage::Tile)
       return;
-    passes.addPass(createTileToVector(
-        {target.getLanes32(), target.l2Bytes, target.scalesByPowers}));
+    passes.addPass(
+        createTileToVector({target.getLanes32(), target.l2Bytes,
+                            target.scalesByPowers, getPairProducts(target)}));
     // LLVM's middle end cleans up, in a third of the time.
     if (last == Stage::LLVM)
       return passes.addPass(createLowerToLLVM());

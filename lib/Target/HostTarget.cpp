@@ -122,11 +122,34 @@ static bool scalesByPowers(StringRef cpu) {
 #endif
 }
 
+/// The dot products of bf16 of this CPU, and how fast they are by the row of
+/// the table that it has, else by what those of the maker are.
+static DotProducts findBf16Dots(StringRef cpu, const llvm::Triple &triple) {
+  DotProducts dots;
+  if (triple.isAArch64() && hostHas("bf16"))
+    dots.instruction = DotProducts::Instruction::Bfdot;
+  else if (triple.isX86() && hostHas("avx512bf16"))
+    dots.instruction = DotProducts::Instruction::Vdpbf16ps;
+  else
+    return dots;
+  dots.speed = 2;
+#if defined(__x86_64__)
+  namespace x86 = llvm::sys::detail::x86;
+  if (x86::getVendorSignature() == x86::VendorSignatures::GENUINE_INTEL)
+    dots.speed = 0.5;
+#endif
+  for (const CpuTarget &known : getKnownTargets())
+    if (known.cpu == cpu && known.bf16Dots.exist())
+      dots.speed = known.bf16Dots.speed;
+  return dots;
+}
+
 /// Sets the vector registers that this machine has.
 static void chooseVectors(CpuTarget &target, const llvm::Triple &triple) {
   if (triple.isAArch64()) {
     target.vectorBits = 128;
     target.vectorRegisters = 32;
+    target.bf16Dots = findBf16Dots(target.cpu, triple);
     return;
   }
   // Masked tails take VL, integer compares of 8 and 16 bits BW, conversions and
@@ -136,6 +159,7 @@ static void chooseVectors(CpuTarget &target, const llvm::Triple &triple) {
     target.vectorBits = 512;
     target.vectorRegisters = 32;
     target.scalesByPowers = scalesByPowers(target.cpu);
+    target.bf16Dots = findBf16Dots(target.cpu, triple);
     return;
   }
   target.vectorBits = hostHas("avx2") && hostHas("fma") ? 256 : 128;

@@ -31,6 +31,16 @@ static constexpr const char *kNeonBf16 = "+bf16,+dotprod,+fullfp16,+neon";
 // the additions they replace.
 static constexpr bool kScales = true;
 
+// VDPBF16PS of 512 bits: as many a cycle as multiply-adds on Zen 4 and Zen 5
+// (uops.info; measured on Zen 5), one in two cycles on Intel's servers, which
+// have AMX for that (measured on a Xeon of 2024).
+static constexpr DotProducts kZenDots = {DotProducts::Instruction::Vdpbf16ps, 2,
+                                         2};
+static constexpr DotProducts kXeonDots = {DotProducts::Instruction::Vdpbf16ps,
+                                          2, 0.5};
+// BFDOT: as many a cycle as FMLA (Arm Neoverse V2 software optimization guide).
+static constexpr DotProducts kArmDots = {DotProducts::Instruction::Bfdot, 2, 2};
+
 llvm::ArrayRef<CpuTarget> getKnownTargets() {
   // The vector columns of x86: AVX2 has 16 registers of 256 bits, AVX-512 has
   // 32 of 512 bits (Intel SDM vol. 1, chapters 14 and 15). NEON has 32 of 128
@@ -47,17 +57,19 @@ llvm::ArrayRef<CpuTarget> getKnownTargets() {
       // 32 KiB and 512 KiB.
       {"znver3", kX86, "znver3", kAvx2, 256, 16, 32 * kKiB, 512 * kKiB},
       // The same guide for Zen 4 (57647): 32 KiB and 1 MiB.
-      {"znver4", kX86, "znver4", kAvx512Bf16, 512, 32, 32 * kKiB, 1024 * kKiB},
+      {"znver4", kX86, "znver4", kAvx512Bf16, 512, 32, 32 * kKiB, 1024 * kKiB,
+       !kScales, kZenDots},
       // AMD Software Optimization Guide for Zen 5 (58455): 48 KiB and 1 MiB;
       // sysfs of an EPYC 9005 says the same.
-      {"znver5", kX86, "znver5", kAvx512Bf16, 512, 32, 48 * kKiB, 1024 * kKiB},
+      {"znver5", kX86, "znver5", kAvx512Bf16, 512, 32, 48 * kKiB, 1024 * kKiB,
+       !kScales, kZenDots},
       // Intel optimization manual, Ice Lake server: 48 KiB and 1.25 MiB.
       {"icelake-server", kX86, "icelake-server", kAvx512, 512, 32, 48 * kKiB,
        1280 * kKiB, kScales},
       // Intel optimization manual, Golden Cove servers: 48 KiB and 2 MiB; sysfs
       // of a Xeon of that kind says the same.
       {"sapphirerapids", kX86, "sapphirerapids", kAvx512Bf16, 512, 32,
-       48 * kKiB, 2048 * kKiB, kScales},
+       48 * kKiB, 2048 * kKiB, kScales, kXeonDots},
       // Arm Neoverse N1 TRM (100616): 64 KiB; 256 KiB to 1 MiB, of
       // which servers (Graviton 2, Ampere Altra) have 1 MiB.
       {"neoverse-n1", kArm, "neoverse-n1", kNeon, 128, 32, 64 * kKiB,
@@ -65,7 +77,7 @@ llvm::ArrayRef<CpuTarget> getKnownTargets() {
       // Arm Neoverse V2 TRM (102375): 64 KiB; 1 or 2 MiB, of which Grace has
       // 1 MiB. Its SVE registers are no wider than NEON's.
       {"neoverse-v2", kArm, "neoverse-v2", kNeonBf16, 128, 32, 64 * kKiB,
-       1024 * kKiB},
+       1024 * kKiB, !kScales, kArmDots},
       // Arm Cortex-A76 TRM (100798): 64 KiB; 128 to 512 KiB, of
       // which the Raspberry Pi 5 (BCM2712) has 512 KiB.
       {"cortex-a76", kArm, "cortex-a76", kNeon, 128, 32, 64 * kKiB, 512 * kKiB},

@@ -16,6 +16,23 @@
 
 namespace rapt::target {
 
+/// Instructions that add to each lane of f32 the products of neighbouring
+/// elements of a narrower type: dot products.
+struct DotProducts {
+  enum class Instruction {
+    None,
+    Vdpbf16ps, ///< AVX-512-BF16
+    Bfdot,     ///< FEAT_BF16 of Arm
+  };
+  Instruction instruction = Instruction::None;
+  /// Elements of bf16 that one lane takes.
+  int64_t perLane = 2;
+  /// Terms a second, as a multiple of those of multiply-adds of f32.
+  double speed = 0;
+
+  bool exist() const { return instruction != Instruction::None; }
+};
+
 /// One kind of CPU.
 struct CpuTarget {
   /// What the user calls it: `host`, `x86-64-v3`, `x86-64-v4`, `neoverse-n1`.
@@ -34,6 +51,8 @@ struct CpuTarget {
   /// Whether taking the fraction of a number and scaling by a power of two
   /// (VREDUCEPS and VSCALEFPS of AVX-512DQ) are as fast as an addition.
   bool scalesByPowers = false;
+  /// Dot products of bf16.
+  DotProducts bf16Dots = {};
 
   int64_t getLanes32() const { return vectorBits / 32; }
 };

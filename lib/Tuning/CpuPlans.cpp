@@ -38,6 +38,11 @@ llvm::Expected<CpuBudget> fits(tile::PlanAttr plan, Operation *op,
         "a tile of {0} queries does not fill vectors of {1}: expected a power "
         "of two of at least {1}",
         queries, lanes));
+  if (plan.getCpu().getPairs() && (isColumns || !target.bf16Dots.exist()))
+    return llvm::createStringError(
+        isColumns ? llvm::Twine("no pairs are multiplied where columns are the "
+                                "lanes")
+                  : target.name + " has no dot products of bf16 for pairs");
   CpuBudget budget;
   int64_t vectors = isColumns ? 1 : queries / lanes;
   // A block of accumulators, one row of the other operand, one broadcast.
@@ -117,6 +122,17 @@ static tile::PlanAttr chooseFewRowsPlan(Operation *op, int64_t rows,
                              /*in_order=*/true, /*group=*/true, /*split=*/2048);
 }
 
+/// Whether dot products of bf16 are faster than what the loop would do else.
+static bool multipliesPairs(Operation *op, const target::CpuTarget &target) {
+  auto attend = dyn_cast<attn::AttendOp>(op);
+  if (!attend || target.bf16Dots.speed <= 1)
+    return false;
+  auto isBf16 = [](Value tensor) {
+    return getElementTypeOrSelf(tensor.getType()).isBF16();
+  };
+  return llvm::any_of(attend.getKeys(), isBf16) || isBf16(attend.getValues());
+}
+
 /// Wide tiles read keys and values less often; too wide ones leave no room for
 /// rows in the register file. A run has so many keys that blocks of rows divide
 /// them: a rest would be code of its own that runs on fewer accumulators.
@@ -144,7 +160,9 @@ static tile::PlanAttr choosePlan(Operation *op,
   // With vectors of 128 bits four steps at a time spill: broadcasts are loads
   // that move pointers, and the scheduler takes them early.
   int64_t depth = isa<attn::AttendOp>(op) && target.vectorBits > 128 ? 4 : 2;
-  auto cpu = tile::CpuPlanAttr::get(context, rows, depth, /*sweep=*/2);
+  auto cpu =
+      tile::CpuPlanAttr::get(context, rows, depth, /*sweep=*/2,
+                             /*columns=*/false, multipliesPairs(op, target));
   return tile::PlanAttr::get(context, vectors * lanes, keys, cpu, edge,
                              /*grain=*/0, /*in_order=*/false);
 }

@@ -21,7 +21,7 @@ namespace {
 struct Parts {
   int64_t queries = 0, keys = 0, edge = 0, grain = 0, split = 0;
   int64_t inOrder = 0, group = 0;
-  int64_t rows = 0, depth = 0, sweep = 0, columns = 0;
+  int64_t rows = 0, depth = 0, sweep = 0, columns = 0, pairs = 0;
 };
 
 struct Part {
@@ -35,18 +35,18 @@ constexpr Part kParts[] = {
     {"edge", &Parts::edge, false},       {"grain", &Parts::grain, false},
     {"rows", &Parts::rows, false},       {"depth", &Parts::depth, false},
     {"sweep", &Parts::sweep, false},     {"columns", &Parts::columns, true},
-    {"in_order", &Parts::inOrder, true}, {"group", &Parts::group, true},
-    {"split", &Parts::split, false}};
+    {"pairs", &Parts::pairs, true},      {"in_order", &Parts::inOrder, true},
+    {"group", &Parts::group, true},      {"split", &Parts::split, false}};
 
 /// No tile, loop or register block is larger.
 constexpr int64_t kLargest = int64_t(1) << 20;
 
 Parts takeApart(tile::PlanAttr plan) {
   tile::CpuPlanAttr cpu = plan.getCpu();
-  return {plan.getQueries(), plan.getKeys(),  plan.getEdge(),
-          plan.getGrain(),   plan.getSplit(), plan.getInOrder(),
-          plan.getGroup(),   cpu.getRows(),   cpu.getDepth(),
-          cpu.getSweep(),    cpu.getColumns()};
+  return {plan.getQueries(), plan.getKeys(),   plan.getEdge(),
+          plan.getGrain(),   plan.getSplit(),  plan.getInOrder(),
+          plan.getGroup(),   cpu.getRows(),    cpu.getDepth(),
+          cpu.getSweep(),    cpu.getColumns(), cpu.getPairs()};
 }
 
 } // namespace
@@ -134,8 +134,9 @@ Expected<tile::PlanAttr> PlanRequest::applyTo(tile::PlanAttr plan,
   auto emitError = [&] {
     return mlir::emitError(mlir::UnknownLoc::get(context));
   };
-  auto cpu = tile::CpuPlanAttr::get(context, parts.rows, parts.depth,
-                                    parts.sweep, parts.columns != 0);
+  auto cpu =
+      tile::CpuPlanAttr::get(context, parts.rows, parts.depth, parts.sweep,
+                             parts.columns != 0, parts.pairs != 0);
   auto result = tile::PlanAttr::getChecked(
       emitError, context, parts.queries, parts.keys, cpu, parts.edge,
       parts.grain, parts.inOrder != 0, parts.group != 0, parts.split,

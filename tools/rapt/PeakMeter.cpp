@@ -7,6 +7,8 @@
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/SmallVector.h"
 #include "llvm/IR/IRBuilder.h"
+#include "llvm/IR/IntrinsicsAArch64.h"
+#include "llvm/IR/IntrinsicsX86.h"
 #include "llvm/IR/LLVMContext.h"
 #include "llvm/IR/Module.h"
 #include "llvm/Support/MemoryBuffer.h"
@@ -31,9 +33,10 @@ constexpr int64_t itemsPerThread = 32, flopsWanted = 20000000;
 /// two floats, and whose items each leave one vector behind.
 class PeakEmitter {
 public:
-  PeakEmitter(llvm::Module &module, const target::CpuTarget &target)
-      : module(module), builder(module.getContext()),
-        chains(getChains(target)) {
+  PeakEmitter(llvm::Module &module, const target::CpuTarget &target,
+              target::DotProducts::Instruction dots)
+      : module(module), builder(module.getContext()), chains(getChains(target)),
+        dots(dots) {
     vector =
         llvm::FixedVectorType::get(builder.getFloatTy(), target.getLanes32());
   }
@@ -72,10 +75,7 @@ public:
                                item);
     }
     for (llvm::PHINode *sum : sums)
-      // Multiplies and adds where there is no instruction for both.
-      sum->addIncoming(builder.CreateIntrinsic(llvm::Intrinsic::fmuladd,
-                                               {vector}, {sum, factor, addend}),
-                       round);
+      sum->addIncoming(emitTerm(sum, factor, addend), round);
     Value *next = builder.CreateAdd(count, builder.getInt64(1));
     count->addIncoming(next, round);
     builder.CreateCondBr(builder.CreateICmpSLT(next, rounds), round, done);
@@ -95,6 +95,23 @@ public:
   }
 
 private:
+  /// What one step does to one sum.
+  Value *emitTerm(Value *sum, Value *factor, Value *addend) {
+    using Instruction = target::DotProducts::Instruction;
+    // Multiplies and adds where there is no instruction for both.
+    if (dots == Instruction::None)
+      return builder.CreateIntrinsic(llvm::Intrinsic::fmuladd, {vector},
+                                     {sum, factor, addend});
+    auto *pairs = llvm::FixedVectorType::get(builder.getBFloatTy(),
+                                             2 * vector->getNumElements());
+    Value *left = builder.CreateBitCast(factor, pairs);
+    Value *right = builder.CreateBitCast(addend, pairs);
+    if (dots == Instruction::Bfdot)
+      return builder.CreateIntrinsic(llvm::Intrinsic::aarch64_neon_bfdot,
+                                     {vector, pairs}, {sum, left, right});
+    return builder.CreateIntrinsic(llvm::Intrinsic::x86_avx512bf16_dpbf16ps_512,
+                                   {}, {sum, left, right});
+  }
   llvm::Function *createFunction(llvm::StringRef name, llvm::Type *result,
                                  llvm::ArrayRef<llvm::Type *> arguments) {
     auto *function = llvm::Function::Create(
@@ -115,16 +132,23 @@ private:
   llvm::Module &module;
   llvm::IRBuilder<> builder;
   int64_t chains;
+  target::DotProducts::Instruction dots;
   llvm::FixedVectorType *vector;
 };
 
 } // namespace
 
-llvm::Expected<PeakMeter> PeakMeter::create(unsigned threads) {
+llvm::Expected<PeakMeter> PeakMeter::create(unsigned threads, Kind kind) {
   const target::CpuTarget &host = target::getHostTarget();
+  bool isOfDots = kind == Kind::Bf16Dots;
+  if (isOfDots && !host.bf16Dots.exist())
+    return llvm::createStringError("this machine has no dot products of bf16");
   llvm::LLVMContext context;
   llvm::Module module("peak", context);
-  PeakEmitter(module, host).emit();
+  PeakEmitter(module, host,
+              isOfDots ? host.bf16Dots.instruction
+                       : target::DotProducts::Instruction::None)
+      .emit();
   if (llvm::Error error = codegen::optimize(module, host))
     return std::move(error);
   auto object = codegen::emitObject(module, host);
@@ -136,7 +160,8 @@ llvm::Expected<PeakMeter> PeakMeter::create(unsigned threads) {
   PeakMeter meter;
   meter.code = std::move(*code);
   meter.items = itemsPerThread * threads;
-  meter.flopsPerItem = 2.0 * getChains(host) * host.getLanes32();
+  meter.flopsPerItem = 2.0 * getChains(host) * host.getLanes32() *
+                       (isOfDots ? host.bf16Dots.perLane : 1);
   meter.sums.resize(meter.items * host.getLanes32());
   return meter;
 }

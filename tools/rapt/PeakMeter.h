@@ -20,8 +20,13 @@ namespace rapt::tool {
 /// moment of one says nothing of the median of the other.
 class PeakMeter {
 public:
+  /// What is counted: multiply-adds of f32, or dot products of bf16, which the
+  /// host must have.
+  enum class Kind { MultiplyAdds, Bf16Dots };
+
   /// Generates the code. Fails if it does not compile.
-  static llvm::Expected<PeakMeter> create(unsigned threads);
+  static llvm::Expected<PeakMeter> create(unsigned threads,
+                                          Kind kind = Kind::MultiplyAdds);
 
   /// Some milliseconds on all threads.
   void measure(Executor &executor);

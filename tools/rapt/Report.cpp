@@ -58,6 +58,11 @@ void printText(const RunReport &report, llvm::raw_ostream &os) {
                         100 * report.getPeakFraction(), report.peakGflops,
                         report.threads == 1 ? "this thread" : "these threads");
   os << '\n';
+  if (report.dotPeakGflops > 0)
+    os << llvm::formatv("  dots     {0:f1} % of {1:f1}, the peak of dot "
+                        "products of bf16\n",
+                        100 * report.getDotPeakFraction(),
+                        report.dotPeakGflops);
 }
 
 /// Six digits, or null.
@@ -99,6 +104,11 @@ void printJson(const RunReport &report, llvm::raw_ostream &os) {
                 report.isOnGpu ? unknown : report.peakGflops);
     printNumber(json, "peak_fraction",
                 report.isOnGpu ? unknown : report.getPeakFraction());
+    bool hasDots = report.dotPeakGflops > 0;
+    printNumber(json, "dot_peak_gflops",
+                hasDots ? report.dotPeakGflops : unknown);
+    printNumber(json, "dot_peak_fraction",
+                hasDots ? report.getDotPeakFraction() : unknown);
     printNumber(json, "compile_ms", report.compileMilliseconds);
     json.attribute("cache", report.isFromCache ? "hit" : "cold");
   });

@@ -39,15 +39,22 @@ struct RunReport {
   double gflops = 0;
   bool isWorkEstimated = false;
   double peakGflops = 0;
+  /// Of dot products of bf16, for tensors of that type where they exist; else
+  /// 0.
+  double dotPeakGflops = 0;
 
   double getPeakFraction() const {
     return peakGflops > 0 ? gflops / peakGflops : 0;
+  }
+  double getDotPeakFraction() const {
+    return dotPeakGflops > 0 ? gflops / dotPeakGflops : 0;
   }
 };
 
 void printText(const RunReport &report, llvm::raw_ostream &os);
 /// One line: spec, target, shape, dtype, threads, max_error, error_bound, ms,
-/// gflops, peak_gflops, peak_fraction, compile_ms, cache. A number that is not
+/// gflops, peak_gflops, peak_fraction, dot_peak_gflops, dot_peak_fraction,
+/// compile_ms, cache. A number that is not
 /// known or not finite is null.
 void printJson(const RunReport &report, llvm::raw_ostream &os);
 

@@ -7,6 +7,7 @@
 #include "lib/Compiler/ElementTypes.h"
 #include "lib/Runtime/KernelCache.h"
 #include "lib/Runtime/ThreadPool.h"
+#include "lib/Target/Target.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "tools/rapt/Commands.h"
 #include "tools/rapt/GpuTensors.h"
@@ -201,9 +202,18 @@ llvm::Error runKernel(const Kernel &compiled, const RunRequest &request,
   auto meter = PeakMeter::create(report.threads);
   if (!meter)
     return meter.takeError();
+  std::optional<PeakMeter> dotMeter;
+  if (out.dtype == DType::BF16 && target::getHostTarget().bf16Dots.exist()) {
+    auto created = PeakMeter::create(report.threads, PeakMeter::Kind::Bf16Dots);
+    if (!created)
+      return created.takeError();
+    dotMeter = std::move(*created);
+  }
   std::vector<double> times;
   // The first round warms up.
   for (int64_t round = 0; round <= request.repeats; ++round) {
+    if (dotMeter)
+      dotMeter->measure(pool);
     meter->measure(pool);
     auto begin = std::chrono::steady_clock::now();
     auto done = kernel->run(arguments, out, lse ? &*lse : nullptr, options);
@@ -216,6 +226,8 @@ llvm::Error runKernel(const Kernel &compiled, const RunRequest &request,
   report.repeats = request.repeats;
   report.milliseconds = getMedian(std::move(times));
   report.peakGflops = meter->getFlopsPerSecond() / 1e9;
+  if (dotMeter)
+    report.dotPeakGflops = dotMeter->getFlopsPerSecond() / 1e9;
   return llvm::Error::success();
 }
 

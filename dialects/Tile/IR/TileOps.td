@@ -49,12 +49,18 @@ def Tile_CpuPlanAttr : AttrDef<Tile_Dialect, "CpuPlan"> {
 
     With `columns` the columns of tiles run along the lanes, not the rows of the work item: for items
     of a few rows, which would leave most lanes empty. Then `rows` vectors are accumulated at a time.
+
+    With `pairs` products whose operands are bf16 in memory add two terms at a time, by instructions of the
+    target for that: dot products. Weights that meet values there are rounded to bf16; sums are f32.
   }];
   let parameters = (ins "int64_t":$rows, "int64_t":$depth, "int64_t":$sweep,
-                        DefaultValuedParameter<"bool", "false">:$columns);
+                        DefaultValuedParameter<"bool", "false">:$columns,
+                        DefaultValuedParameter<"bool", "false">:$pairs);
   let assemblyFormat = "`<` struct(params) `>`";
   let builders = [AttrBuilder<(ins "int64_t":$rows, "int64_t":$depth, "int64_t":$sweep), [{
-    return $_get($_ctxt, rows, depth, sweep, /*columns=*/false);
+    return $_get($_ctxt, rows, depth, sweep, /*columns=*/false, /*pairs=*/false);
+  }]>, AttrBuilder<(ins "int64_t":$rows, "int64_t":$depth, "int64_t":$sweep, "bool":$columns), [{
+    return $_get($_ctxt, rows, depth, sweep, columns, /*pairs=*/false);
   }]>];
 }
 

@@ -421,7 +421,10 @@ LogicalResult KernelLowering::addToGroup(Operation *op, int64_t rows) {
                                 "lowering to vectors yet";
     Value laneOperand = isRows(mma.getLhs()) ? mma.getLhs() : mma.getRhs();
     Value uniform = isRows(mma.getLhs()) ? mma.getRhs() : mma.getLhs();
-    if (failed(ensureRows(laneOperand)) || failed(ensureElements(uniform)))
+    bool hasPairs = isPaired(mma) && pairBuffers.contains(laneOperand);
+    if (!hasPairs && failed(ensureRows(laneOperand)))
+      return failure();
+    if (failed(ensureElements(uniform)))
       return failure();
   }
   group.rows = rows;
@@ -474,6 +477,7 @@ LogicalResult KernelLowering::flush() {
     return success();
   takenBuffers.clear();
   pending.clear();
+  pendingPairs.clear();
   bool hasProduct = false;
   SmallVector<Value> inits;
   SmallVector<tile::ReduceOp> reductions;
@@ -495,10 +499,21 @@ LogicalResult KernelLowering::flush() {
         inits.push_back(start.index);
       continue;
     }
-    for (Value result : op->getResults())
-      if (llvm::any_of(result.getUsers(),
-                       [&](Operation *user) { return !group.contains(user); }))
+    for (Value result : op->getResults()) {
+      bool isStored = false, isPacked = false;
+      for (OpOperand &use : result.getUses()) {
+        bool asPairs = isReadAsPairs(result, use);
+        isPacked |= asPairs;
+        isStored |= !asPairs && !group.contains(use.getOwner());
+      }
+      if (isStored)
         pending[result] = chooseBuffer(result);
+      if (isPacked)
+        pendingPairs[result] =
+            allocate({static_cast<int64_t>(llvm::divideCeil(group.rows, 2)),
+                      lanesOf(result)},
+                     builder.getF32Type());
+    }
     if (auto map = dyn_cast<tile::MapOp>(op))
       if (failed(hoist(map)))
         return failure();
@@ -512,6 +527,9 @@ LogicalResult KernelLowering::flush() {
     block = std::clamp<int64_t>(2 * kHeavy / weight, 1,
                                 kernel.getPlan()->getSweep());
   }
+  // Both rows of a pair are in registers at the same time.
+  if (!pendingPairs.empty())
+    block = llvm::alignTo(block, 2);
   block = std::min(block, group.rows);
   int64_t whole = group.rows / block * block;
   auto unpack = [&](ValueRange values) {
@@ -568,7 +586,8 @@ LogicalResult KernelLowering::flush() {
   int64_t rest = group.rows - whole;
   // A few rows alone leave multipliers idle: two blocks share them.
   bool isShared = hasProduct && 0 < rest && 2 * rest <= block &&
-                  (block + rest) % 2 == 0 && whole >= block;
+                  (block + rest) % (pendingPairs.empty() ? 2 : 4) == 0 &&
+                  whole >= block;
   if (isShared)
     whole -= block;
   int64_t last = isShared ? (block + rest) / 2 : rest;
@@ -612,6 +631,8 @@ LogicalResult KernelLowering::flush() {
   }
   for (auto [result, buffer] : pending)
     buffers[result] = buffer;
+  for (auto [result, buffer] : pendingPairs)
+    pairBuffers[result] = buffer;
   lowered.insert(group.ops.begin(), group.ops.end());
   group = Group();
   registers.clear();
@@ -658,6 +679,10 @@ KernelLowering::emitRows(Value base, int64_t count,
       setWidth(result);
       storeRow(registers.at({result, slot}), buffer, add(base, slot));
     }
+  for (auto [result, buffer] : pendingPairs) {
+    setWidth(result);
+    storePairs(result, buffer, base, count);
+  }
   return success();
 }
 

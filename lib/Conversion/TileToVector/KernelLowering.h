@@ -154,10 +154,31 @@ private:
   tile::LoadOp findNarrow(Value tile) const;
   tile::LoadOp findPanelLoad(tile::MmaOp op) const;
   bool isDepthFirst(tile::MmaOp op) const;
+  /// Vectors of a row of memory.
+  struct NarrowRow {
+    Value memory;
+    llvm::SmallVector<Value> columns, masks; ///< a mask is null: all lanes
+  };
+  NarrowRow findNarrowRow(tile::LoadOp load, Value firstColumn,
+                          int64_t columns);
+  Value findNarrowRow(tile::LoadOp load, Value row);
   void widen(tile::LoadOp load, Value firstRow, int64_t rows, Value firstColumn,
              Value buffer);
   int64_t getPanelColumns(int64_t block, int64_t all) const;
   void fillPanels(Value first, int64_t columns);
+
+  // Products of pairs of bf16 (PairProducts.cpp).
+  bool isPaired(tile::MmaOp op) const;
+  bool isReadAsPairs(Value tile, mlir::OpOperand &use) const;
+  Value packPair(Value even, Value odd);
+  void packRows(Value tile);
+  void storePairs(Value result, Value buffer, Value base, int64_t count);
+  void copyWords(tile::LoadOp load, Value firstRow, int64_t rows, Value buffer);
+  void packPanel(tile::LoadOp load, Value firstColumn, Value buffer);
+  Value multiplyPairs(Value lhs, Value rhs, Value sum);
+  Value multiplyApart(Value lhs, Value rhs, Value sum);
+  llvm::SmallVector<Value> splitLanes(Value vector);
+  Value joinLanes(llvm::ArrayRef<Value> parts);
 
   // Operands that are read where they lie (ColumnStreams.cpp).
   /// Rows of an operand of a product where they lie.
@@ -296,7 +317,9 @@ private:
   };
   llvm::DenseMap<Value, GroupedRows> groupedRows;
   llvm::DenseMap<Value, Value> buffers; ///< tiles in memory
-  llvm::DenseSet<Operation *> lowered;  ///< of the blocks being lowered
+  /// Tiles of rows, two of them in one row of words, see PairProducts.cpp.
+  llvm::DenseMap<Value, Value> pairBuffers;
+  llvm::DenseSet<Operation *> lowered; ///< of the blocks being lowered
   Group group;
   /// Rows of the group that are in registers, by their slot.
   llvm::DenseMap<std::pair<Value, int64_t>, Value> registers;
@@ -311,6 +334,7 @@ private:
   Value panelStart;
   /// Results of the group that are stored, and memory it takes over.
   llvm::MapVector<Value, Value> pending;
+  llvm::MapVector<Value, Value> pendingPairs; ///< those stored as pairs
   llvm::SmallVector<Value> takenBuffers;
   /// Memory that nothing uses any more, by type; what the innermost body has.
   llvm::DenseMap<Type, llvm::SmallVector<Value>> freeBuffers;

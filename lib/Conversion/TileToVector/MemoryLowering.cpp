@@ -325,9 +325,16 @@ LogicalResult KernelLowering::lowerLoad(tile::LoadOp op) {
     scalars[op] = loadPart(memory, first, mask, width, tile.getElementType());
     return success();
   }
-  if (isRows(op.getResult()))
-    return lanes.getLaneDim(op.getResult()) == 0u ? loadTransposed(op)
-                                                  : loadRows(op);
+  if (isRows(op.getResult())) {
+    if (failed(lanes.getLaneDim(op.getResult()) == 0u ? loadTransposed(op)
+                                                      : loadRows(op)))
+      return failure();
+    if (llvm::any_of(op->getUses(), [&](OpOperand &use) {
+          return isReadAsPairs(op.getResult(), use);
+        }))
+      packRows(op.getResult());
+    return success();
+  }
   // Elements are read where they lie if they can be.
   bool isDirect = (view.getElementType() == tile.getElementType() &&
                    !tile.getElementType().isInteger(1)) ||

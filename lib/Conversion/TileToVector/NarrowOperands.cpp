@@ -57,21 +57,21 @@ bool KernelLowering::isDepthFirst(tile::MmaOp op) const {
   return result;
 }
 
-/// Rows [firstRow, firstRow + rows) and columns from `firstColumn` on of a tile
-/// to `buffer`, all of its columns. What lies behind the tile becomes 0.
-void KernelLowering::widen(tile::LoadOp load, Value firstRow, int64_t rows,
-                           Value firstColumn, Value buffer) {
-  Value memory = buffers.lookup(load), view = load.getView();
-  bool isInPlace = !memory;
+/// Where the vectors of a row of a tile lie whose columns from `firstColumn` on
+/// fill the rows of `buffer`.
+KernelLowering::NarrowRow KernelLowering::findNarrowRow(tile::LoadOp load,
+                                                        Value firstColumn,
+                                                        int64_t columns) {
+  NarrowRow result;
+  result.memory = buffers.lookup(load);
+  bool isInPlace = !result.memory;
   if (isInPlace)
-    memory = scalars.at(view);
+    result.memory = scalars.at(load.getView());
   int64_t extent = typeOf(load).getShape()[1];
-  int64_t columns = cast<MemRefType>(buffer.getType()).getShape()[1];
   // Columns of a panel begin at any of its multiples; in a tile of whole
   // vectors each vector lies inside or is not used.
   APInt known;
   bool isKnown = matchPattern(firstColumn, m_ConstantInt(&known));
-  SmallVector<Value> places, masks;
   for (int64_t column = 0; column < columns; column += lanes32) {
     Value place = add(firstColumn, column), mask;
     bool isInside =
@@ -84,23 +84,38 @@ void KernelLowering::widen(tile::LoadOp load, Value firstRow, int64_t rows,
     if (isInPlace)
       place = builder.createOrFold<arith::AddIOp>(
           location, scalars.at(load.getOffsets()[1]), place);
-    places.push_back(place);
-    masks.push_back(mask);
+    result.columns.push_back(place);
+    result.masks.push_back(mask);
   }
+  return result;
+}
+
+/// The row of memory that is row `row` of a narrow tile.
+Value KernelLowering::findNarrowRow(tile::LoadOp load, Value row) {
+  if (buffers.contains(load))
+    return row;
+  row = builder.createOrFold<arith::AddIOp>(location, row,
+                                            scalars.at(load.getOffsets()[0]));
+  return findRow(load.getView(), row);
+}
+
+/// Rows [firstRow, firstRow + rows) and columns from `firstColumn` on of a tile
+/// to `buffer`, all of its columns. What lies behind the tile is 0, or what is
+/// not used.
+void KernelLowering::widen(tile::LoadOp load, Value firstRow, int64_t rows,
+                           Value firstColumn, Value buffer) {
+  NarrowRow source = findNarrowRow(
+      load, firstColumn, cast<MemRefType>(buffer.getType()).getShape()[1]);
   auto loop =
       scf::ForOp::create(builder, location, index(0), index(rows), index(1));
   OpBuilder::InsertionGuard guard(builder);
   builder.setInsertionPointToStart(loop.getBody());
-  Value row = builder.createOrFold<arith::AddIOp>(location, firstRow,
-                                                  loop.getInductionVar());
-  if (isInPlace) {
-    row = builder.createOrFold<arith::AddIOp>(location, row,
-                                              scalars.at(load.getOffsets()[0]));
-    row = findRow(view, row);
-  }
-  for (auto [n, place, mask] : llvm::enumerate(places, masks)) {
-    Value part =
-        loadPart(memory, {row, place}, mask, lanes32, builder.getF32Type());
+  Value row =
+      findNarrowRow(load, builder.createOrFold<arith::AddIOp>(
+                              location, firstRow, loop.getInductionVar()));
+  for (auto [n, place, mask] : llvm::enumerate(source.columns, source.masks)) {
+    Value part = loadPart(source.memory, {row, place}, mask, lanes32,
+                          builder.getF32Type());
     vector::StoreOp::create(
         builder, location, part, buffer,
         ValueRange{loop.getInductionVar(),
@@ -126,7 +141,7 @@ int64_t KernelLowering::getPanelColumns(int64_t block, int64_t all) const {
 }
 
 /// Widens `columns` columns from `first` on for each product of the group that
-/// reads columns of a narrow tile.
+/// reads columns of a narrow tile, or makes words of them.
 void KernelLowering::fillPanels(Value first, int64_t columns) {
   for (Operation *op : group.ops) {
     auto mma = dyn_cast<tile::MmaOp>(op);
@@ -134,12 +149,16 @@ void KernelLowering::fillPanels(Value first, int64_t columns) {
     if (!load)
       continue;
     int64_t depth = typeOf(load).getShape()[0];
+    bool isOfPairs = isPaired(mma);
+    int64_t rows = isOfPairs ? llvm::divideCeil(depth, 2) : depth;
+    int64_t padded = llvm::alignTo(columns, lanes32);
     Value &buffer = panelBuffers[op];
     if (!buffer)
-      buffer = allocate(
-          {depth, static_cast<int64_t>(llvm::alignTo(columns, lanes32))},
-          builder.getF32Type());
-    widen(load, index(0), depth, first, buffer);
+      buffer = allocate({rows, padded}, builder.getF32Type());
+    if (isOfPairs)
+      packPanel(load, first, buffer);
+    else
+      widen(load, index(0), depth, first, buffer);
     panelStart = first;
   }
 }

@@ -149,9 +149,17 @@ LogicalResult KernelLowering::emitProduct(tile::MmaOp op, Value base,
   if (op.getSkipZeros() && isLhsUniform)
     return op.emitError() << "zeros of an operand without lanes that are "
                              "skipped have no lowering to vectors yet";
+  Value laneOperand = isLhsUniform ? op.getRhs() : op.getLhs();
+  // A step takes a pair of terms, and sums are registers.
+  bool isOfPairs = isPaired(op);
+  if (isOfPairs) {
+    depth = llvm::divideCeil(depth, 2);
+    if (!pairBuffers.contains(laneOperand))
+      packRows(laneOperand);
+  }
   int64_t firstRow = 0;
-  Value memory =
-      resolveRows(isLhsUniform ? op.getRhs() : op.getLhs(), firstRow);
+  Value memory = isOfPairs ? pairBuffers.at(laneOperand)
+                           : resolveRows(laneOperand, firstRow);
   Type f32 = builder.getF32Type();
 
   SmallVector<Value> sums;
@@ -165,6 +173,15 @@ LogicalResult KernelLowering::emitProduct(tile::MmaOp op, Value base,
       return failure();
     sums.push_back(*row);
   }
+  int64_t parts = isOfPairs ? width / lanes32 : 1;
+  if (isOfPairs) {
+    SmallVector<Value> whole;
+    std::swap(whole, sums);
+    for (Value sum : whole)
+      llvm::append_range(sums, splitLanes(sum));
+  }
+  auto part = VectorType::get({width / parts}, f32);
+  auto sumCount = static_cast<size_t>(count * parts);
   tile::LoadOp narrow = findNarrow(uniform);
   std::optional<ProductPointers> pointers;
   auto setPointers = [&](const ProductPointers::Place &elements, bool isByRow,
@@ -180,7 +197,10 @@ LogicalResult KernelLowering::emitProduct(tile::MmaOp op, Value base,
   } else if (narrow) {
     int64_t padded = llvm::alignTo(depth, lanes32);
     Value rows = allocate({count, padded}, f32);
-    widen(narrow, base, count, index(0), rows);
+    if (isOfPairs)
+      copyWords(narrow, base, count, rows);
+    else
+      widen(narrow, base, count, index(0), rows);
     setPointers({rows, nullptr, nullptr}, false, index(0));
   } else if (std::optional<ElementPlace> place = findElements(uniform)) {
     setPointers({place->memory, place->row, place->column},
@@ -219,12 +239,26 @@ LogicalResult KernelLowering::emitProduct(tile::MmaOp op, Value base,
   auto emitStretch = [&](Value from, int64_t steps,
                          SmallVectorImpl<Value> &state) -> LogicalResult {
     MutableArrayRef<Value> sums =
-        MutableArrayRef<Value>(state).take_front(count);
+        MutableArrayRef<Value>(state).take_front(sumCount);
     MutableArrayRef<Value> carried =
-        MutableArrayRef<Value>(state).drop_front(count);
+        MutableArrayRef<Value>(state).drop_front(sumCount);
     if (pointers)
       pointers->enter(from, carried);
-    for (int64_t u = 0; u < steps; ++u) {
+    for (int64_t u = 0; isOfPairs && u < steps; ++u) {
+      SmallVector<Value> words;
+      for (int64_t p = 0; p < parts; ++p)
+        words.push_back(pointers->loadLanes(u, part, p * lanes32));
+      for (int64_t slot = 0; slot < count; ++slot) {
+        Value word = vector::BroadcastOp::create(
+            builder, location, part, pointers->loadElement(u, slot));
+        for (int64_t p = 0; p < parts; ++p) {
+          Value &sum = sums[slot * parts + p];
+          sum = skipsZeros ? multiplyApart(word, words[p], sum)
+                           : multiplyPairs(word, words[p], sum);
+        }
+      }
+    }
+    for (int64_t u = 0; !isOfPairs && u < steps; ++u) {
       Value k = pointers ? Value() : add(from, u);
       Value lane = pointers ? pointers->loadLanes(u, vectorOf(f32))
                             : loadRow(memory, add(k, firstRow), f32);
@@ -268,9 +302,12 @@ LogicalResult KernelLowering::emitProduct(tile::MmaOp op, Value base,
     unroll = std::min<int64_t>(unroll, 4);
   int64_t whole = depth / unroll * unroll;
   Value end = index(whole);
-  if (op.getDepth())
-    end = arith::MinSIOp::create(builder, location, scalars.at(op.getDepth()),
-                                 end);
+  if (op.getDepth()) {
+    Value last = scalars.at(op.getDepth());
+    if (isOfPairs)
+      last = builder.createOrFold<arith::CeilDivUIOp>(location, last, index(2));
+    end = arith::MinSIOp::create(builder, location, last, end);
+  }
   auto emitLoop =
       [&](Value from, Value to, int64_t by, SmallVectorImpl<Value> &state,
           llvm::function_ref<LogicalResult(Value, SmallVectorImpl<Value> &)>
@@ -298,13 +335,13 @@ LogicalResult KernelLowering::emitProduct(tile::MmaOp op, Value base,
     SmallVector<Value> state = begin(index(0), sums);
     if (failed(emitSteps(index(0), end, state)))
       return failure();
-    sums.assign(state.begin(), state.begin() + count);
+    sums.assign(state.begin(), state.begin() + sumCount);
     if (whole == depth)
       return success();
     state = begin(index(whole), sums);
     if (failed(emitStretch(index(whole), depth - whole, state)))
       return failure();
-    sums.assign(state.begin(), state.begin() + count);
+    sums.assign(state.begin(), state.begin() + sumCount);
     return success();
   };
   // Prefetches stand between the innermost loops: inside, their addresses
@@ -345,12 +382,13 @@ LogicalResult KernelLowering::emitProduct(tile::MmaOp op, Value base,
                           return emitSteps(k, add(k, stretch), inside);
                         })))
       return failure();
-    sums.assign(state.begin(), state.begin() + count);
+    sums.assign(state.begin(), state.begin() + sumCount);
   } else if (failed(emitDepth(sums))) {
     return failure();
   }
   for (int64_t slot = 0; slot < count; ++slot)
-    registers[{op.getResult(), slot}] = sums[slot];
+    registers[{op.getResult(), slot}] =
+        joinLanes(ArrayRef<Value>(sums).slice(slot * parts, parts));
   return success();
 }
 

@@ -108,8 +108,8 @@ void ProductPointers::advance(int64_t steps, MutableArrayRef<Value> carried) {
     carried[1] = move(carried[1], times(elements));
 }
 
-Value ProductPointers::loadLanes(int64_t step, VectorType type) {
-  return load(lanePointer, step * *lanes.knownStep, type);
+Value ProductPointers::loadLanes(int64_t step, VectorType type, int64_t lane) {
+  return load(lanePointer, step * *lanes.knownStep + lane, type);
 }
 
 Value ProductPointers::loadElement(int64_t step, int64_t slot) {

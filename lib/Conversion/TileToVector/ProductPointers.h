@@ -44,8 +44,8 @@ public:
   /// Moves what a loop carries by a number of steps.
   void advance(int64_t steps, llvm::MutableArrayRef<mlir::Value> carried);
 
-  /// The row of lanes of the step that lies `step` behind.
-  mlir::Value loadLanes(int64_t step, mlir::VectorType type);
+  /// The row of lanes of the step that lies `step` behind, from `lane` on.
+  mlir::Value loadLanes(int64_t step, mlir::VectorType type, int64_t lane = 0);
   /// The element of that step that row `slot` of the block is multiplied by.
   mlir::Value loadElement(int64_t step, int64_t slot);
 

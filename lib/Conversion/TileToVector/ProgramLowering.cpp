@@ -339,6 +339,8 @@ LogicalResult ProgramLowering::lower() {
     else
       os << rows << " rows along the lanes, blocks of " << cpu.getRows()
          << " rows in registers, depth " << cpu.getDepth();
+    if (cpu.getPairs())
+      os << ", pairs of bf16";
   }
   if (failed(emitWorkspace()) || failed(emitPlan()) ||
       failed(isForDevice ? emitDeviceLaunches() : emitRun()))

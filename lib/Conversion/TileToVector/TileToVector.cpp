@@ -25,12 +25,14 @@ struct TileToVector : PassWrapper<TileToVector, OperationPass<ModuleOp>> {
     lanes32 = target.lanes32;
     l2Bytes = target.l2Bytes;
     scalesByPowers = target.scalesByPowers;
+    pairProducts = target.pairProducts;
     isForDevice = isHostPart;
   }
   TileToVector(const TileToVector &other) : PassWrapper(other) {
     lanes32 = other.lanes32.getValue();
     l2Bytes = other.l2Bytes.getValue();
     scalesByPowers = other.scalesByPowers.getValue();
+    pairProducts = other.pairProducts.getValue();
     isForDevice = other.isForDevice.getValue();
   }
 
@@ -44,7 +46,7 @@ struct TileToVector : PassWrapper<TileToVector, OperationPass<ModuleOp>> {
                     vector::VectorDialect>();
   }
   void runOnOperation() override {
-    VectorTarget target{lanes32, l2Bytes, scalesByPowers};
+    VectorTarget target{lanes32, l2Bytes, scalesByPowers, pairProducts};
     SmallVector<tile::ProgramOp> programs;
     llvm::append_range(programs, getOperation().getOps<tile::ProgramOp>());
     for (tile::ProgramOp program : programs)
@@ -66,6 +68,12 @@ struct TileToVector : PassWrapper<TileToVector, OperationPass<ModuleOp>> {
   Option<bool> scalesByPowers{
       *this, "scale-by-powers", llvm::cl::init(false),
       llvm::cl::desc("2^x by the instructions of AVX-512 for powers of two")};
+  Option<PairProducts> pairProducts{
+      *this, "pairs", llvm::cl::init(PairProducts::None),
+      llvm::cl::desc("instructions for products of pairs of bf16"),
+      llvm::cl::values(clEnumValN(PairProducts::None, "none", "there are none"),
+                       clEnumValN(PairProducts::Avx512, "avx512", "VDPBF16PS"),
+                       clEnumValN(PairProducts::Neon, "neon", "BFDOT"))};
   Option<bool> isForDevice{
       *this, "for-device", llvm::cl::init(false),
       llvm::cl::desc("only what plans and launches kernels of a GPU")};

@@ -17,6 +17,10 @@ class Pass;
 
 namespace rapt {
 
+/// Instructions that multiply pairs of bf16 and add both products to a lane of
+/// f32.
+enum class PairProducts { None, Avx512, Neon };
+
 /// What the conversion asks of the machine.
 struct VectorTarget {
   /// How many lanes of 32 bits one vector register has.
@@ -24,6 +28,7 @@ struct VectorTarget {
   /// See target::CpuTarget.
   int64_t l2Bytes = 1048576;
   bool scalesByPowers = false;
+  PairProducts pairProducts = PairProducts::None;
 };
 
 /// Needs: one tile.program whose launches name kernels of the same module.

@@ -5,6 +5,7 @@
 // Every example in every type at several shapes and numbers of threads.
 
 #include "KernelCase.h"
+#include "lib/Target/Target.h"
 
 using namespace rapt::testing;
 using rapt::support::ElementType;
@@ -19,8 +20,8 @@ const Lengths kLengths[] = {
     {1, 6, 3, 70, 130}, {2, 2, 2, 130, 70}, {1, 1, 1, 257, 257},
 };
 
-void runAll(SpecSetting setting) {
-  auto kernel = KernelCase::create(std::move(setting));
+void runAll(SpecSetting setting, const std::string &plan = "") {
+  auto kernel = KernelCase::create(std::move(setting), "host", plan);
   ASSERT_TRUE(kernel);
   uint64_t seed = 1;
   for (const Lengths &lengths : kLengths) {
@@ -47,6 +48,27 @@ TEST_P(ExamplesTest, SameAsReference) {
   setting.extents = {{"dim", 10}, {"vdim", 7}};
   runAll(setting);
 }
+
+/// With dot products of bf16, whether they are fast here or not.
+struct PairsTest : ::testing::TestWithParam<std::string> {};
+
+TEST_P(PairsTest, SameAsReference) {
+  if (!rapt::target::getHostTarget().bf16Dots.exist())
+    GTEST_SKIP() << "no dot products of bf16";
+  SpecSetting setting = getExample(GetParam());
+  setting.type = ElementType::BF16;
+  setting.extents = {{"dim", 64}, {"vdim", 64}};
+  runAll(setting, "pairs=true");
+  setting.extents = {{"dim", 33}, {"vdim", 47}};
+  runAll(setting, "pairs=true");
+}
+
+INSTANTIATE_TEST_SUITE_P(Cpu, PairsTest,
+                         ::testing::Values("full", "causal", "llama", "alibi",
+                                           "softcap", "sliding_window",
+                                           "sigmoid_attn", "kmeans_routed",
+                                           "natten2d", "sinks"),
+                         [](const auto &info) { return info.param; });
 
 INSTANTIATE_TEST_SUITE_P(
     Cpu, ExamplesTest,

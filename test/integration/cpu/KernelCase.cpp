@@ -52,7 +52,8 @@ mlir::MLIRContext *getSharedContext() {
 } // namespace
 
 std::unique_ptr<KernelCase> KernelCase::create(SpecSetting setting,
-                                               const std::string &target) {
+                                               const std::string &target,
+                                               const std::string &plan) {
   setting.context = getSharedContext();
   auto specCase = SpecCase::create(std::move(setting));
   if (!specCase) {
@@ -71,6 +72,7 @@ std::unique_ptr<KernelCase> KernelCase::create(SpecSetting setting,
   options.dtype = getDType(made.type);
   options.extents = made.extents;
   options.target = target;
+  options.plan = plan;
   options.useCache = false;
   auto kernel = Kernel::compile(*spec, options);
   if (!kernel) {

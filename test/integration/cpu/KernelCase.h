@@ -18,7 +18,8 @@ class KernelCase {
 public:
   /// Null, with a failure of the test, if the spec does not compile.
   static std::unique_ptr<KernelCase> create(SpecSetting setting,
-                                            const std::string &target = "host");
+                                            const std::string &target = "host",
+                                            const std::string &plan = "");
 
   struct Results {
     SpecTensor out, lse;

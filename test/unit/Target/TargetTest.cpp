@@ -60,6 +60,21 @@ TEST(TargetTest, TellsBf16) {
     EXPECT_EQ(getRow(name).features.find("bf16"), std::string::npos);
 }
 
+// Dot products are there where the feature is, and not faster everywhere.
+TEST(TargetTest, TellsDotProducts) {
+  using Instruction = DotProducts::Instruction;
+  for (const CpuTarget &target : getKnownTargets()) {
+    SCOPED_TRACE(target.name);
+    EXPECT_EQ(target.bf16Dots.exist(),
+              llvm::StringRef(target.features).contains("bf16"));
+    EXPECT_EQ(target.bf16Dots.speed > 0, target.bf16Dots.exist());
+  }
+  EXPECT_EQ(getRow("znver5").bf16Dots.instruction, Instruction::Vdpbf16ps);
+  EXPECT_EQ(getRow("neoverse-v2").bf16Dots.instruction, Instruction::Bfdot);
+  EXPECT_GT(getRow("znver4").bf16Dots.speed, 1);
+  EXPECT_LT(getRow("sapphirerapids").bf16Dots.speed, 1);
+}
+
 TEST(TargetTest, HostIsWhatRunsThis) {
   const CpuTarget &host = getHostTarget();
   EXPECT_EQ(host.name, "host");

@@ -25,8 +25,11 @@ struct CpuPlansTest : ::testing::Test {
     target.vectorBits = 256;
     target.vectorRegisters = 16;
   }
-  std::unique_ptr<SpecCase> make(const char *text, int64_t dim = 64) {
+  std::unique_ptr<SpecCase>
+  make(const char *text, int64_t dim = 64,
+       support::ElementType type = support::ElementType::F32) {
     SpecSetting setting{.text = text};
+    setting.type = type;
     setting.context = context.get();
     setting.extents = {{"dim", dim}, {"vdim", dim}};
     return llvm::cantFail(SpecCase::create(setting));
@@ -103,6 +106,30 @@ TEST_F(CpuPlansTest, ChoosesAPlanThatFits) {
       });
       EXPECT_EQ(planned, 2);
     }
+}
+
+// Pairs of bf16 are multiplied where that is faster, and can be asked for where
+// there are instructions for it.
+TEST_F(CpuPlansTest, MultipliesPairsWhereThatIsFaster) {
+  auto plan = [&](llvm::StringRef name, support::ElementType type,
+                  llvm::StringRef request) {
+    auto module = make("attention x { }", 64, type)->emit();
+    auto kinds = tuning::assignPlans(
+        *module, llvm::cantFail(target::findTarget(name)), /*fewRows=*/0,
+        llvm::cantFail(tuning::PlanRequest::parse(request)));
+    if (!kinds)
+      return llvm::toString(kinds.takeError());
+    return std::string(kinds->front().getCpu().getPairs() ? "pairs" : "");
+  };
+  using support::ElementType;
+  EXPECT_EQ(plan("znver5", ElementType::BF16, ""), "pairs");
+  EXPECT_EQ(plan("neoverse-v2", ElementType::BF16, ""), "pairs");
+  EXPECT_EQ(plan("znver5", ElementType::F16, ""), "");
+  EXPECT_EQ(plan("znver5", ElementType::F32, ""), "");
+  EXPECT_EQ(plan("sapphirerapids", ElementType::BF16, ""), "");
+  EXPECT_EQ(plan("sapphirerapids", ElementType::BF16, "pairs=true"), "pairs");
+  EXPECT_EQ(plan("x86-64-v4", ElementType::BF16, "pairs=true"),
+            "x86-64-v4 has no dot products of bf16 for pairs");
 }
 
 // A plan that is there stays, and is refused if it does not fit.

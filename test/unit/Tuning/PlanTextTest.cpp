@@ -63,7 +63,8 @@ TEST_F(PlanTextTest, HasOnePartForEachKindOfLoops) {
 TEST_F(PlanTextTest, SaysWhatIsNoPlan) {
   EXPECT_EQ(change("quries=3"),
             "a plan has no part 'quries', expected queries, keys, edge, grain, "
-            "rows, depth, sweep, columns, in_order, group, split; did you mean "
+            "rows, depth, sweep, columns, pairs, in_order, group, split; did "
+            "you mean "
             "'queries'?");
   EXPECT_EQ(change("keys=many"), "'keys' of a plan is 'many', expected a "
                                  "number up to 1048576");
@@ -77,9 +78,10 @@ TEST_F(PlanTextTest, SaysWhatIsNoPlan) {
   EXPECT_EQ(change("group=1"),
             "'group' of a plan is '1', expected true or false");
   EXPECT_EQ(change("keys=64,keys=64"), "a plan gives 'keys' twice");
-  EXPECT_EQ(change(","), "a plan has no part '', expected queries, keys, edge, "
-                         "grain, rows, depth, sweep, columns, in_order, group, "
-                         "split");
+  EXPECT_EQ(change(","),
+            "a plan has no part '', expected queries, keys, edge, "
+            "grain, rows, depth, sweep, columns, pairs, in_order, group, "
+            "split");
   EXPECT_EQ(change("keys=0"),
             "tile sizes must be positive, got queries = 64 and keys = 0");
   EXPECT_EQ(change("keys=48"),
