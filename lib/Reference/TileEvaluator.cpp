@@ -7,6 +7,7 @@
 #include "llvm/ADT/TypeSwitch.h"
 #include "llvm/Support/FormatVariadic.h"
 #include "llvm/Support/MathExtras.h"
+#include <array>
 #include <numeric>
 
 using namespace mlir;
@@ -38,6 +39,12 @@ private:
   Expected<std::pair<bool, bool>> askNext(tile::PlanRunsOp op,
                                           ArrayRef<int64_t> arguments,
                                           Environment<Real> &values);
+  /// Batch, head, first and last row, first and last column.
+  using Rectangle = std::array<int64_t, 6>;
+  Expected<std::pair<bool, bool>> askRun(tile::PlanRunsOp op,
+                                         const Rectangle &rectangle,
+                                         ArrayRef<std::vector<int64_t>> groups,
+                                         Environment<Real> &values);
   Error runDomain(tile::DomainOp op, Environment<Real> &values);
   Error runBounds(tile::BoundsOp op, Environment<Real> &values);
   Error runFind(tile::FindOp op, Environment<Real> &values);
@@ -387,6 +394,50 @@ TileEvaluator<Real>::askNext(tile::PlanRunsOp op, ArrayRef<int64_t> arguments,
   return std::pair(isAt(0), isAt(3));
 }
 
+/// The same for a run of columns and a block of rows of one head, of which
+/// `groups` has those of all rows and of all columns, if there are any.
+template <typename Real>
+Expected<std::pair<bool, bool>>
+TileEvaluator<Real>::askRun(tile::PlanRunsOp op, const Rectangle &rectangle,
+                            ArrayRef<std::vector<int64_t>> groups,
+                            Environment<Real> &values) {
+  auto [batch, head, row, lastRow, start, last] = rectangle;
+  Block &body = op.getClassify().front();
+  auto yield = cast<tile::YieldOp>(body.back());
+  for (auto [argument, index] : llvm::zip_equal(body.getArguments(), rectangle))
+    setIndex(argument, index, values);
+  if (Error error = runBlock(body, values))
+    return error;
+  bool any = values.getInteger(yield.getValues()[0]);
+  bool all = values.getInteger(yield.getValues()[1]);
+  if (op.getNext().empty())
+    return std::pair(any, all);
+  // Which columns are kept, and which dropped, one after the other.
+  any = false, all = true;
+  for (int64_t column = start; column <= last; ++column) {
+    SmallVector<int64_t> place{batch, head, row, lastRow, column};
+    if (!groups.empty()) {
+      int64_t group = groups[1][column];
+      auto rowsOfBlock = ArrayRef(groups[0]).slice(row, lastRow + 1 - row);
+      auto [low, high] =
+          std::equal_range(rowsOfBlock.begin(), rowsOfBlock.end(), group);
+      if (low != rowsOfBlock.begin() || high != rowsOfBlock.end())
+        all = false;
+      if (low == high)
+        continue;
+      place[2] = row + (low - rowsOfBlock.begin());
+      place[3] = row + (high - rowsOfBlock.begin()) - 1;
+      place.push_back(llvm::upper_bound(groups[1], group) - groups[1].begin());
+    }
+    auto said = askNext(op, place, values);
+    if (!said)
+      return said.takeError();
+    any |= said->first;
+    all &= said->second;
+  }
+  return std::pair(any, all);
+}
+
 template <typename Real>
 Error TileEvaluator<Real>::runPlanRuns(tile::PlanRunsOp op,
                                        Environment<Real> &values) {
@@ -394,62 +445,35 @@ Error TileEvaluator<Real>::runPlanRuns(tile::PlanRunsOp op,
   int64_t columns = values.getInteger(op.getColumns());
   auto rowStep = static_cast<int64_t>(op.getRowStep());
   auto columnStep = static_cast<int64_t>(op.getColumnStep());
-  Block &body = op.getClassify().front();
-  auto yield = cast<tile::YieldOp>(body.back());
+  int64_t headsOfItem = op.getGroup() ? values.getInteger(op.getGroup()) : 1;
   auto table = std::make_shared<RunTable>();
   table->heads = values.getInteger(op.getHeads());
   table->blocks = llvm::divideCeil(rows, rowStep);
   for (int64_t batch = 0; batch < values.getInteger(op.getBatches()); ++batch)
-    for (int64_t head = 0; head < table->heads; ++head) {
-      std::vector<int64_t> rowGroups, columnGroups;
+    for (int64_t item = 0; item < table->heads; ++item) {
+      std::vector<std::vector<int64_t>> groups;
       if (!op.getGroups().empty())
-        for (auto [isRow, groups] :
-             {std::pair(true, &rowGroups), std::pair(false, &columnGroups)}) {
-          auto found = findGroups(op, batch, head, isRow, values);
+        for (bool isRow : {true, false}) {
+          auto found = findGroups(op, batch, item, isRow, values);
           if (!found)
             return found.takeError();
-          *groups = std::move(*found);
+          groups.push_back(std::move(*found));
         }
       for (int64_t row = 0; row < rows; row += rowStep) {
         auto runs = std::make_shared<std::vector<Run>>();
         for (int64_t start = 0; start < columns; start += columnStep) {
           int64_t length = std::min(columnStep, columns - start);
           int64_t lastRow = std::min(row + rowStep, rows) - 1;
-          int64_t rectangle[] = {batch,   head,  row,
-                                 lastRow, start, start + length - 1};
-          for (auto [argument, index] :
-               llvm::zip_equal(body.getArguments(), rectangle))
-            setIndex(argument, index, values);
-          if (Error error = runBlock(body, values))
-            return error;
-          bool any = values.getInteger(yield.getValues()[0]);
-          bool all = values.getInteger(yield.getValues()[1]);
-          if (!op.getNext().empty()) {
-            // Which columns are kept, and which dropped, one after the other.
-            any = false, all = true;
-            for (int64_t column = start; column < start + length; ++column) {
-              SmallVector<int64_t> place{batch, head, row, lastRow, column};
-              if (!columnGroups.empty()) {
-                int64_t group = columnGroups[column];
-                auto rowsOfBlock =
-                    ArrayRef(rowGroups).slice(row, lastRow + 1 - row);
-                auto [low, high] = std::equal_range(rowsOfBlock.begin(),
-                                                    rowsOfBlock.end(), group);
-                if (low != rowsOfBlock.begin() || high != rowsOfBlock.end())
-                  all = false;
-                if (low == high)
-                  continue;
-                place[2] = row + (low - rowsOfBlock.begin());
-                place[3] = row + (high - rowsOfBlock.begin()) - 1;
-                place.push_back(llvm::upper_bound(columnGroups, group) -
-                                columnGroups.begin());
-              }
-              auto said = askNext(op, place, values);
-              if (!said)
-                return said.takeError();
-              any |= said->first;
-              all &= said->second;
-            }
+          bool any = false, all = true;
+          for (int64_t n = 0; n < headsOfItem; ++n) {
+            int64_t head = item * headsOfItem + n;
+            auto said = askRun(
+                op, {batch, head, row, lastRow, start, start + length - 1},
+                groups, values);
+            if (!said)
+              return said.takeError();
+            any |= said->first;
+            all &= said->second;
           }
           if (any)
             runs->push_back({start, length, all && length == columnStep});

@@ -67,6 +67,28 @@ TileCounts countTiles(const RunTable &table, const MaskedLoop &loop) {
   return counts;
 }
 
+/// Gives each of `share` heads that visit keys together a table of its own.
+static void splitItems(RunTable &table, int64_t share) {
+  RunTable all = table;
+  all.headGroups *= share;
+  all.offsets.clear();
+  all.order.clear();
+  all.runs.clear();
+  size_t items = table.batchGroups * table.headGroups;
+  for (size_t n = 0; table.isFound && n < items * share; ++n) {
+    size_t first = n / share * table.blocks;
+    for (size_t place = first; place < first + table.blocks; ++place) {
+      all.offsets.push_back(static_cast<int64_t>(all.runs.size()));
+      all.order.push_back(table.order[place]);
+      all.runs.insert(all.runs.end(), table.runs.begin() + table.offsets[place],
+                      table.runs.begin() + table.offsets[place + 1]);
+    }
+  }
+  if (table.isFound)
+    all.offsets.push_back(static_cast<int64_t>(all.runs.size()));
+  table = std::move(all);
+}
+
 bool ungroupHeads(const MaskEvaluator &masks, std::vector<RunTable> &tables) {
   size_t next = 0;
   for (const MaskedLoop &loop : masks.getLoops()) {
@@ -81,6 +103,9 @@ bool ungroupHeads(const MaskEvaluator &masks, std::vector<RunTable> &tables) {
       return false;
     table.queries /= share;
     table.queriesPerBlock /= share;
+    // A mask that tells heads apart keeps other pairs of each.
+    if (loop.readsHead)
+      splitItems(table, share);
   }
   return true;
 }

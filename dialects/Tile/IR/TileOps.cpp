@@ -133,6 +133,8 @@ LogicalResult PlanRunsOp::verify() {
   // plan_runs_c3
   if (hasGroups && getNext().empty())
     return emitOpError() << "has groups, but no next column";
+  if (hasGroups && getGroup())
+    return emitOpError() << "has groups of rows, and heads that are grouped";
   if (getNext().empty())
     return success();
   if (!hasGroups)

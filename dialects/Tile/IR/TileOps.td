@@ -215,6 +215,11 @@ def Tile_PlanRunsOp : Tile_Op<"plan_runs", [
     second without the row. Both ascend. The second region then gets rows of one group, the place of a column of
     that group, and the place where the group ends; that is the number to yield where there is no such column.
 
+    With `group` an item is that many heads whose rows visit columns together: item n has the heads from
+    n times `group` on, the first two regions get a head, not an item, and a column is visited if a row of
+    any of its heads may keep it, and not masked if all rows of all heads do. So the row and the
+    column of an item have one place for all of its heads.
+
     Where there is no second region a target asks about large rectangles first and splits only what is partial,
     so that its work follows the boundary of the mask, not its area. Batches and heads that the
     region does not use share their runs.
@@ -222,15 +227,15 @@ def Tile_PlanRunsOp : Tile_Op<"plan_runs", [
     - (C1) the region has six arguments of type index and yields (i1, i1); the second, if it is there,
       has five, or six with a third region, and yields (i64, i64, i64, i64); the third has four and yields (i64, i64).
     - (C2) `row_step` and `column_step` are positive.
-    - (C3) there is no third region without a second one.
+    - (C3) there is no third region without a second one, nor with a `group`.
   }];
   let arguments = (ins Index:$batches, Index:$heads, Index:$rows, Index:$columns,
-                       I64Attr:$row_step, I64Attr:$column_step);
+                       Optional<Index>:$group, I64Attr:$row_step, I64Attr:$column_step);
   let results = (outs Tile_RunTableType:$table);
   let regions = (region SizedRegion<1>:$classify, MaxSizedRegion<1>:$next,
                        MaxSizedRegion<1>:$groups);
   let assemblyFormat = [{
-    `for` `(` $batches `,` $heads `)` `rows` $rows `step` $row_step
+    `for` `(` $batches `,` $heads `)` (`group` $group^)? `rows` $rows `step` $row_step
     `columns` $columns `step` $column_step attr-dict `classify` $classify (`next` $next^)?
     (`groups` $groups^)?
   }];

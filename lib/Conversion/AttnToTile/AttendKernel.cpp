@@ -844,10 +844,8 @@ SmallVector<SmallVector<int64_t, 1>> getCarriedShapes(attn::AttendOp op) {
   return {{}, {}, {width}};
 }
 
-bool canGroupHeads(attn::AttendOp op) {
-  if (op.getMask().empty())
-    return true;
-  return op.getMask().getArgument(1).use_empty();
+bool tellsHeadsApart(attn::AttendOp op) {
+  return !op.getMask().empty() && !op.getMask().getArgument(1).use_empty();
 }
 
 LogicalResult emitAttendKernel(KernelScope &scope, attn::AttendOp op,

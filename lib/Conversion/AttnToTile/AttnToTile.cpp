@@ -307,10 +307,10 @@ LogicalResult ProgramBuilder::buildAttend(attn::AttendOp op) {
   SmallVector<Value> shape{batch, heads, queries, keys};
   Items items{batch, heads, Value(), Value()};
   Value rows = queries, group;
-  isGrouped = plan.getGroup() && conversion::canGroupHeads(op) &&
-              llvm::all_of(op.getQueries(), [&](Value query) {
-                return places.at(query).isWhole();
-              });
+  isGrouped =
+      plan.getGroup() && llvm::all_of(op.getQueries(), [&](Value query) {
+        return places.at(query).isWhole();
+      });
   if (isGrouped) {
     items.heads = itemHeads(op, heads);
     // At least 1, so that nothing divides by 0 in a call without heads.
@@ -325,7 +325,7 @@ LogicalResult ProgramBuilder::buildAttend(attn::AttendOp op) {
   if (!op.getMask().empty()) {
     KernelScope whole(builder, op->getLoc());
     whole.batches = batch;
-    whole.heads = items.heads;
+    whole.heads = heads;
     whole.queryCount = queries;
     whole.keyCount = keys;
     whole.group = group;
@@ -339,7 +339,8 @@ LogicalResult ProgramBuilder::buildAttend(attn::AttendOp op) {
         return failure();
       lists = *found;
     }
-    table = conversion::emitRunTable(whole, op, plan, lists, pyramids);
+    table =
+        conversion::emitRunTable(whole, items.heads, op, plan, lists, pyramids);
     llvm::append_range(extra, ValueRange{table, lists.keyCount});
     lists.forEachList([&](Value list) { extra.push_back(list); });
   }

@@ -221,10 +221,10 @@ private:
 
 /// Emits, in the program, which runs of keys the mask of `op` leaves to each
 /// block of queries. The places and extents of `program` are those of the
-/// operation.
-mlir::Value emitRunTable(KernelScope &program, attn::AttendOp op,
-                         tile::PlanAttr plan, const PairLists &lists,
-                         Pyramids &pyramids);
+/// operation; `itemHeads` counts its heads, or groups of heads.
+mlir::Value emitRunTable(KernelScope &program, mlir::Value itemHeads,
+                         attn::AttendOp op, tile::PlanAttr plan,
+                         const PairLists &lists, Pyramids &pyramids);
 
 /// The same question with the sides exchanged, which rows each block of
 /// columns meets: the columns of `op` become the rows, in blocks of `rowStep`,
@@ -248,9 +248,8 @@ struct AttendResults {
 llvm::SmallVector<llvm::SmallVector<int64_t, 1>>
 getCarriedShapes(attn::AttendOp op);
 
-/// Whether the queries of all heads that share their keys can be the rows of
-/// one item: a mask that tells heads apart has other runs for each.
-bool canGroupHeads(attn::AttendOp op);
+/// Whether the mask keeps other pairs in one head than in another.
+bool tellsHeadsApart(attn::AttendOp op);
 
 /// Emits the body of the kernel of an attend; the last index of the item is the
 /// block of queries, times the splits and with the number of the split. `table`

@@ -532,16 +532,18 @@ void RunTableEmitter::emitNext(tile::PlanRunsOp runs) {
     emitGroups(runs.getGroups());
 }
 
-Value emitRunTable(KernelScope &program, attn::AttendOp op, tile::PlanAttr plan,
-                   const PairLists &lists, Pyramids &pyramids) {
+Value emitRunTable(KernelScope &program, Value itemHeads, attn::AttendOp op,
+                   tile::PlanAttr plan, const PairLists &lists,
+                   Pyramids &pyramids) {
   OpBuilder &builder = program.builder;
   auto runs = tile::PlanRunsOp::create(
       builder, program.location, tile::RunTableType::get(builder.getContext()),
-      program.batches, program.heads,
+      program.batches, itemHeads,
       program.group
           ? program.fold<arith::MulIOp>(program.queryCount, program.group)
           : program.queryCount,
-      lists.keyCount, plan.getQueries(), plan.getGrainKeys());
+      lists.keyCount, tellsHeadsApart(op) ? program.group : Value(),
+      plan.getQueries(), plan.getGrainKeys());
   if (lists.queries || lists.keys)
     runs->setAttr(tile::kListedAttr, builder.getUnitAttr());
   OpBuilder::InsertionGuard guard(builder);

@@ -13,8 +13,8 @@ tile::PlanRunsOp emitTransposedRuns(OpBuilder &builder, tile::PlanRunsOp op,
                                     int64_t rowStep, int64_t columnStep) {
   auto runs = tile::PlanRunsOp::create(
       builder, op.getLoc(), tile::RunTableType::get(builder.getContext()),
-      op.getBatches(), op.getHeads(), op.getColumns(), op.getRows(), rowStep,
-      columnStep);
+      op.getBatches(), op.getHeads(), op.getColumns(), op.getRows(),
+      op.getGroup(), rowStep, columnStep);
   OpBuilder::InsertionGuard guard(builder);
   Block &source = op.getClassify().front();
   Block *block = builder.createBlock(

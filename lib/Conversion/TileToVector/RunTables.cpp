@@ -12,6 +12,7 @@
 #include "lib/Conversion/TileToVector/RunTables.h"
 #include "lib/Support/WorkspaceHead.h"
 #include "llvm/ADT/DenseSet.h"
+#include <limits>
 
 using namespace mlir;
 
@@ -79,6 +80,8 @@ public:
 private:
   bool hasGroups() { return !op.getGroups().empty(); }
   LogicalResult lowerRegion(bool isInner);
+  using Join = llvm::function_ref<Value(unsigned, Value, Value)>;
+  LogicalResult askHeads(Values &answers, ArrayRef<Value> neutral, Join join);
   Value store(Value isWanted, Value cursor, ValueRange search);
   void widen(ValueRange search, Value isOpen, Value &joins, Value &isFull);
   LogicalResult step(ValueRange search, Values &next);
@@ -98,6 +101,7 @@ private:
   Value capacity;
   Value lastRun; ///< that the block has memory for (i64); null: no such limit
   Block &body;
+  Value firstHead; ///< of the item, which has several; index; null: it has one
   llvm::DenseSet<Value> ofColumns;
   LogicalResult result = success();
 };
@@ -116,6 +120,36 @@ LogicalResult RunSearch::lowerRegion(bool isInner) {
       return failure();
   }
   return success();
+}
+
+/// What the region answers for the columns that are bound. Of heads that share
+/// an item the answers are joined, beginning with `neutral`; what depends on
+/// the head is computed for each column, that is once for a few heads.
+LogicalResult RunSearch::askHeads(Values &answers, ArrayRef<Value> neutral,
+                                  Join join) {
+  auto yield = cast<tile::YieldOp>(body.back());
+  auto ask = [&]() -> Values {
+    result = lowerRegion(/*isInner=*/true);
+    if (failed(result))
+      return Values(neutral);
+    return llvm::map_to_vector(yield.getValues(), [&](Value value) -> Value {
+      return lower.values.at(value);
+    });
+  };
+  if (!firstHead) {
+    answers = ask();
+    return result;
+  }
+  answers = emit.loop(emit.index(0), lower.values.at(op.getGroup()), neutral,
+                      [&](Value number, ValueRange before) -> Values {
+                        lower.values[body.getArgument(1)] =
+                            emit.add(firstHead, number);
+                        Values own = ask();
+                        for (auto [n, answer] : llvm::enumerate(own))
+                          answer = join(n, before[n], answer);
+                        return own;
+                      });
+  return result;
 }
 
 /// Stores the open run if `isWanted`, and gives the next free word.
@@ -168,11 +202,13 @@ LogicalResult RunSearch::step(ValueRange search, Values &next) {
       emit.toIndex(emit.multiply(position, columnStep));
   lower.values[body.getArgument(5)] =
       emit.toIndex(emit.subtract(emit.minimum(end, columns), one));
-  if (failed(lowerRegion(/*isInner=*/true)))
+  Values answers;
+  if (failed(askHeads(answers, {emit.boolean(false), emit.boolean(true)},
+                      [&](unsigned n, Value a, Value b) {
+                        return n == 0 ? emit.either(a, b) : emit.both(a, b);
+                      })))
     return failure();
-  auto yield = cast<tile::YieldOp>(body.back());
-  Value any = lower.values.at(yield.getValues()[0]);
-  Value all = lower.values.at(yield.getValues()[1]);
+  Value any = answers[0], all = answers[1];
   // A last run that is short is never full.
   Value isWhole = emit.compare(arith::CmpIPredicate::sle, end, columns);
   Value isFull = emit.both(emit.both(any, all), isWhole);
@@ -222,13 +258,18 @@ LogicalResult RunSearch::hop(ValueRange search, Value limit, Value mayBeFull,
   Value step = emit.i64(stepSize);
   auto floor = [&](Value place) { return emit.floorDivide(place, step); };
   lower.values[body.getArgument(4)] = emit.toIndex(column);
-  if (failed(lowerRegion(/*isInner=*/true)))
+  // The next column of any head; and the end that reaches the farthest, up to
+  // which one head has all columns. Another may go on from there.
+  Values answers;
+  Value most = emit.i64(std::numeric_limits<int64_t>::max());
+  if (failed(askHeads(answers, {most, column, most, column},
+                      [&](unsigned n, Value a, Value b) {
+                        return n % 2 == 0 ? emit.minimum(a, b)
+                                          : emit.maximum(a, b);
+                      })))
     return failure();
-  auto yield = cast<tile::YieldOp>(body.back());
-  Value nextKept = lower.values.at(yield.getValues()[0]);
-  Value endKept = lower.values.at(yield.getValues()[1]);
-  Value nextDropped = lower.values.at(yield.getValues()[2]);
-  Value endDropped = lower.values.at(yield.getValues()[3]);
+  Value nextKept = answers[0], endKept = answers[1];
+  Value nextDropped = answers[2], endDropped = answers[3];
 
   // A column that is not kept: the one that may be is asked next.
   Value isKept = emit.equal(nextKept, column);
@@ -426,9 +467,12 @@ LogicalResult RunSearch::findBlock(Value batch, Value head, Value block,
   ofColumns.clear();
   for (Value column : body.getArguments().drop_front(4))
     ofColumns.insert(column);
+  if (op.getGroup()) {
+    firstHead = emit.multiply(head, lower.values.at(op.getGroup()));
+    ofColumns.insert(body.getArgument(1));
+  }
   Value zero = emit.i64(0);
-  Value isFull = arith::ConstantOp::create(emit.builder, emit.location,
-                                           emit.builder.getBoolAttr(false));
+  Value isFull = emit.boolean(false);
   Values search{zero, zero, line[Cursor], zero, zero, isFull, zero};
   if (failed(hasGroups() ? findRunsOfGroups(first, last, search, line)
                          : findRuns(first, last, search)))

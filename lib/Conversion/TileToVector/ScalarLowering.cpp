@@ -25,6 +25,11 @@ Value ScalarBuilder::i64(int64_t value) {
                                    builder.getI64IntegerAttr(value));
 }
 
+Value ScalarBuilder::boolean(bool value) {
+  return arith::ConstantOp::create(builder, location,
+                                   builder.getBoolAttr(value));
+}
+
 Value ScalarBuilder::toIndex(Value value) {
   if (value.getType().isIndex())
     return value;
@@ -40,9 +45,7 @@ Value ScalarBuilder::toI64(Value value) {
 }
 
 Value ScalarBuilder::negate(Value condition) {
-  Value one =
-      arith::ConstantOp::create(builder, location, builder.getBoolAttr(true));
-  return op<arith::XOrIOp>(condition, one);
+  return op<arith::XOrIOp>(condition, boolean(true));
 }
 
 Value ScalarBuilder::floorDivide(Value a, Value b) {

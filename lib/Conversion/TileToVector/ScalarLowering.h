@@ -38,6 +38,7 @@ struct ScalarBuilder {
 
   Value index(int64_t value);
   Value i64(int64_t value);
+  Value boolean(bool value);
   Value toIndex(Value value);
   Value toI64(Value value);
   template <typename Op> Value op(Value a, Value b) {

@@ -32,6 +32,15 @@ const Few kSpecs[] = {
     {"key_bias", "attention x { input bias: f32[batch, kv_heads, keys]  "
                  "score = dot(q, k) / 8 + bias[j] }"},
     {"heads_of_a_mask", "attention x { mask = i >= j + 5 * h }"},
+    {"full_and_streaming_heads",
+     "attention x { input full: bool[heads]  "
+     "mask = i >= j & (full[h] | i - j < 40 | j < 3) }"},
+    {"strided_and_near_heads",
+     "attention x { mask = i >= j & "
+     "where(h % 2 == 0, i - j < 33, (i - j) % 33 == 0) }"},
+    {"blocks_of_heads",
+     "attention x { input on: bool[heads, blocks]  "
+     "mask = i >= j & (on[h, j / 32 % 5] | j / 32 == i / 32) }"},
     {"sink_weight", "attention x { input s: f32[heads]  "
                     "weight = softmax(score, sink = s[h])  mask = i >= j }"},
     {"factor", "attention x { weight = softmax(score) * "

@@ -171,6 +171,27 @@ tile.program @plan_runs_c3 {
 
 // -----
 
+tile.program @plan_runs_c3_group {
+^bb0(%q: !tile.view<f32, 1>):
+  %n = tile.extent %q[0] : <f32, 1>
+  // expected-error @+1 {{'tile.plan_runs' op has groups of rows, and heads that are grouped}}
+  %0 = tile.plan_runs for(%n, %n) group %n rows %n step 4 columns %n step 4 classify {
+  ^bb0(%b: index, %h: index, %i0: index, %i1: index, %j0: index, %j1: index):
+    %t = arith.constant true
+    tile.yield %t, %t : i1, i1
+  } next {
+  ^bb0(%b: index, %h: index, %i0: index, %i1: index, %j: index, %end: index):
+    %column = arith.index_cast %j : index to i64
+    tile.yield %column, %column, %column, %column : i64, i64, i64, i64
+  } groups {
+  ^bb0(%b: index, %h: index, %i: index, %j: index):
+    %column = arith.index_cast %j : index to i64
+    tile.yield %column, %column : i64, i64
+  }
+}
+
+// -----
+
 tile.program @plan_runs_c2 {
 ^bb0(%q: !tile.view<f32, 1>):
   %n = tile.extent %q[0] : <f32, 1>

@@ -173,6 +173,12 @@ tile.program @masked {
     // CHECK: tile.yield %{{.*}}, %{{.*}}, %{{.*}}, %{{.*}} : i64, i64, i64, i64
     tile.yield %column, %none, %none, %column : i64, i64, i64, i64
   }
+  // CHECK: tile.plan_runs for(%{{.*}}, %{{.*}}) group %{{.*}} rows %{{.*}} step 16 columns %{{.*}} step 32 classify {
+  %shared = tile.plan_runs for(%c1, %c1) group %n rows %n step 16 columns %n step 32 classify {
+  ^bb0(%b: index, %h: index, %i0: index, %i1: index, %j0: index, %j1: index):
+    %any = arith.cmpi sge, %i1, %h : index
+    tile.yield %any, %any : i1, i1
+  }
   // CHECK: %[[IDS:.*]] = tile.tabulate for(%{{.*}}, %{{.*}}) length %{{.*}} : <i64, 3> {
   %ids = tile.tabulate for(%c1, %c1) length %n : <i64, 3> {
   ^bb0(%b: index, %h: index, %place: index):

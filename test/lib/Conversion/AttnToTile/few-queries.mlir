@@ -78,3 +78,37 @@ func.func @causal(%q: tensor<?x?x?x8xf32> {attn.axes = ["batch", "heads", "queri
   }
   return %o, %l : tensor<?x?x?x6xf32>, tensor<?x?x?xf32>
 }
+
+// A mask that tells heads apart: an item visits what any of its heads keeps, and
+// each row asks for its own.
+
+// CHECK-LABEL: tile.program @heads
+// CHECK:         tile.plan_runs for(%{{.*}}, %{{.*}}) group %[[GROUP:.*]] rows %{{.*}} step 4
+// CHECK:         ^bb0(%{{.*}}: index, %[[HEAD:[a-z0-9]+]]: index,
+// CHECK:           arith.index_cast %[[HEAD]]
+// CHECK:         tile.launch @heads_attend{{[0-9]}}
+// CHECK-LABEL: tile.kernel @heads_attend
+// CHECK:         tile.for_runs
+// CHECK:         tile.map
+// CHECK:           arith.cmpi sge
+func.func @heads(%q: tensor<?x?x?x8xf32> {attn.axes = ["batch", "heads", "queries", "dim"], attn.name = "q"},
+    %k: tensor<?x?x?x8xf32> {attn.axes = ["batch", "kv_heads", "keys", "dim"], attn.name = "k"},
+    %v: tensor<?x?x?x6xf32> {attn.axes = ["batch", "kv_heads", "keys", "vdim"], attn.name = "v"})
+    -> (tensor<?x?x?x6xf32>, tensor<?x?x?xf32>) attributes {attn.spec} {
+  %B = attn.axis "batch"
+  %H = attn.axis "heads"
+  %M = attn.axis "queries"
+  %N = attn.axis "keys"
+  %o, %l = attn.attend softmax shape(%B, %H, %M, %N) queries(%q) keys(%k) values(%v) {tile.plan = #plan}
+      : (index, index, index, index, tensor<?x?x?x8xf32>, tensor<?x?x?x8xf32>, tensor<?x?x?x6xf32>)
+      -> (tensor<?x?x?x6xf32>, tensor<?x?x?xf32>) score {
+  ^bb0(%b: i32, %h: i32, %row: i32, %i: i32, %j: i32, %dot: f32):
+    attn.yield %dot : f32
+  } mask {
+  ^bb0(%b: i32, %h: i32, %row: i32, %i: i32, %j: i32, %dot: f32):
+    %last = arith.addi %j, %h : i32
+    %m = arith.cmpi sge, %i, %last : i32
+    attn.yield %m : i1
+  }
+  return %o, %l : tensor<?x?x?x6xf32>, tensor<?x?x?xf32>
+}
