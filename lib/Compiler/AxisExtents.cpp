@@ -90,11 +90,12 @@ std::map<std::string, int64_t> AxisExtents::getAll() const {
   return all;
 }
 
-Error AxisExtents::check() const {
+Error AxisExtents::check(llvm::ArrayRef<std::string> packed) const {
   for (StringRef axis :
        {"batch", "heads", "kv_heads", "groups", "queries", "keys"})
     if (auto entry = entries.find(axis);
-        entry != entries.end() && entry->second.extent > support::kMaxLength)
+        entry != entries.end() && entry->second.extent > support::kMaxLength &&
+        !llvm::is_contained(packed, axis))
       return invalid("axis '" + axis + "' of " + entry->second.origin +
                      " has extent " + Twine(entry->second.extent) +
                      ", expected at most " + Twine(support::kMaxLength));

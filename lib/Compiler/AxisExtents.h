@@ -36,8 +36,8 @@ public:
   std::map<std::string, int64_t> getAll() const;
 
   /// Fails if heads is not a multiple of kv_heads or of groups, and on a length
-  /// that positions of 32 bits do not count.
-  llvm::Error check() const;
+  /// that positions of 32 bits do not count, but for the axes `packed`.
+  llvm::Error check(llvm::ArrayRef<std::string> packed = {}) const;
 
 private:
   struct Entry {

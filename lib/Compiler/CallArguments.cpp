@@ -162,7 +162,7 @@ static Expected<CallArguments> bind(const CallSignature &signature,
     if (tensor.view)
       if (llvm::Error error = checkShape(tensor, extents))
         return std::move(error);
-  if (llvm::Error error = extents.check())
+  if (llvm::Error error = extents.check(signature.packedAxes))
     return std::move(error);
   for (auto [tensor, isContiguous] :
        llvm::zip_equal(bound, signature.contiguous))

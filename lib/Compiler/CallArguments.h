@@ -21,6 +21,9 @@ struct CallSignature {
   /// For every argument, then every result: the stride of the last dimension
   /// must be 1.
   std::vector<bool> contiguous;
+  /// Axes of the rows of a whole batch: what positions of 32 bits count is the
+  /// length of a sequence, which is checked where it is known.
+  std::vector<std::string> packedAxes = {};
 };
 
 struct CallArguments {

@@ -117,10 +117,10 @@ Expected<Compilation> prepare(const Spec::Source &source,
       llvm::any_of(spec->results.front().axes,
                    [](const auto &axis) { return axis.name == "queries"; });
   if (options.sequences.hasPositions && !hasQueries)
-    return makeError(ErrorCode::NotSupported,
-                     "positions of queries are given to a spec that reads "
-                     "queries; '" +
-                         spec->name + "' has a query at every key");
+    return makeError(ErrorCode::InvalidArgument,
+                     "calls give positions to specs that read queries; '" +
+                         spec->name +
+                         "' has a query at every key, which stands there");
   std::vector<frontend::TensorSignature> sequenceArguments =
       getSequenceArguments(spec->arguments, options.sequences);
   Compilation compilation{&source,

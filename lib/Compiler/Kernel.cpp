@@ -567,7 +567,7 @@ Kernel::getResultSizes(const std::vector<NamedTensor> &arguments,
   for (auto [argument, view] : llvm::zip_equal(call.arguments, *matched))
     if (llvm::Error error = extents.setTensor(argument, view->sizes))
       return toError(std::move(error));
-  if (llvm::Error error = extents.check())
+  if (llvm::Error error = extents.check(call.packedAxes))
     return toError(std::move(error));
   const frontend::TensorSignature &out = call.results.front();
   bool isKnown = llvm::all_of(out.axes, [&](const auto &axis) {

@@ -98,6 +98,10 @@ Expected<SequenceLayout> SequenceLayout::create(const CallSignature &kernel,
     return std::move(error);
   SequenceLayout layout;
   layout.call.contiguous = kernel.contiguous;
+  if (sequences.queryStarts)
+    layout.call.packedAxes.push_back("queries");
+  if (sequences.keyStarts)
+    layout.call.packedAxes.push_back("keys");
   size_t word = 0;
   auto add = [&](const frontend::TensorSignature &tensor,
                  std::vector<frontend::TensorSignature> &list, bool isResult) {
@@ -139,7 +143,8 @@ Expected<SequenceLayout> SequenceLayout::create(const CallSignature &kernel,
           {"query_lengths", sequences.queryLengths.has_value()}})
       if (given)
         return invalid(Twine("'") + name +
-                       "' are given, but the spec has a query at every key");
+                       "' are given, but the spec has a query at every key: "
+                       "what is said of keys is said of queries");
   return layout;
 }
 

@@ -72,7 +72,8 @@ int report(llvm::Error error, StringRef command) {
       },
       [&](const CodedError &coded) {
         bool hasPlace = coded.getCode() == ErrorCode::InvalidSpec ||
-                        coded.getCode() == ErrorCode::NotSupported;
+                        (coded.getCode() == ErrorCode::NotSupported &&
+                         StringRef(coded.getMessage()).contains("error: "));
         llvm::errs() << (hasPlace ? "" : "rapt: error: ") << coded.getMessage()
                      << '\n';
       },

@@ -206,10 +206,10 @@ TEST_F(SequenceErrorsTest, KeysInThePlaceOfQueries) {
   options.sequences.hasPositions = true;
   auto kernel = Kernel::compile(*spec, options);
   ASSERT_FALSE(static_cast<bool>(kernel));
-  EXPECT_EQ(kernel.error().code, ErrorCode::NotSupported);
+  EXPECT_EQ(kernel.error().code, ErrorCode::InvalidArgument);
   EXPECT_EQ(kernel.error().message,
-            "positions of queries are given to a spec that reads queries; 'x' "
-            "has a query at every key");
+            "calls give positions to specs that read queries; 'x' has a query "
+            "at every key, which stands there");
 
   setting.pageSize = 4;
   call = SequenceCase::create(setting);

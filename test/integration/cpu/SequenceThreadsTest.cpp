@@ -116,6 +116,44 @@ TEST_F(SequenceThreadsTest, CallsAtOnce) {
   EXPECT_EQ(different, 0);
 }
 
+// Two kernels share the pool, and an executor that the caller has for both; one
+// of them splits keys over items.
+TEST_F(SequenceThreadsTest, TwoKernelsAtOnce) {
+  SequenceSetting decoding = makeSetting();
+  decoding.spec.text =
+      "attention x { mask = i >= j & (h % 2 == 0 | j % 3 < 2) }";
+  decoding.lengths = {{1, 3000}, {2, 40}, {1, 2050}};
+  auto other = SequenceCase::create(decoding);
+  ASSERT_TRUE(other);
+  Sequences ofOther = other->sequences();
+  auto runOther = [&](RunOptions how) {
+    how.sequences = &ofOther;
+    SpecTensor out = other->out;
+    auto done = other->getKernel().run(other->arguments(), other->view(out),
+                                       nullptr, how);
+    EXPECT_TRUE(static_cast<bool>(done)) << done.error().message;
+    return out.data;
+  };
+  std::vector<char> expectedOfOther = runOther({.threads = 1});
+  std::atomic<int> different = 0;
+  auto repeat = [&](bool isOther, unsigned seed) {
+    Shuffled executor(seed);
+    for (unsigned round = 0; round < 12; ++round) {
+      RunOptions how = options;
+      how.threads = 1 + (round + seed) % 4;
+      how.executor = round % 3 == 0 ? &executor : nullptr;
+      if (isOther ? runOther(how) != expectedOfOther : run(how) != expected)
+        ++different;
+    }
+  };
+  std::vector<std::thread> threads;
+  for (unsigned n = 0; n < 4; ++n)
+    threads.emplace_back(repeat, n % 2 == 0, n);
+  for (std::thread &thread : threads)
+    thread.join();
+  EXPECT_EQ(different, 0);
+}
+
 // A plan outlives its kernel, and its tables do not refer to what was given.
 TEST_F(SequenceThreadsTest, PlansKeepWhatTheyNeed) {
   auto plan = call->getKernel().plan(call->arguments(), options);

@@ -8,6 +8,7 @@
 #include "SequenceCase.h"
 #include <random>
 
+using namespace rapt;
 using namespace rapt::testing;
 using rapt::support::ElementType;
 
@@ -44,6 +45,8 @@ const char *const kSpecs[] = {
     "attention x { mask = (i - j) % 3 == 0 & i >= j }",
     "attention x { input mark: bool[batch, keys] "
     "mask = i >= j & (i - j < 9 | mark[j]) }",
+    "attention x { input full: bool[heads] "
+    "mask = i >= j & (full[h] | i - j < 20 - h) }",
     "attention x { weight = softmax(score) * where(uniform(7) < 0.5, 0, 2) "
     "mask = i >= j }"};
 
@@ -66,6 +69,39 @@ struct SequencesTest : ::testing::TestWithParam<ElementType> {
     return setting;
   }
 };
+
+// All keys of a batch are more than positions count: rows have the stride 0, so
+// that they take no memory.
+TEST(PackedTokens, MoreThanASequenceMayHave) {
+  auto spec = Spec::parse("attention x { mask = i >= j }");
+  ASSERT_TRUE(static_cast<bool>(spec));
+  CompileOptions options;
+  options.extents = {{"dim", 8}, {"vdim", 8}};
+  options.sequences.isGiven = true;
+  auto kernel = Kernel::compile(*spec, options);
+  ASSERT_TRUE(static_cast<bool>(kernel)) << kernel.error().message;
+  constexpr int32_t all = (1 << 26) + 500, first = all - 57;
+  std::vector<float> q(3 * 8, 1), row(8, 2), out(3 * 8);
+  std::vector<int32_t> queryStarts{0, 2, 3}, keyStarts{first, first + 40, all};
+  Sequences sequences;
+  sequences.queryStarts = TensorView{queryStarts.data(), DType::I32, {3}, {}};
+  sequences.keyStarts = TensorView{keyStarts.data(), DType::I32, {3}, {}};
+  RunOptions run;
+  run.sequences = &sequences;
+  TensorView keys{row.data(), DType::F32, {1, all, 8}, {0, 0, 1}};
+  TensorView queries{q.data(), DType::F32, {1, 3, 8}, {}};
+  std::vector<NamedTensor> arguments{{"q", queries}, {"k", keys}, {"v", keys}};
+  TensorView result{out.data(), DType::F32, {1, 3, 8}, {}};
+  auto done = kernel->run(arguments, result, nullptr, run);
+  ASSERT_TRUE(static_cast<bool>(done)) << done.error().message;
+  EXPECT_EQ(out, std::vector<float>(3 * 8, 2));
+  // One sequence may not have so many.
+  keyStarts = {0, first, all};
+  done = kernel->run(arguments, result, nullptr, run);
+  ASSERT_FALSE(static_cast<bool>(done));
+  EXPECT_EQ(done.error().message,
+            "sequence 0 has 67109307 keys, expected at most 67108864");
+}
 
 TEST_P(SequencesTest, Padded) {
   for (const char *text : specs())
