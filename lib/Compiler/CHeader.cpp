@@ -124,9 +124,31 @@ void $N_run(const $N_args *args, void *workspace, int64_t launch, int64_t first,
 
 enum { $N_launches = $LAUNCHES };
 
-/** The whole computation on this thread. Returns 0, or -1 if there is not
- * enough memory for the workspace. */
-static inline int $N_call(const $N_args *args) {
+/** A caller's threads. `run` calls task(state, first, last) for ranges that
+ * together are [0, count), each item once, in any order and on any threads, and
+ * returns when all are done. Results are the same whatever it does. */
+typedef struct $N_executor {
+  void (*run)(void *context, int64_t count,
+              void (*task)(void *state, int64_t first, int64_t last),
+              void *state);
+  void *context;
+} $N_executor;
+
+/* One launch of a call. */
+typedef struct $N_job {
+  const $N_args *args;
+  void *workspace;
+  int64_t launch;
+} $N_job;
+static inline void $N_run_job(void *state, int64_t first, int64_t last) {
+  const $N_job *job = (const $N_job *)state;
+  $N_run(job->args, job->workspace, job->launch, first, last);
+}
+
+/** The whole computation on the threads of `executor`; NULL: on this thread.
+ * Returns 0, or -1 if there is not enough memory for the workspace. */
+static inline int $N_call_on(const $N_args *args,
+                             const $N_executor *executor) {
   int64_t needed = $N_workspace(args);
   int64_t bytes, launch;
   void *memory = NULL, *workspace;
@@ -139,10 +161,22 @@ static inline int $N_call(const $N_args *args) {
     workspace = (void *)(((uintptr_t)memory + 63) & ~(uintptr_t)63);
     needed = $N_plan(args, workspace, bytes);
   } while (needed > bytes);
-  for (launch = 0; launch < $N_launches; ++launch)
-    $N_run(args, workspace, launch, 0, ((const int64_t *)workspace)[launch]);
+  for (launch = 0; launch < $N_launches; ++launch) {
+    int64_t items = ((const int64_t *)workspace)[launch];
+    $N_job job;
+    job.args = args;
+    job.workspace = workspace;
+    job.launch = launch;
+    if (executor && items > 0)
+      executor->run(executor->context, items, $N_run_job, &job);
+    else
+      $N_run_job(&job, 0, items);
+  }
   free(memory);
   return 0;
+}
+static inline int $N_call(const $N_args *args) {
+  return $N_call_on(args, NULL);
 }
 )";
 
@@ -225,8 +259,9 @@ std::string makeCHeader(const KernelManifest &manifest) {
     os << '\n';
   }
   os << " */\n\n#ifndef " << guard << "\n#define " << guard << "\n\n"
-     << (isForGpu ? "#include <dlfcn.h>\n" : "")
-     << "#include <stdint.h>\n#include <stdlib.h>\n"
+     << (isForGpu ? "#include <dlfcn.h>\n" : "") << "#include <stdint.h>\n"
+     << (hidden > count && !isForGpu ? "#include <stdio.h>\n" : "")
+     << "#include <stdlib.h>\n"
      << (isForGpu ? "#include <string.h>\n\n" : "\n")
      << "#ifdef __cplusplus\nextern \"C\" {\n#endif\n\n"
      << body << "\n#ifdef __cplusplus\n}\n#endif\n\n#endif /* " << guard

@@ -7,74 +7,13 @@
 
 #include "lib/Compiler/CSequences.h"
 #include "lib/Compiler/ElementTypes.h"
-#include "lib/Compiler/SequenceLayout.h"
-#include "llvm/ADT/STLExtras.h"
+#include "lib/Compiler/SequenceText.h"
 #include "llvm/Support/FormatVariadic.h"
 #include "llvm/Support/raw_ostream.h"
 
 using llvm::StringRef;
 
 namespace rapt {
-namespace {
-
-struct Places {
-  int batch = -1, queries = -1, keys = -1;
-};
-
-Places getPlaces(const TensorSignature &tensor) {
-  Places places;
-  for (auto [n, axis] : llvm::enumerate(tensor.axes)) {
-    auto place = static_cast<int>(n);
-    if (axis.name == "batch")
-      places.batch = place;
-    else if (axis.name == "queries")
-      places.queries = place;
-    else if (axis.name == "keys")
-      places.keys = place;
-  }
-  return places;
-}
-
-class SequenceText {
-public:
-  SequenceText(const KernelManifest &manifest,
-               llvm::ArrayRef<std::string> names)
-      : manifest(manifest), names(names) {
-    // Lists of rows come first, in the order of their tensors.
-    size_t lists = manifest.sequenceArguments.size() - 1 -
-                   (manifest.sequences.hasPositions ? 1 : 0);
-    for (const TensorSignature &tensor : manifest.signature.arguments)
-      if (paged.size() < lists && canBePaged(tensor))
-        paged.push_back(&tensor);
-  }
-  std::string print();
-
-private:
-  bool isPaged(const TensorSignature &tensor) const {
-    return llvm::is_contained(paged, &tensor);
-  }
-  void printStruct();
-  void printLengths(bool isOfKeys);
-  void printCheck();
-  void printSelect();
-  void printWindow(const TensorSignature &tensor, bool isResult);
-  void printPages(const TensorSignature &tensor, size_t list);
-  void printCall();
-  /// The first tensor that has such rows, not in pages.
-  const TensorSignature *findFirst(bool isOfKeys) const;
-  /// "all->q_sizes[2]": how many it has.
-  std::string getCapacity(bool isOfKeys) const;
-
-  const std::string &getMember(const TensorSignature &tensor) const;
-
-  const KernelManifest &manifest;
-  llvm::ArrayRef<std::string> names;
-  std::vector<const TensorSignature *> paged;
-  std::string text;
-  llvm::raw_string_ostream os{text};
-};
-
-} // namespace
 
 const std::string &
 SequenceText::getMember(const TensorSignature &tensor) const {
@@ -117,9 +56,13 @@ void SequenceText::printStruct() {
  * sequences lie one after the other. Otherwise sequence n is index n of `batch`. */
 typedef struct $N_sequences {
   int64_t count;
-  const int32_t *query_starts;  /**< [count + 1], not descending */
+)";
+  if (hasQueries)
+    os << R"(  const int32_t *query_starts;  /**< [count + 1], not descending */
   const int32_t *query_lengths; /**< [count]; without it, all that there are */
 )";
+  else
+    os << "  /* There is a query at every key. */\n";
   if (paged.empty())
     os << "  const int32_t *key_starts;    /**< [count + 1], not descending "
           "*/\n";
@@ -143,6 +86,12 @@ typedef struct $N_sequences {
 void SequenceText::printLengths(bool isOfKeys) {
   StringRef many = isOfKeys ? "keys" : "queries";
   StringRef one = isOfKeys ? "key" : "query";
+  if (!isOfKeys && !hasQueries) {
+    os << "static inline int64_t $N_queries(const $N_args *all,\n    const "
+          "$N_sequences *sequences, int64_t n) {\n  return $N_keys(all, "
+          "sequences, n);\n}\n";
+    return;
+  }
   bool hasStarts = !isOfKeys || paged.empty();
   std::string capacity = getCapacity(isOfKeys);
   if (isOfKeys && !paged.empty())
@@ -157,72 +106,6 @@ void SequenceText::printLengths(bool isOfKeys) {
        << "_starts)\n    return (int64_t)sequences->" << one
        << "_starts[n + 1] - sequences->" << one << "_starts[n];\n";
   os << "  (void)all;\n  return " << capacity << ";\n}\n";
-}
-
-void SequenceText::printCheck() {
-  os << R"(
-/** 0, or -2 if there are more sequences than rows of `batch`, offsets descend, a
- * length is more than there is room for, or a page does not exist or is no whole
- * number of rows away from the others. */
-static inline int $N_check(const $N_args *all, const $N_sequences *sequences) {
-  int64_t n;
-  for (n = 0; n < sequences->count; ++n) {
-    int64_t room;
-)";
-  auto checkSide = [&](bool isOfKeys) {
-    StringRef one = isOfKeys ? "key" : "query";
-    StringRef many = isOfKeys ? "keys" : "queries";
-    const TensorSignature *first = findFirst(isOfKeys);
-    int batch = first ? getPlaces(*first).batch : -1;
-    if (batch >= 0)
-      os << "    if (!sequences->" << one << "_starts && n >= all->"
-         << getMember(*first) << "_sizes[" << batch << "])\n      return -2;\n";
-    os << "    room = " << getCapacity(isOfKeys) << ";\n";
-    os << "    if (sequences->" << one << "_starts) {\n"
-       << "      int64_t first = sequences->" << one
-       << "_starts[n], end = sequences->" << one << "_starts[n + 1];\n"
-       << "      if (first < 0 || end < first || end > room)\n"
-       << "        return -2;\n      room = end - first;\n    }\n";
-    os << "    if ($N_" << many << "(all, sequences, n) < 0 || $N_" << many
-       << "(all, sequences, n) > room)\n      return -2;\n";
-  };
-  checkSide(/*isOfKeys=*/false);
-  if (paged.empty()) {
-    checkSide(/*isOfKeys=*/true);
-  } else {
-    const TensorSignature &first = *paged.front();
-    Places places = getPlaces(first);
-    std::string name = getMember(first);
-    os << llvm::formatv(R"(    {{
-      int64_t size = all->{0}_sizes[{1}], keys = $N_keys(all, sequences, n), page;
-      if (!sequences->key_lengths || !sequences->page_table || keys < 0 ||
-          (keys > 0 && size <= 0))
-        return -2;
-      room = sequences->pages_of_sequence;
-      for (page = 0; page * size < keys; ++page)
-        if (page >= room ||
-            sequences->page_table[n * room + page] < 0 ||
-            sequences->page_table[n * room + page] >= all->{0}_sizes[{2}])
-          return -2;
-    }
-)",
-                        name, places.keys, places.batch);
-    for (const TensorSignature *tensor : paged) {
-      Places of = getPlaces(*tensor);
-      std::string member = getMember(*tensor);
-      os << llvm::formatv(
-          "    if (all->{0}_sizes[{1}] > 1 && (all->{0}_strides[{1}] == 0 ||\n"
-          "        all->{0}_strides[{2}] % all->{0}_strides[{1}] != 0 ||\n"
-          "        all->{0}_strides[{2}] / all->{0}_strides[{1}] >\n"
-          "            (INT32_MAX - all->{0}_sizes[{1}]) /\n"
-          "                (all->{0}_sizes[{2}] + 1)))\n"
-          "      return -2; /* rows are counted in 32 bits */\n",
-          member, of.keys, of.batch);
-    }
-  }
-  if (manifest.sequences.hasPositions)
-    os << "    if (!sequences->query_positions)\n      return -2;\n";
-  os << "  }\n  return 0;\n}\n";
 }
 
 /// The rows of sequence n of a tensor that does not lie in pages.
@@ -306,6 +189,7 @@ static inline void $N_select(const $N_args *all, const $N_sequences *sequences,
     int64_t n, int32_t *memory, $N_args *one) {{
   int64_t queries = $N_queries(all, sequences, n);
   int64_t keys = $N_keys(all, sequences, n);
+  (void)queries;
   *one = *all;
 )",
                       paged.size());
@@ -333,27 +217,130 @@ static inline void $N_select(const $N_args *all, const $N_sequences *sequences,
 
 void SequenceText::printCall() {
   os << R"(
-/** All sequences, one after the other, on this thread. Returns 0, -1 if there is
- * not enough memory, or what $N_check says, and then nothing is written. Threads
- * may share a batch by sequences, each with $N_select and $N_call. */
+/* A sequence of a batch, and a launch of all of them. */
+typedef struct $N_part {
+  $N_args args;
+  int64_t number, keys, queries, bytes, needed;
+  char *workspace;
+} $N_part;
+typedef struct $N_batch {
+  $N_part *parts;
+  int64_t count, launch;
+  int64_t *ends; /* of the items of each part */
+} $N_batch;
+/* Those with the most work begin first. */
+static inline int $N_compare_parts(const void *a, const void *b) {
+  const $N_part *x = (const $N_part *)a, *y = (const $N_part *)b;
+  if (x->keys != y->keys)
+    return x->keys > y->keys ? -1 : 1;
+  if (x->queries != y->queries)
+    return x->queries > y->queries ? -1 : 1;
+  return x->number < y->number ? -1 : x->number > y->number;
+}
+static inline void $N_plan_parts(void *state, int64_t first, int64_t last) {
+  $N_part *part = (($N_batch *)state)->parts + first;
+  for (; first < last; ++first, ++part)
+    part->needed = $N_plan(&part->args, part->workspace, part->bytes);
+}
+static inline void $N_run_parts(void *state, int64_t first, int64_t last) {
+  const $N_batch *batch = (const $N_batch *)state;
+  int64_t n, low = 0, high = batch->count;
+  while (low < high) { /* the part of the first item */
+    int64_t middle = low + (high - low) / 2;
+    if (batch->ends[middle] > first)
+      high = middle;
+    else
+      low = middle + 1;
+  }
+  for (n = low; first < last; ++n) {
+    int64_t begin = n > 0 ? batch->ends[n - 1] : 0, end = batch->ends[n];
+    if (end > last)
+      end = last;
+    if (end > first) {
+      $N_run(&batch->parts[n].args, batch->parts[n].workspace, batch->launch,
+             first - begin, end - begin);
+      first = end;
+    }
+  }
+}
+
+/** All sequences on the threads of `executor`; NULL: on this thread. Returns 0, -1
+ * if there is not enough memory, or what $N_check says; then nothing is
+ * written. */
+static inline int $N_call_sequences_on(const $N_args *all,
+    const $N_sequences *sequences, const $N_executor *executor) {
+  int64_t n, rows = 0, total, again;
+  int32_t *row_memory = NULL;
+  char *memory = NULL, *next;
+  $N_batch batch;
+  int result = $N_check(all, sequences, NULL, 0);
+  if (result || sequences->count == 0)
+    return result;
+  batch.count = 0;
+  batch.parts = ($N_part *)malloc((size_t)sequences->count * sizeof($N_part));
+  batch.ends = (int64_t *)malloc((size_t)sequences->count * sizeof(int64_t));
+  for (n = 0; n < sequences->count; ++n)
+    rows += $N_select_size(all, sequences, n);
+  row_memory = (int32_t *)malloc((size_t)rows * sizeof(int32_t));
+  result = batch.parts && batch.ends && row_memory ? 0 : -1;
+  for (n = rows = 0; n < sequences->count && !result; ++n) {
+    $N_part *part = batch.parts + batch.count;
+    part->number = n;
+    part->queries = $N_queries(all, sequences, n);
+    part->keys = $N_keys(all, sequences, n);
+    if (part->queries == 0)
+      continue;
+    $N_select(all, sequences, n, row_memory + rows, &part->args);
+    rows += $N_select_size(all, sequences, n);
+    part->bytes = $N_workspace(&part->args);
+    ++batch.count;
+  }
+  if (!result)
+    qsort(batch.parts, (size_t)batch.count, sizeof($N_part), $N_compare_parts);
+  do {
+    for (n = total = again = 0; n < batch.count && !result; ++n)
+      total += (batch.parts[n].bytes + 63) & ~(int64_t)63;
+    free(memory);
+    memory = result ? NULL : (char *)malloc((size_t)total + 63);
+    if (!memory) {
+      result = -1;
+      break;
+    }
+    next = (char *)(((uintptr_t)memory + 63) & ~(uintptr_t)63);
+    for (n = 0; n < batch.count; ++n) {
+      batch.parts[n].workspace = next;
+      next += (batch.parts[n].bytes + 63) & ~(int64_t)63;
+    }
+    if (executor && batch.count > 1)
+      executor->run(executor->context, batch.count, $N_plan_parts, &batch);
+    else
+      $N_plan_parts(&batch, 0, batch.count);
+    for (n = 0; n < batch.count; ++n)
+      if (batch.parts[n].needed > batch.parts[n].bytes) {
+        batch.parts[n].bytes = batch.parts[n].needed;
+        again = 1;
+      }
+  } while (again);
+  for (batch.launch = 0; batch.launch < $N_launches && !result;
+       ++batch.launch) {
+    for (n = total = 0; n < batch.count; ++n) {
+      total += ((const int64_t *)batch.parts[n].workspace)[batch.launch];
+      batch.ends[n] = total;
+    }
+    if (executor && total > 0)
+      executor->run(executor->context, total, $N_run_parts, &batch);
+    else
+      $N_run_parts(&batch, 0, total);
+  }
+  free(memory);
+  free(row_memory);
+  free(batch.ends);
+  free(batch.parts);
+  return result;
+}
 static inline int $N_call_sequences(const $N_args *all,
     const $N_sequences *sequences) {
-  int64_t n;
-  int result = $N_check(all, sequences);
-  for (n = 0; n < sequences->count && !result; ++n) {
-    $N_args one;
-    int32_t *memory;
-    if ($N_queries(all, sequences, n) == 0)
-      continue;
-    memory = (int32_t *)malloc(
-        (size_t)$N_select_size(all, sequences, n) * sizeof(int32_t));
-    if (!memory)
-      return -1;
-    $N_select(all, sequences, n, memory, &one);
-    result = $N_call(&one);
-    free(memory);
-  }
-  return result;
+  return $N_call_sequences_on(all, sequences, NULL);
 }
 )";
 }
@@ -361,8 +348,8 @@ static inline int $N_call_sequences(const $N_args *all,
 std::string SequenceText::print() {
   printStruct();
   os << "\n/** How many queries and keys sequence n has. */\n";
-  printLengths(/*isOfKeys=*/false);
   printLengths(/*isOfKeys=*/true);
+  printLengths(/*isOfKeys=*/false);
   printCheck();
   printSelect();
   printCall();

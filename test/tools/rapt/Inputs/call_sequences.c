@@ -11,6 +11,7 @@
 #include "causal.h"
 
 #include <math.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -71,11 +72,16 @@ static double compare(void) {
   return worst;
 }
 
-/* Whether a call is refused and writes nothing. */
+/* Whether a call is refused with this message and writes nothing. */
 static int is_refused(const causal_args *args,
-                      const causal_sequences *sequences) {
+                      const causal_sequences *sequences, const char *expected) {
+  char message[200];
   memset(out, 0, sizeof(out));
-  if (causal_call_sequences(args, sequences) != -2)
+  if (causal_call_sequences(args, sequences) != -2 ||
+      causal_check(args, sequences, message, sizeof(message)) != -2)
+    return 0;
+  printf("refused: %s\n", message);
+  if (strcmp(message, expected))
     return 0;
   for (int n = 0; n < QUERIES * DIM; ++n)
     if (out[n] != 0)
@@ -83,7 +89,50 @@ static int is_refused(const causal_args *args,
   return 1;
 }
 
+/* Two threads that take items one by one, the last ones first. */
+typedef struct job {
+  void (*task)(void *state, int64_t first, int64_t last);
+  void *state;
+  int64_t left;
+  pthread_mutex_t mutex;
+} job;
+
+static void *work(void *argument) {
+  job *mine = (job *)argument;
+  for (;;) {
+    int64_t item;
+    pthread_mutex_lock(&mine->mutex);
+    item = --mine->left;
+    pthread_mutex_unlock(&mine->mutex);
+    if (item < 0)
+      return NULL;
+    mine->task(mine->state, item, item + 1);
+  }
+}
+
+static void run(void *context, int64_t count,
+                void (*task)(void *state, int64_t first, int64_t last),
+                void *state) {
+  job shared;
+  pthread_t other;
+  ++*(int *)context;
+  shared.task = task;
+  shared.state = state;
+  shared.left = count;
+  pthread_mutex_init(&shared.mutex, NULL);
+  if (pthread_create(&other, NULL, work, &shared) == 0) {
+    work(&shared);
+    pthread_join(other, NULL);
+  } else {
+    work(&shared);
+  }
+  pthread_mutex_destroy(&shared.mutex);
+}
+
 int main(void) {
+  static float alone[QUERIES * DIM];
+  int calls = 0;
+  causal_executor executor;
   causal_args args;
   causal_sequences sequences;
   int32_t lengths[COUNT];
@@ -135,22 +184,41 @@ int main(void) {
   if (!(worst < 1e-5))
     return 2;
 
+  /* The same bits on threads of our own. */
+  memcpy(alone, out, sizeof(out));
+  memset(out, 0, sizeof(out));
+  executor.run = run;
+  executor.context = &calls;
+  if (causal_call_sequences_on(&args, &sequences, &executor) || calls < 2 ||
+      memcmp(alone, out, sizeof(out)))
+    return 5;
+
   memcpy(lengths, key_lengths, sizeof(lengths));
   lengths[COUNT - 1] = LONGEST + 1;
   sequences.key_lengths = lengths;
-  if (!is_refused(&args, &sequences))
+#ifdef PAGED
+  if (!is_refused(&args, &sequences,
+                  "'page_table' has 10 pages for each sequence, but "
+                  "'key_lengths'[3] is 41, which needs 11 pages of 4 keys"))
     return 3;
+#else
+  if (!is_refused(&args, &sequences,
+                  "'key_lengths'[3] is 41, expected 0 .. 32"))
+    return 3;
+#endif
 #ifdef PAGED
   sequences.key_lengths = key_lengths;
   table[COUNT * PAGES - 3] = ROWS / PAGE; /* the last page of the last one */
-  if (!is_refused(&args, &sequences))
+  if (!is_refused(&args, &sequences,
+                  "'page_table'[3, 7] is 32, expected 0 .. 31, a page of 'k'"))
     return 4;
 #else
   {
     static const int32_t descending[COUNT + 1] = {0, 40, 30, 48, 80};
     sequences.key_lengths = NULL;
     sequences.key_starts = descending;
-    if (!is_refused(&args, &sequences))
+    if (!is_refused(&args, &sequences,
+                    "'key_starts'[2] is 30, expected at least 40, element 1"))
       return 4;
   }
 #endif
