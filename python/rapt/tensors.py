@@ -247,7 +247,7 @@ def makeResult(sizes, dtype, like):
         return torch.empty(
             sizes, dtype=dtype and torch.float32 or like.dtype, device=like.device
         )
-    if view("out", like).device is not None:
+    if not isNumpy(like) and view("out", like).device is not None:
         raise TypeError(
             "there is no way to make a tensor like those given; give 'out' (and "
             "not return_lse)"

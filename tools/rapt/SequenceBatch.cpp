@@ -102,6 +102,38 @@ llvm::Error SequenceBatch::makeAlone(const TensorOptions &options,
   return llvm::Error::success();
 }
 
+/// The keys that all share are those of the longest sequence.
+void SequenceBatch::sharePrefix(const frontend::Spec &spec) {
+  if (request.sharedPrefix == 0)
+    return;
+  auto longest = llvm::max_element(
+      request.lengths, [](const SequenceLength &a, const SequenceLength &b) {
+        return a.keys < b.keys;
+      });
+  std::vector<HostTensor> &donor = alone[longest - request.lengths.begin()];
+  for (auto [n, signature] : llvm::enumerate(spec.arguments)) {
+    if (!canBePaged(signature))
+      continue;
+    reference::TensorView from = donor[n].getReferenceView();
+    int64_t bytes = support::getElementSize(from.type);
+    for (auto &tensors : alone) {
+      reference::TensorView to = tensors[n].getReferenceView();
+      std::vector<int64_t> sizes(to.sizes.begin(), to.sizes.end());
+      int64_t &keys = sizes[sizes.size() - 2];
+      keys = std::min(keys, request.sharedPrefix);
+      if (&tensors == &donor)
+        continue;
+      forRows(sizes, [&](ArrayRef<int64_t> indices) {
+        std::memcpy(static_cast<char *>(tensors[n].getData()) +
+                        dot(indices, to.strides) * bytes,
+                    static_cast<const char *>(from.data) +
+                        dot(indices, from.strides) * bytes,
+                    sizes.back() * bytes);
+      });
+    }
+  }
+}
+
 //===----------------------------------------------------------------------===//
 // The call
 //===----------------------------------------------------------------------===//
@@ -149,15 +181,18 @@ void SequenceBatch::describe(uint64_t seed) {
       return (length + request.pageSize - 1) / request.pageSize;
     };
     pagesOfOne = countPages(longestKeys);
+    // The first of them are the shared ones.
+    int64_t shared = std::min(countPages(request.sharedPrefix), pagesOfOne);
+    pages = shared;
     for (int64_t length : keys)
-      pages += countPages(length);
+      pages += std::max<int64_t>(countPages(length) - shared, 0);
     std::vector<int64_t> order(pages), table(batch * pagesOfOne);
     std::iota(order.begin(), order.end(), 0);
     std::shuffle(order.begin(), order.end(), random);
-    int64_t next = 0;
+    int64_t next = shared;
     for (int64_t b = 0; b < batch; ++b)
       for (int64_t n = 0; n < countPages(keys[b]); ++n)
-        table[b * pagesOfOne + n] = order[next++];
+        table[b * pagesOfOne + n] = order[n < shared ? n : next++];
     add("page_table", {batch, pagesOfOne}, table);
   }
   if (!request.givesPositions)
@@ -180,7 +215,8 @@ void SequenceBatch::describe(uint64_t seed) {
       all);
 }
 
-/// Tokens outside heads where a call has no batch, as serving has them.
+/// Tokens outside heads where a call has no batch, as serving has them, unless
+/// it is asked for something else.
 SequenceBatch::CallTensor
 SequenceBatch::allocate(const frontend::TensorSignature &signature,
                         const SequenceLayout::Tensor &role,
@@ -204,7 +240,8 @@ SequenceBatch::allocate(const frontend::TensorSignature &signature,
   size_t rank = tensor.sizes.size();
   std::vector<size_t> order(rank);
   std::iota(order.begin(), order.end(), 0);
-  if (role.rank == 4 && (role.isMerged || role.isPaged))
+  bool isPackedOrPaged = role.isMerged || role.isPaged;
+  if (role.rank == 4 && !request.areHeadsFirst.value_or(!isPackedOrPaged))
     std::swap(order[rank - 3], order[rank - 2]);
   tensor.strides.resize(rank);
   int64_t stride = 1;
@@ -283,6 +320,7 @@ Expected<SequenceBatch> SequenceBatch::create(const SequenceRequest &request,
   }
   if (llvm::Error error = batch.makeAlone(options, spec, extents))
     return std::move(error);
+  batch.sharePrefix(spec);
   batch.describe(options.seed);
   size_t tensors = spec.arguments.size() + spec.results.size();
   auto layout = SequenceLayout::create(

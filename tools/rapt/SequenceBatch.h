@@ -54,6 +54,7 @@ private:
   };
   llvm::Error makeAlone(const TensorOptions &options,
                         const frontend::Spec &spec, const AxisExtents &extents);
+  void sharePrefix(const frontend::Spec &spec);
   void describe(uint64_t seed);
   CallTensor allocate(const frontend::TensorSignature &signature,
                       const SequenceLayout::Tensor &role,

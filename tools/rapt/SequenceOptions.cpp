@@ -20,6 +20,8 @@ std::vector<OptionRow> getSequenceOptionRows() {
            "Each sequence of the batch at its own place, instead of one\n"
            "after the other"},
           {"--page-size", "N", "Keys in pages of N, in random order"},
+          {"--shared-prefix", "N",
+           "The first N keys of all sequences in the same pages"},
           {"--positions", "", "Queries at random positions"}};
 }
 
@@ -76,7 +78,8 @@ Expected<std::optional<SequenceRequest>>
 parseSequenceOptions(const CommandLine &line, uint64_t seed) {
   auto text = line.get("--sequences");
   if (!text) {
-    for (StringRef option : {"--padded", "--page-size", "--positions"})
+    for (StringRef option :
+         {"--padded", "--page-size", "--shared-prefix", "--positions"})
       if (line.has(option))
         return usageError("option '" + option + "' needs '--sequences'");
     return std::nullopt;
@@ -103,6 +106,18 @@ parseSequenceOptions(const CommandLine &line, uint64_t seed) {
       return size.takeError();
     request.pageSize = *size;
   }
+  if (line.has("--shared-prefix")) {
+    auto keys = line.getInteger("--shared-prefix", 0, 0);
+    if (!keys)
+      return keys.takeError();
+    if (request.pageSize == 0 || *keys % request.pageSize != 0)
+      return usageError("option '--shared-prefix' expects whole pages of "
+                        "'--page-size', found " +
+                        Twine(*keys));
+    request.sharedPrefix = *keys;
+  }
+  if (auto layout = line.get("--layout"))
+    request.areHeadsFirst = *layout == "bhnd";
   return request;
 }
 

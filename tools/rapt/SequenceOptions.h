@@ -21,13 +21,17 @@ struct SequenceLength {
 struct SequenceRequest {
   std::vector<SequenceLength> lengths;
   bool isPacked = true;
-  int64_t pageSize = 0; ///< 0: keys are not in pages
+  int64_t pageSize = 0;     ///< 0: keys are not in pages
+  int64_t sharedPrefix = 0; ///< keys that all sequences share, whole pages
   bool givesPositions = false;
+  /// Whether heads lie outside tokens; by default not where rows are packed or
+  /// in pages.
+  std::optional<bool> areHeadsFirst;
 
   SequenceForm getForm() const { return {true, pageSize > 0, givesPositions}; }
 };
 
-/// Rows for --sequences, --padded, --page-size and --positions.
+/// Rows for --sequences and what goes with it.
 std::vector<OptionRow> getSequenceOptionRows();
 
 /// What they say; nothing without --sequences. `seed` is that of random
