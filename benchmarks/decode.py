@@ -9,8 +9,9 @@ bytes.
     python3 benchmarks/decode.py                       bf16, one and two threads
     python3 benchmarks/decode.py --dtype f32 --keys 131072
 
-32 heads over 8 heads of keys, dim 128, causal. Every round runs the three once;
-medians of the rounds are printed, and GB/s of keys and values. Reading is the
+32 heads over 8 heads of keys, dim 128, causal. Ours is a call with a plan, which
+all layers of a step share; making it is a column of its own. Every round runs
+each once; medians of the rounds are printed, and GB/s of keys and values. Reading is the
 sum of a buffer of as many bytes, the fastest of PyTorch's and of several of
 ours (ReadSpeed.cpp). Needs PyTorch and `ninja -C build rapt-read-speed`.
 """
@@ -76,9 +77,11 @@ def measure(attention, dtype, queries, keys, threads, rounds):
     buffer = torch.zeros(size // 8, dtype=torch.int64)
     mask = torch.ones(queries, keys, dtype=torch.bool).tril(keys - queries)
     sdpa = torch.nn.functional.scaled_dot_product_attention
-    ours, theirs, *readers = interleave(
+    plan = attention.plan(q, k, v, threads=threads)
+    ours, planning, theirs, *readers = interleave(
         rounds,
-        lambda: attention(q, k, v, threads=threads),
+        lambda: attention(q, k, v, plan=plan, threads=threads),
+        lambda: attention.plan(q, k, v, threads=threads),
         lambda: sdpa(q, k, v, attn_mask=mask, enable_gqa=True),
         *makeReaders(buffer, threads),
     )
@@ -87,7 +90,7 @@ def measure(attention, dtype, queries, keys, threads, rounds):
     print(
         f"| {dtype} | {queries} | {keys} | {threads} | {1e3 * ours:.2f} ms"
         f" | {rate(ours):.1f} | {rate(theirs):.1f} | {rate(read):.1f}"
-        f" | {theirs / ours:.2f} | {read / ours:.2f} |",
+        f" | {theirs / ours:.2f} | {read / ours:.2f} | {1e6 * planning:.0f} us |",
         flush=True,
     )
 
@@ -101,8 +104,8 @@ def main():
     parser.add_argument("--rounds", type=int, default=5)
     options = parser.parse_args()
     attention = rapt.load(str(ROOT / "examples/causal.attn"))
-    print("| type | queries | keys | threads | ours | GB/s | PyTorch | reading | ours / PyTorch | of reading |")
-    print("|---|---|---|---|---|---|---|---|---|---|")
+    print("| type | queries | keys | threads | ours | GB/s | PyTorch | reading | ours / PyTorch | of reading | plan |")
+    print("|---|---|---|---|---|---|---|---|---|---|---|")
     for keys in options.keys:
         for queries in options.queries:
             for threads in options.threads:
