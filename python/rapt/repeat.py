@@ -61,8 +61,10 @@ class Repeats:
     """Those of one plan. Safe from several threads: a structure that is in use is
     taken out."""
 
-    def __init__(self, plan):
-        self._plan = plan
+    def __init__(self, kernel, sequences):
+        # Not the plan: in a cycle it would keep its memory until Python looks for
+        # cycles, and each step of decoding would take fresh memory.
+        self._kernel, self._sequences = kernel, sequences
         self._spare = {}
 
     def getKey(self, args, out):
@@ -110,11 +112,11 @@ class Repeats:
         message = ctypes.c_void_p()
         try:
             status = prepared.function(
-                self._plan.kernel.address, prepared.reference, ctypes.byref(message)
+                self._kernel.address, prepared.reference, ctypes.byref(message)
             )
         finally:
             self._spare[key].append(prepared)
         if status != 0:
-            with self._plan.sequences.spelling():
+            with self._sequences.spelling():
                 library.check("rapt_kernel_call", status, message.value)
         return out

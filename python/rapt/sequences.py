@@ -125,4 +125,4 @@ class Plan:
         self.params = params
         self.sizes = sizes
         self.count = -1  # of tensors, if a call may give all by their places
-        self.repeats = repeat.Repeats(self)
+        self.repeats = repeat.Repeats(kernel, sequences)

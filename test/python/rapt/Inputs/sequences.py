@@ -239,6 +239,17 @@ def main():
             check(batch, attention, *result, **params)
 
         checkRepeats(attention, plan, q, turned)
+        # Memory of a plan goes back at once, not when Python looks for cycles.
+        gc.disable()
+        brief = attention.plan(
+            q, *turned, block_table=table, kv_layout="HND", **given, **params
+        )
+        for _ in range(2):
+            attention(q, *turned, plan=brief)
+        last = weakref.ref(brief)
+        del brief
+        assert last() is None
+        gc.enable()
 
     # The positions that follow from the lengths, given.
     positions = numpy.concatenate(
