@@ -446,7 +446,7 @@ TEST(CHeader, SpeaksOfLogSumExpWhereThereIsOne) {
   manifest.symbol = "x";
   manifest.signature.results = {{"out", DType::F32, {{"heads", -1, false}}}};
   manifest.facts.contiguous = {false};
-  EXPECT_EQ(makeCHeader(manifest).find("lse"), std::string::npos);
+  EXPECT_EQ(makeCHeader(manifest).find("`lse`"), std::string::npos);
   manifest.signature.results.push_back(
       {"lse", DType::F32, {{"heads", -1, false}}});
   manifest.facts.contiguous.push_back(false);

@@ -332,11 +332,15 @@ TEST(AttnToTileTest, RandomStructure) {
     EXPECT_GT(listed, cases / 4);
 }
 
-// A mask that tells heads apart has other runs for each: they are not grouped.
+// Heads whose masks differ visit together what any of them keeps, and a run is
+// full if it is for all of them.
 TEST(AttnToTileTest, HeadsOfAMask) {
   for (const char *text : {"attention x { mask = i >= j + h }",
                            "attention x { input w: i32[heads]  "
-                           "mask = i - j < w[h] & i >= j }"}) {
+                           "mask = i - j < w[h] & i >= j }",
+                           "attention x { mask = h % 2 == 0 | i - j < 5 }",
+                           "attention x { input on: bool[heads, 4]  "
+                           "mask = on[h, j / 16] }"}) {
     SpecSetting setting{.text = text};
     setting.heads = 4;
     setting.kvHeads = 2;
@@ -347,7 +351,11 @@ TEST(AttnToTileTest, HeadsOfAMask) {
     TileSizes sizes{8, 16, 0, true, 32};
     auto module = makeProgram(*spec, sizes);
     ASSERT_TRUE(module);
-    module->walk([](tile::GroupRowsOp op) { ADD_FAILURE() << "grouped"; });
+    bool isGrouped = false, plansTogether = false;
+    module->walk([&](tile::GroupRowsOp op) { isGrouped = true; });
+    module->walk(
+        [&](tile::PlanRunsOp op) { plansTogether = op.getGroup() != nullptr; });
+    EXPECT_TRUE(isGrouped && plansTogether) << text;
     checkProgram(*spec, sizes);
   }
 }

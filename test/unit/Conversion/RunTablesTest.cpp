@@ -287,6 +287,83 @@ TEST_F(RunTablesTest, ClosedForms) {
   EXPECT_LE(sum.missed, searched.missed + sum.tiles / 200);
 }
 
+// Heads that visit columns together: every tile has the class that the tables
+// of its heads alone make together, with closed forms and without.
+TEST_F(RunTablesTest, HeadsThatShareAnItem) {
+  uint64_t first = getSetting("RAPT_SEED", 1);
+  uint64_t cases = getSetting("RAPT_CASES", isNightly() ? 5000 : 40);
+  constexpr int64_t items = 2, share = 3, heads = items * share;
+  uint64_t closed = 0, different = 0;
+  for (uint64_t seed = first; seed < first + cases; ++seed) {
+    std::mt19937_64 random(seed);
+    SpecSetting setting;
+    setting.text = "attention x { input start: i32[batch]  mask = where(h % 3 "
+                   "== 0, " +
+                   makeCondition(random, seed % 3) + ", " +
+                   makeCondition(random, 1) + " & i - j < 7 * h) }";
+    // Without `where` there is a closed form.
+    if (seed % 2)
+      setting.text = "attention x { input start: i32[batch]  mask = " +
+                     makeCondition(random, seed % 3) +
+                     (seed % 4 == 1 ? " & " : " | ") + "j + 4 * h < i }";
+    setting.seed = seed;
+    setting.heads = setting.kvHeads = heads;
+    setting.queries = 1 + random() % 60;
+    setting.keys = 1 + random() % 60;
+    MaskTiles tiles{16, int64_t(1 + random() % 12), 0};
+    std::unique_ptr<SpecCase> spec = make(setting);
+    ASSERT_TRUE(spec) << setting.text;
+    showPairs(*spec);
+    SCOPED_TRACE(spec->describe() + "\n" + setting.text);
+    std::vector<int> visits[2];
+    for (bool isShared : {false, true}) {
+      auto plan =
+          CompiledPlan::create(*spec, tiles, [&](tile::ProgramOp program) {
+            for (auto runs : program.getBody().getOps<tile::PlanRunsOp>()) {
+              closed += isShared && !runs.getNext().empty();
+              if (!isShared)
+                continue;
+              mlir::OpBuilder builder(runs);
+              auto number = [&](int64_t value) -> mlir::Value {
+                return mlir::arith::ConstantIndexOp::create(
+                    builder, runs.getLoc(), value);
+              };
+              runs.getHeadsMutable().assign(number(items));
+              runs.getGroupMutable().assign(number(share));
+            }
+          });
+      ASSERT_TRUE(static_cast<bool>(plan)) << llvm::toString(plan.takeError());
+      if (!(*plan)->hasTable())
+        break;
+      auto table = (*plan)->run(*spec);
+      ASSERT_TRUE(static_cast<bool>(table))
+          << llvm::toString(table.takeError());
+      checkForm(*table);
+      visits[isShared] = getVisits(*table, 1, isShared ? items : heads);
+    }
+    if (visits[true].empty())
+      continue;
+    size_t each = visits[true].size() / items;
+    ASSERT_EQ(visits[false].size(), each * heads);
+    for (size_t n = 0; n < visits[true].size(); ++n) {
+      size_t place = n / each * share * each + n % each;
+      bool any = false, all = true;
+      for (int64_t h = 0; h < share; ++h) {
+        int found = visits[false][place + h * each];
+        any |= found != kSkipped;
+        all &= found == kFull;
+        different += found != visits[false][place];
+      }
+      ASSERT_EQ(visits[true][n], all   ? kFull
+                                 : any ? kPartial
+                                       : kSkipped)
+          << "tile " << n;
+    }
+  }
+  EXPECT_GT(closed, cases / 4);
+  EXPECT_GT(different, 10 * cases);
+}
+
 namespace {
 /// A mask over a tensor x of integers [heads, keys], and its meaning for a
 /// query `i` and a key `j`; {n} in the text and x(n) are its element for this
