@@ -42,7 +42,12 @@ def _getStream(value):
 
 def _getAddress(value):
     data_ptr = getattr(value, "data_ptr", None)
-    return data_ptr() if data_ptr is not None else value.ctypes.data
+    if data_ptr is not None:
+        return data_ptr()
+    try:  # a quarter of the time of `.ctypes`
+        return ctypes.addressof(ctypes.c_char.from_buffer(value))
+    except (TypeError, ValueError, BufferError):  # read-only, or not in C order
+        return value.ctypes.data
 
 
 class _Prepared:
