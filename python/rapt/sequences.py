@@ -20,6 +20,8 @@ _NAMES = {
     "block_table": "page_table",
     "positions": "query_positions",
 }
+# The first name of each: what is missing is called so.
+_USUAL = {own: name for name, own in reversed(_NAMES.items()) if own != "page_table"}
 _NAMES.update({name: name for name in set(_NAMES.values())})
 _PAGES, _POSITIONS = 2, 4
 _LAYOUTS = ("NHD", "HND")
@@ -107,7 +109,7 @@ class Sequences:
             yield
         except (ValueError, NotImplementedError) as error:
             text = str(error)
-            for own, name in self._spelled.items():
+            for own, name in {**_USUAL, **self._spelled}.items():
                 text = text.replace(f"'{own}'", f"'{name}'")
             raise type(error)(text) from None
 

@@ -278,6 +278,11 @@ def main():
     )
     expectError(
         ValueError,
+        "'seqused_k' are missing",
+        lambda: attention(q, *turned, cu_seqlens_q=startsQ, page_table=table, **params),
+    )
+    expectError(
+        ValueError,
         "'cu_seqlens_q' has type i64, expected i32",
         lambda: attention(
             q, k, v, cu_seqlens_q=startsQ.astype("i8"), cu_seqlens_k=startsK, **params
