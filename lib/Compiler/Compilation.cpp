@@ -62,7 +62,8 @@ describeKernel(const Compilation &compilation, support::ElementType elementType,
   const SequenceForm &sequences = compilation.sequences;
   os << "sequences " << sequences.isAny() << ' ' << sequences.isPaged << ' '
      << sequences.hasPositions << '\n';
-  os << "rows " << compilation.plan.fewRows << '\n';
+  os << "rows " << compilation.plan.sizes.fewRows << '\n';
+  os << "keys " << compilation.plan.sizes.mostKeys << '\n';
   if (compilation.gpu)
     os << "gpu " << compilation.gpu->name << ' ' << compilation.gpu->features
        << '\n';
@@ -81,6 +82,15 @@ describeKernel(const Compilation &compilation, support::ElementType elementType,
       os << "extent " << axis << " = " << extent << '\n';
   os << printDefinition(*compilation.source, spec.name);
   return key;
+}
+
+/// Lengths by powers of two: the cache need not keep a kernel for each. Plans
+/// for long sequences are all the same.
+static int64_t roundKeys(int64_t keys) {
+  constexpr int64_t longKeys = 4096;
+  if (keys == 0 || keys > longKeys)
+    return 0;
+  return static_cast<int64_t>(llvm::PowerOf2Ceil(keys));
 }
 
 Expected<Compilation> prepare(const Spec::Source &source,
@@ -113,6 +123,10 @@ Expected<Compilation> prepare(const Spec::Source &source,
                      "few rows are " + llvm::Twine(options.fewRows) +
                          ", expected 0 to " +
                          llvm::Twine(tuning::kMostFewRows));
+  if (options.mostKeys < 0)
+    return makeError(ErrorCode::InvalidArgument,
+                     "the most keys are " + llvm::Twine(options.mostKeys) +
+                         ", expected 0 or more");
   bool hasQueries =
       llvm::any_of(spec->results.front().axes,
                    [](const auto &axis) { return axis.name == "queries"; });
@@ -128,7 +142,7 @@ Expected<Compilation> prepare(const Spec::Source &source,
                           std::move(*target),
                           options.sequences,
                           std::move(sequenceArguments),
-                          {options.fewRows, {}},
+                          {{options.fewRows, roundKeys(options.mostKeys)}, {}},
                           gpu,
                           "",
                           ""};

@@ -12,7 +12,6 @@
 #include "lib/Conversion/NvToNVVM/NvToNVVM.h"
 #include "lib/Conversion/TileToNv/TileToNv.h"
 #include "lib/Conversion/TileToVector/TileToVector.h"
-#include "lib/Tuning/CpuPlans.h"
 #include "lib/Tuning/GpuPlans.h"
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 #include "mlir/Pass/PassManager.h"
@@ -102,7 +101,7 @@ llvm::Error lower(ModuleOp module, Stage last, const target::CpuTarget &target,
                   const PlanWish &wish) {
   if (last == Stage::Attn)
     return llvm::Error::success();
-  auto kinds = tuning::assignPlans(module, target, wish.fewRows, wish.request);
+  auto kinds = tuning::assignPlans(module, target, wish.sizes, wish.request);
   if (!kinds)
     return wish.request.isEmpty()
                ? kinds.takeError()

@@ -11,7 +11,7 @@
 
 #include "lib/Target/GpuTarget.h"
 #include "lib/Target/Target.h"
-#include "lib/Tuning/PlanText.h"
+#include "lib/Tuning/CpuPlans.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/Pass/Pass.h"
 #include "llvm/Support/Error.h"
@@ -37,7 +37,7 @@ llvm::Error runPass(mlir::ModuleOp module, std::unique_ptr<mlir::Pass> pass);
 
 /// What plans are chosen for; see tuning::assignPlans.
 struct PlanWish {
-  int64_t fewRows = 0;
+  tuning::CallSizes sizes;
   tuning::PlanRequest request;
 };
 

@@ -5,6 +5,7 @@
 #include "lib/Tuning/CpuPlans.h"
 #include "dialects/Attn/IR/Attn.h"
 #include "lib/Analysis/MaskStructure.h"
+#include "lib/Tuning/PlanCost.h"
 #include "llvm/Support/FormatVariadic.h"
 #include "llvm/Support/MathExtras.h"
 #include <numeric>
@@ -133,24 +134,13 @@ static bool multipliesPairs(Operation *op, const target::CpuTarget &target) {
   return llvm::any_of(attend.getKeys(), isBf16) || isBf16(attend.getValues());
 }
 
-/// Wide tiles read keys and values less often; too wide ones leave no room for
-/// rows in the register file. A run has so many keys that blocks of rows divide
-/// them: a rest would be code of its own that runs on fewer accumulators.
-/// Measured (benchmarks/README.md) on AVX-512: 4 vectors of 6 rows, 96 keys, a
-/// depth of 4; a depth of 8 is no faster and takes longer to compile.
-static tile::PlanAttr choosePlan(Operation *op,
-                                 const target::CpuTarget &target) {
+/// The plan with tiles of a number of vectors. A run has so many keys that
+/// blocks of rows divide them: a rest would be code of its own that runs on
+/// fewer accumulators. Measured (benchmarks/README.md) on AVX-512: a depth of
+/// 4; one of 8 is no faster and takes longer to compile.
+static tile::PlanAttr makePlan(Operation *op, const target::CpuTarget &target,
+                               int64_t vectors) {
   MLIRContext *context = op->getContext();
-  int64_t lanes = target.getLanes32();
-  bool hasManyRegisters = target.vectorRegisters >= 32;
-  if (auto attend = dyn_cast<attn::AttendOp>(op))
-    if (auto near = analysis::findNeighbourhood(attend))
-      return chooseBlockPlan(*near, target, context);
-  int64_t vectors = hasManyRegisters ? 4 : 2;
-  // Tiles of long rows shall stay within the second level cache.
-  while (vectors > 1 &&
-         2 * 4 * getWidestRow(op) * vectors * lanes > target.l2Bytes / 4)
-    vectors /= 2;
   int64_t rows =
       std::min<int64_t>((target.vectorRegisters - 1) / vectors - 1, 12);
   rows = rows / 2 * 2;
@@ -163,13 +153,45 @@ static tile::PlanAttr choosePlan(Operation *op,
   auto cpu =
       tile::CpuPlanAttr::get(context, rows, depth, /*sweep=*/2,
                              /*columns=*/false, multipliesPairs(op, target));
-  return tile::PlanAttr::get(context, vectors * lanes, keys, cpu, edge,
-                             /*grain=*/0, /*in_order=*/false);
+  return tile::PlanAttr::get(context, vectors * target.getLanes32(), keys, cpu,
+                             edge, /*grain=*/0, /*in_order=*/false);
+}
+
+/// Wide tiles read keys and values less often, narrow ones visit fewer pairs in
+/// vain along the edge of a mask; too wide ones leave no room for rows in the
+/// register file.
+static tile::PlanAttr choosePlan(Operation *op, const target::CpuTarget &target,
+                                 int64_t mostKeys) {
+  auto attend = dyn_cast<attn::AttendOp>(op);
+  if (attend)
+    if (auto near = analysis::findNeighbourhood(attend))
+      return chooseBlockPlan(*near, target, op->getContext());
+  int64_t vectors = target.vectorRegisters >= 32 ? 4 : 2;
+  // Tiles of long rows shall stay within the second level cache.
+  while (vectors > 1 &&
+         2 * 4 * getWidestRow(op) * vectors * target.getLanes32() >
+             target.l2Bytes / 4)
+    vectors /= 2;
+  tile::PlanAttr best = makePlan(op, target, vectors);
+  if (!attend)
+    return best;
+  // Where lengths are not known they are long.
+  constexpr int64_t longKeys = 16384;
+  int64_t keys = mostKeys > 0 ? mostKeys : longKeys;
+  double least = estimateCycles(best, attend, target, keys);
+  while (vectors > 1) {
+    vectors /= 2;
+    tile::PlanAttr plan = makePlan(op, target, vectors);
+    double cycles = estimateCycles(plan, attend, target, keys);
+    if (cycles < least)
+      std::tie(best, least) = std::pair(plan, cycles);
+  }
+  return best;
 }
 
 llvm::Expected<llvm::SmallVector<tile::PlanAttr>>
-assignPlans(ModuleOp module, const target::CpuTarget &target, int64_t fewRows,
-            const PlanRequest &request) {
+assignPlans(ModuleOp module, const target::CpuTarget &target,
+            const CallSizes &sizes, const PlanRequest &request) {
   llvm::SmallVector<Operation *> planned, asking;
   llvm::SmallVector<tile::PlanAttr> chosen; // of the kinds
   module.walk([&](Operation *op) {
@@ -179,8 +201,9 @@ assignPlans(ModuleOp module, const target::CpuTarget &target, int64_t fewRows,
     bool isAttend = isa<attn::AttendOp>(op);
     auto plan = op->getAttrOfType<tile::PlanAttr>(tile::kPlanAttr);
     if (!plan) {
-      plan = fewRows > 0 && isAttend ? chooseFewRowsPlan(op, fewRows, target)
-                                     : choosePlan(op, target);
+      plan = sizes.fewRows > 0 && isAttend
+                 ? chooseFewRowsPlan(op, sizes.fewRows, target)
+                 : choosePlan(op, target, sizes.mostKeys);
       op->setAttr(tile::kPlanAttr, plan);
       if (isAttend)
         asking.push_back(op);

@@ -31,14 +31,22 @@ llvm::Expected<CpuBudget> fits(tile::PlanAttr plan, mlir::Operation *op,
 /// Plans for calls of few queries: an item has at most this many rows.
 constexpr int64_t kMostFewRows = 64;
 
-/// Attaches a plan to every attn.attend and attn.map that has none. `fewRows`
-/// says how many rows share the same keys, the queries of a sequence times the
-/// heads that share a head of keys; 0: many. What `request` says of plans
+/// What is known of the calls of a kernel, which is right for any call.
+struct CallSizes {
+  /// How many rows share the same keys, the queries of a sequence times the
+  /// heads that share a head of keys; 0: many.
+  int64_t fewRows = 0;
+  /// At most so many keys; 0: long sequences.
+  int64_t mostKeys = 0;
+};
+
+/// Attaches a plan to every attn.attend and attn.map that has none, for calls
+/// of such sizes. What `request` says of plans
 /// counts more than what is chosen for an attn.attend. Returns the plan of each
 /// kind of attn.attend, see PlanRequest. Fails if a plan does not fit.
 llvm::Expected<llvm::SmallVector<tile::PlanAttr>>
 assignPlans(mlir::ModuleOp module, const target::CpuTarget &target,
-            int64_t fewRows = 0, const PlanRequest &request = {});
+            const CallSizes &sizes = {}, const PlanRequest &request = {});
 
 } // namespace rapt::tuning
 

@@ -416,7 +416,8 @@ const Command &getCheckCommand() {
   static const std::vector<OptionRow> options = [] {
     std::vector<OptionRow> rows = getTensorOptionRows();
     for (const OptionRow &row : getSpecOptionRows())
-      if (row.flag != "--target" && row.flag != "--few-rows")
+      if (row.flag != "--target" && row.flag != "--few-rows" &&
+          row.flag != "--most-keys")
         rows.push_back(row);
     rows.insert(
         rows.end(),

@@ -49,6 +49,9 @@ std::vector<OptionRow> getSpecOptionRows() {
       {"--few-rows", "N",
        "A kernel for calls of at most N queries times heads per head of\n"
        "keys, 1 to 64, as in decoding; 0: for many"},
+      {"--most-keys", "N",
+       "A kernel for calls of at most N keys, whose tiles are narrower\n"
+       "where a mask cuts them; 0: for long sequences"},
   };
 }
 
@@ -105,6 +108,10 @@ Expected<RequestedSpec> loadSpec(const CommandLine &line) {
   if (!rows)
     return rows.takeError();
   options.fewRows = *rows;
+  auto keys = line.getInteger("--most-keys", 0, 0);
+  if (!keys)
+    return keys.takeError();
+  options.mostKeys = *keys;
   // Before the file is read: a wrong option is the nearer mistake.
   if (options.target == kCudaTarget) {
     auto target = findCudaTarget();

@@ -30,8 +30,10 @@ using Clock = std::chrono::steady_clock;
 /// Values that are tried for a part of a plan, in this order of parts: first
 /// what decides most.
 struct Variation {
+  enum class Unit { Number, Flag, RunsOfKeys };
   StringRef part;
   std::vector<int64_t> values;
+  Unit unit = Unit::Number;
 };
 
 const std::vector<Variation> &getVariations() {
@@ -40,33 +42,71 @@ const std::vector<Variation> &getVariations() {
       {"rows", {4, 6, 8, 10, 12}},
       {"keys", {32, 64, 96, 128, 192, 256}},
       {"edge", {16, 32, 64, 128}},
+      {"grain", {0, 8, 16, 32}},
       {"depth", {2, 4, 8, 16}},
-      {"sweep", {1, 2, 4}}};
+      {"sweep", {1, 2, 4}},
+      {"columns", {0, 1}, Variation::Unit::Flag},
+      {"pairs", {0, 1}, Variation::Unit::Flag},
+      {"in_order", {0, 1}, Variation::Unit::Flag},
+      {"group", {0, 1}, Variation::Unit::Flag},
+      {"split", {0, 4, 8, 16, 32}, Variation::Unit::RunsOfKeys}};
   return variations;
 }
 
-/// The plan of a kind of loops as text, with one part changed.
-std::string changeKind(StringRef plan, StringRef part, int64_t value) {
+/// The number that a plan as text gives a part, 0 if it does not name it.
+int64_t getPart(StringRef plan, StringRef part) {
+  int64_t number = 0;
+  for (StringRef text : llvm::split(plan, ','))
+    if (auto [name, value] = text.split('='); name == part)
+      value.getAsInteger(10, number);
+  return number;
+}
+
+/// The plan of a kind of loops as text, with one part changed. What a plan
+/// leaves out is what it leaves out by itself, so that equal plans have equal
+/// texts. A split stays a multiple of the keys of a step.
+std::string changeKind(StringRef plan, const Variation &variation,
+                       int64_t value) {
+  using Unit = Variation::Unit;
+  StringRef part = variation.part;
+  if (variation.unit == Unit::RunsOfKeys)
+    value *= getPart(plan, "keys");
   llvm::SmallVector<std::string> parts;
-  bool isThere = false;
-  std::string own = (part + "=" + llvm::Twine(value)).str();
-  for (StringRef text : llvm::split(plan, ',')) {
-    bool isOwn = text.split('=').first == part;
-    isThere |= isOwn;
-    parts.push_back(isOwn ? own : text.str());
+  auto add = [&](StringRef name, StringRef text) {
+    parts.push_back((name + "=" + text).str());
+  };
+  auto addNumber = [&](StringRef name, int64_t number) {
+    if (number > 0)
+      add(name, std::to_string(number));
+  };
+  for (StringRef name : tuning::getPlanParts()) {
+    if (name == part && variation.unit == Unit::Flag) {
+      if (value)
+        add(name, "true");
+      continue;
+    }
+    if (name == part) {
+      addNumber(name, value);
+      continue;
+    }
+    if (name == "split" && part == "keys") {
+      addNumber(name, llvm::alignTo(getPart(plan, name), value));
+      continue;
+    }
+    for (StringRef text : llvm::split(plan, ','))
+      if (text.split('=').first == name)
+        parts.push_back(text.str());
   }
-  if (!isThere)
-    parts.push_back(own);
   return llvm::join(parts, ",");
 }
 
 /// The plans of all kinds as text, with one part of one of them changed.
-std::string change(StringRef plans, size_t kind, StringRef part,
+std::string change(StringRef plans, size_t kind, const Variation &variation,
                    int64_t value) {
   llvm::SmallVector<std::string> changed;
   for (StringRef plan : llvm::split(plans, tuning::kPlanSeparator))
     changed.push_back(changed.size() == kind
-                          ? changeKind(plan.trim(), part, value)
+                          ? changeKind(plan.trim(), variation, value)
                           : plan.trim().str());
   return llvm::join(changed, std::string{tuning::kPlanSeparator, ' '});
 }
@@ -201,7 +241,7 @@ Expected<std::string> Tuner::tune() {
           if (Clock::now() > end)
             return plan;
           auto better =
-              tryPlan(*best, plan, change(plan, kind, variation.part, value));
+              tryPlan(*best, plan, change(plan, kind, variation, value));
           if (!better)
             return better.takeError();
           isBetter |= *better;

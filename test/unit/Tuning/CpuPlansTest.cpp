@@ -9,6 +9,7 @@
 #include "SpecCase.h"
 #include "dialects/Attn/IR/Attn.h"
 #include "lib/Compiler/Pipeline.h"
+#include "lib/Tuning/PlanCost.h"
 #include "gtest/gtest.h"
 
 using namespace rapt;
@@ -108,6 +109,47 @@ TEST_F(CpuPlansTest, ChoosesAPlanThatFits) {
     }
 }
 
+// Short sequences have narrow tiles where a mask cuts them; long ones and those
+// without a mask have wide tiles.
+TEST_F(CpuPlansTest, TilesFollowLengths) {
+  target = llvm::cantFail(target::findTarget("sapphirerapids"));
+  auto queries = [&](const char *text, int64_t mostKeys) {
+    auto module = make(text)->emit();
+    auto kinds =
+        llvm::cantFail(tuning::assignPlans(*module, target, {0, mostKeys}));
+    return kinds.front().getQueries();
+  };
+  const char *causal = "attention x { mask = i >= j }";
+  EXPECT_EQ(queries(causal, 0), 64);
+  EXPECT_EQ(queries(causal, 4096), 64);
+  EXPECT_EQ(queries(causal, 256), 32);
+  EXPECT_EQ(queries(causal, 64), 32);
+  EXPECT_EQ(queries("attention x { }", 64), 64);
+  EXPECT_EQ(queries("attention x { }", 0), 64);
+}
+
+// Cost grows with lengths, with rows that the cache does not hold and with
+// softmax on machines where a power of two takes longer.
+TEST_F(CpuPlansTest, CostFollowsLengthsAndCaches) {
+  auto module = make("attention x { mask = i >= j }", 128)->emit();
+  module->walk([&](attn::AttendOp op) {
+    auto cost = [&](int64_t keys) {
+      return tuning::estimateCycles(getPlan(16, 32, 6), op, target, keys);
+    };
+    EXPECT_LT(2 * cost(512), 1.1 * cost(1024) + 1000);
+    EXPECT_LT(cost(512), cost(1024));
+    target.l2Bytes = 1 << 30;
+    double inside = cost(4096);
+    target.l2Bytes = 1 << 20;
+    EXPECT_GT(cost(4096), inside);
+    target.scalesByPowers = true;
+    EXPECT_LT(cost(512), [&] {
+      target.scalesByPowers = false;
+      return cost(512);
+    }());
+  });
+}
+
 // Pairs of bf16 are multiplied where that is faster, and can be asked for where
 // there are instructions for it.
 TEST_F(CpuPlansTest, MultipliesPairsWhereThatIsFaster) {
@@ -115,7 +157,7 @@ TEST_F(CpuPlansTest, MultipliesPairsWhereThatIsFaster) {
                   llvm::StringRef request) {
     auto module = make("attention x { }", 64, type)->emit();
     auto kinds = tuning::assignPlans(
-        *module, llvm::cantFail(target::findTarget(name)), /*fewRows=*/0,
+        *module, llvm::cantFail(target::findTarget(name)), /*sizes=*/{},
         llvm::cantFail(tuning::PlanRequest::parse(request)));
     if (!kinds)
       return llvm::toString(kinds.takeError());
@@ -164,7 +206,7 @@ TEST_F(CpuPlansTest, AsksByKindsOfLoops) {
     auto request = tuning::PlanRequest::parse(text);
     if (!request)
       return llvm::toString(request.takeError());
-    auto kinds = tuning::assignPlans(*module, target, 0, *request);
+    auto kinds = tuning::assignPlans(*module, target, {}, *request);
     if (!kinds)
       return llvm::toString(kinds.takeError());
     std::string plans;
