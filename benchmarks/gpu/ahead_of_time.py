@@ -138,6 +138,8 @@ class Kernel:
                 break
             size = needed
         device = memory[start : start + size].cuda()
+        properties = torch.cuda.get_device_properties(device.device)
+        multiprocessors = properties.multi_processor_count
         launches = []
         for number, (function, kernel) in enumerate(self.functions):
             buffer = (ctypes.c_int64 * 512)()
@@ -153,19 +155,21 @@ class Kernel:
                 if not self.hasMaps:
                     buffer[first + MAP_RANK] = 0
                 encode(buffer, first)
-            items = buffer[0] * buffer[1] * buffer[2]
-            launches.append((function, kernel, buffer, count, items))
+            blocks = buffer[0] * buffer[1] * buffer[2]
+            if kernel.get("persistent"):
+                blocks = min(blocks, multiprocessors)
+            launches.append((function, kernel, buffer, blocks))
 
         def run(keep=(device, tensors)):
             stream = ctypes.c_void_p(torch.cuda.current_stream().cuda_stream)
-            for function, kernel, buffer, _, items in launches:
-                if items == 0:
+            for function, kernel, buffer, blocks in launches:
+                if blocks == 0:
                     continue
                 parameters = (ctypes.c_void_p * 1)(ctypes.addressof(buffer))
                 check(
                     cuda.cuLaunchKernel(
                         function,
-                        items, 1, 1,
+                        blocks, 1, 1,
                         kernel["threads"], 1, 1,
                         kernel["shared_bytes"],
                         stream,

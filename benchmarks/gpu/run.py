@@ -4,21 +4,26 @@
 
 """Kernels for a GPU and their peers, in one process.
 
-usage: run.py FOLDER [OUTPUT.json]
+usage: run.py FOLDER... [--only NAME,...] [--rounds N] [--seconds S] [--json FILE]
 
-FOLDER has what `rapt compile --target=sm_90a --dtype=bf16` writes for the cases
-below, under their names. Peers are PyTorch's attention with cuDNN and
-FlashAttention 2, and FlexAttention for masks. Prints useful TFLOP/s (kept pairs
-alone), medians, the peers between two measurements of ours.
+A FOLDER has what `rapt compile --target=sm_90a --dtype=bf16` writes for the
+cases below, under their names (`full128`, `causal64`, `window`, ...); several
+hold kernels that are compared. Peers are PyTorch's attention with cuDNN and
+FlashAttention 2, and FlexAttention for masks. A round measures each once, one
+after the other; what is printed are useful TFLOP/s (kept pairs alone) of the
+medians of the rounds, and the largest difference of a row to the first peer.
+After S seconds the rest of the cases is left out.
 """
 
+import argparse
 import json
 import os
+import statistics
 import sys
+import time
 
 import torch
 import torch.nn.functional as F
-import triton
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.attention.flex_attention import create_block_mask, flex_attention
 
@@ -26,40 +31,51 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from ahead_of_time import Kernel  # noqa: E402
 
 TOKENS = 16384
+MASKS = (
+    "documents", "window", "alibi", "softcap", "prefix_lm", "dilated", "strided",
+)  # fmt: skip
+DENSE = [
+    f"{kind}{dim}n{length}"
+    for length in (16384, 2048, 1024)
+    for dim in (128, 64, 256)
+    for kind in ("full", "causal")
+]
 
 
-def measure(run):
-    return triton.testing.do_bench(run, warmup=15, rep=80, return_mode="median")
+def timeOnce(run, count):
+    begin, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+    begin.record()
+    for _ in range(count):
+        run()
+    end.record()
+    end.synchronize()
+    return begin.elapsed_time(end) / count
+
+
+def measure(candidates, rounds):
+    """Median milliseconds of each, or the message of what it raised."""
+    counts, times = {}, {}
+    for name, run in list(candidates.items()):
+        try:
+            run()
+            torch.cuda.synchronize()
+            counts[name] = max(1, min(200, int(8 / max(timeOnce(run, 1), 1e-3))))
+            times[name] = []
+        except RuntimeError as error:
+            times[name] = str(error).splitlines()[0][:60]
+    for _ in range(rounds):
+        for name, count in counts.items():
+            times[name].append(timeOnce(candidates[name], count))
+    return {
+        name: statistics.median(each) if isinstance(each, list) else each
+        for name, each in times.items()
+    }
 
 
 def makeInputs(dim, length):
     heads = 2048 // dim
     shape = (max(1, TOKENS // length), heads, length, dim)
     return [torch.randn(shape, device="cuda", dtype=torch.bfloat16) for _ in range(3)]
-
-
-def prepare(path, q, k, v, **more):
-    out = torch.empty_like(q)
-    return Kernel(path).prepare(q=q, k=k, v=v, out=out, **more), out
-
-
-class Table:
-    def __init__(self):
-        self.rows = []
-
-    def add(self, name, work, ours, peers):
-        """Measures ours, the peers, ours again."""
-        row = {"name": name}
-        first = measure(ours)
-        for peer, run in peers.items():
-            try:
-                row[peer] = round(work / measure(run) / 1e9)
-            except RuntimeError as error:
-                row[peer] = str(error).splitlines()[0][:60]
-        second = measure(ours)
-        row["rapt"] = [round(work / time / 1e9) for time in (first, second)]
-        self.rows.append(row)
-        print(row, flush=True)
 
 
 def sdpa(backend, q, k, v, isCausal):
@@ -70,26 +86,53 @@ def sdpa(backend, q, k, v, isCausal):
     return run
 
 
-def runDense(folder, table):
-    for dim in (64, 128, 256):
-        for length in (2048, 16384):
-            for kind in ("full", "causal"):
-                path = os.path.join(folder, f"{kind}{dim}.cubin")
-                if not os.path.exists(path):
-                    continue
-                q, k, v = makeInputs(dim, length)
-                isCausal = kind == "causal"
-                pairs = length * (length + 1) / 2 if isCausal else length * length
-                work = 4 * q.shape[0] * q.shape[1] * pairs * dim
-                ours, _ = prepare(path, q, k, v)
-                peers = {
-                    "cudnn": sdpa(SDPBackend.CUDNN_ATTENTION, q, k, v, isCausal),
-                    "fa2": sdpa(SDPBackend.FLASH_ATTENTION, q, k, v, isCausal),
-                }
-                table.add(f"{kind} d{dim} n{length}", work, ours, peers)
+def differ(out, wanted):
+    error = (out.float() - wanted.float()).abs().amax(-1)
+    return (error / wanted.float().abs().amax(-1)).max().item()
 
 
-def runMasks(folder, table):
+class Table:
+    def __init__(self, folders, rounds):
+        self.folders, self.rounds, self.rows = folders, rounds, []
+
+    def add(self, name, file, work, tensors, peers):
+        candidates, outs = {}, {}
+        for folder in self.folders:
+            path = os.path.join(folder, file + ".cubin")
+            if not os.path.exists(path):
+                continue
+            out = torch.full_like(tensors["q"], float("nan"))
+            label = os.path.basename(os.path.normpath(folder))
+            candidates[label] = Kernel(path).prepare(out=out, **tensors)
+            outs[label] = out
+        ours = list(candidates)
+        candidates.update(peers)
+        times = measure(candidates, self.rounds)
+        row = {"name": name}
+        for each, took in times.items():
+            row[each] = took if isinstance(took, str) else round(work / took / 1e9)
+        wanted = next(iter(peers.values()))() if peers else None
+        if wanted is not None:
+            row["differs"] = [float(f"{differ(outs[each], wanted):.1e}") for each in ours]
+        self.rows.append(row)
+        print(row, flush=True)
+
+
+def runDense(table, name):
+    kind = "causal" if name.startswith("causal") else "full"
+    dim, length = (int(part) for part in name[len(kind) :].split("n"))
+    q, k, v = makeInputs(dim, length)
+    isCausal = kind == "causal"
+    pairs = length * (length + 1) / 2 if isCausal else length * length
+    work = 4 * q.shape[0] * q.shape[1] * pairs * dim
+    peers = {
+        "cudnn": sdpa(SDPBackend.CUDNN_ATTENTION, q, k, v, isCausal),
+        "fa2": sdpa(SDPBackend.FLASH_ATTENTION, q, k, v, isCausal),
+    }
+    table.add(name, f"{kind}{dim}", work, {"q": q, "k": k, "v": v}, peers)
+
+
+def runMask(table, name):
     length, dim = TOKENS, 128
     q, k, v = makeInputs(dim, length)
     heads = q.shape[1]
@@ -98,65 +141,63 @@ def runMasks(folder, table):
         doc[begin:] += 1
     slopes = torch.exp2(-8.0 * (torch.arange(heads, device="cuda") + 1) / heads)
     causal = lambda b, h, i, j: i >= j  # noqa: E731
-    masks = {
+    mask = {
         "window": lambda b, h, i, j: (i >= j) & ((i - j < 1024) | (j < 4)),
         "prefix_lm": lambda b, h, i, j: (i >= j) | (j < 2048),
         "documents": lambda b, h, i, j: (i >= j) & (doc[i] == doc[j]),
         "dilated": lambda b, h, i, j: (i >= j) & ((i - j) % 16 == 0) & (i - j < 4096),
         "strided": lambda b, h, i, j: (i >= j) & ((i - j < 128) | (j % 128 >= 124)),
-        "alibi": causal,
-        "softcap": causal,
-    }
-    scores = {
+    }.get(name, causal)
+    score = {
         "alibi": lambda s, b, h, i, j: s - slopes[h] * (i - j),
         "softcap": lambda s, b, h, i, j: 50.0 * torch.tanh(s / 50.0),
-    }
+    }.get(name)
     more = {
         "documents": {"doc": doc[None]},
         "alibi": {"slopes": slopes},
         "prefix_lm": {
             "prefix": torch.full((1,), 2048, dtype=torch.int32, device="cuda")
         },
-    }
-    for name, mask in masks.items():
-        path = os.path.join(folder, f"{name}.cubin")
-        if not os.path.exists(path):
-            continue
-        i = torch.arange(length, device="cuda")
-        kept = sum(
-            mask(0, 0, part[:, None], i[None]).sum().item() for part in i.split(2048)
-        )
-        work = 4 * heads * kept * dim
-        ours, out = prepare(path, q, k, v, **more.get(name, {}))
-        torch._dynamo.reset()
-        block = create_block_mask(mask, None, None, length, length, device="cuda")
-        compiled = torch.compile(flex_attention, dynamic=False)
-        flex = lambda: compiled(  # noqa: E731
-            q, k, v, score_mod=scores.get(name), block_mask=block
-        )
-        ours()
-        wanted = flex()
-        error = (out.float() - wanted.float()).abs().amax(-1)
-        error = (error / wanted.float().abs().amax(-1)).max().item()
-        print(f"{name}: largest difference of a row to FlexAttention {error:.1e}")
-        table.add(f"{name} d{dim} n{length}", work, ours, {"flex": flex})
+    }.get(name, {})
+    i = torch.arange(length, device="cuda")
+    kept = sum(
+        mask(0, 0, part[:, None], i[None]).sum().item() for part in i.split(2048)
+    )
+    torch._dynamo.reset()
+    block = create_block_mask(mask, None, None, length, length, device="cuda")
+    compiled = torch.compile(flex_attention, dynamic=False)
+    flex = lambda: compiled(q, k, v, score_mod=score, block_mask=block)  # noqa: E731
+    tensors = {"q": q, "k": k, "v": v, **more}
+    table.add(name, name, 4 * heads * kept * dim, tensors, {"flex": flex})
 
 
 def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("folders", nargs="+")
+    parser.add_argument("--only", default=",".join([*MASKS, *DENSE]))
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=1e9)
+    parser.add_argument("--json")
+    options = parser.parse_args()
+    begin = time.time()
     torch.manual_seed(0)
-    table = Table()
     about = {
         "gpu": torch.cuda.get_device_name(),
         "torch": torch.__version__,
         "cudnn": torch.backends.cudnn.version(),
     }
     print(about)
+    table = Table(options.folders, options.rounds)
     a = torch.randn(8192, 8192, device="cuda", dtype=torch.bfloat16)
-    table.add("matrix product 8192", 2 * 8192**3, lambda: a @ a, {})
-    runDense(sys.argv[1], table)
-    runMasks(sys.argv[1], table)
-    if len(sys.argv) > 2:
-        with open(sys.argv[2], "w", encoding="utf-8") as file:
+    took = measure({"product": lambda: a @ a}, options.rounds)["product"]
+    print({"matrix product 8192": round(2 * 8192**3 / took / 1e9)})
+    for name in options.only.split(","):
+        if time.time() - begin > options.seconds:
+            print(f"no time for {name}")
+            continue
+        (runMask if name in MASKS else runDense)(table, name)
+    if options.json:
+        with open(options.json, "w", encoding="utf-8") as file:
             json.dump({**about, "rows": table.rows}, file, indent=1)
 
 

@@ -4,6 +4,7 @@
 
 #include "lib/Tuning/GpuPlans.h"
 #include "dialects/Attn/IR/Attn.h"
+#include "lib/Analysis/Remarks.h"
 #include "lib/Tuning/WarpgroupPlans.h"
 #include "llvm/Support/FormatVariadic.h"
 #include "llvm/Support/MathExtras.h"
@@ -108,11 +109,18 @@ static int64_t countRegionRegisters(Operation *op, int64_t elements) {
 static tile::PlanAttr choosePlan(Operation *op,
                                  const target::GpuTarget &target) {
   MLIRContext *context = op->getContext();
-  if (!isa<attn::AttendOp>(op))
+  auto attend = dyn_cast<attn::AttendOp>(op);
+  if (!attend)
     return makePlan(context, /*queries=*/64, /*keys=*/64, /*warps=*/4,
                     /*stages=*/1);
-  if (tile::PlanAttr plan = chooseWarpgroupPlan(op, target))
-    return plan;
+  if (target.hasWarpgroups) {
+    auto plan = chooseWarpgroupPlan(attend, target);
+    if (plan)
+      return *plan;
+    analysis::remarkMissed(op, "products of warps (mma) instead of warpgroups "
+                               "(wgmma): " +
+                                   llvm::toString(plan.takeError()));
+  }
   struct Tiles {
     int64_t queries, keys, warps, stages;
   };

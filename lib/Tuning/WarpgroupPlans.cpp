@@ -163,18 +163,19 @@ llvm::Expected<GpuBudget> fitsWarpgroups(tile::PlanAttr plan, Operation *op,
   return budget;
 }
 
-tile::PlanAttr chooseWarpgroupPlan(Operation *op,
-                                   const target::GpuTarget &target) {
-  auto attend = dyn_cast<attn::AttendOp>(op);
-  if (!target.hasWarpgroups || !attend)
-    return nullptr;
+llvm::Expected<tile::PlanAttr>
+chooseWarpgroupPlan(attn::AttendOp op, const target::GpuTarget &target) {
+  if (llvm::Error error = checkOperands(op))
+    return std::move(error);
   // Rows that are listed are copied by threads into the memory of one block,
   // which alone has a multiprocessor: their loops are short, and what begins
   // and ends them is as long. Several blocks of the generic form were as fast
   // on an H100, or up to a fifth faster.
-  if (analysis::findEqualClasses(attend) || analysis::findMarkedKeys(attend) ||
-      analysis::findNeighbourhood(attend))
-    return nullptr;
+  if (analysis::findEqualClasses(op) || analysis::findMarkedKeys(op) ||
+      analysis::findNeighbourhood(op))
+    return llvm::createStringError(
+        "the keys of a tile are listed, which several small blocks of threads "
+        "read faster");
   // A step is in a kernel three times, and each element is code of its own:
   // regions of many operations are better in fewer elements.
   constexpr int64_t mostOperations = 60;
@@ -182,7 +183,10 @@ tile::PlanAttr chooseWarpgroupPlan(Operation *op,
   for (Region &region : op->getRegions())
     region.walk([&](Operation *) { ++operations; });
   if (operations > mostOperations)
-    return nullptr;
+    return llvm::createStringError(llvm::formatv(
+        "scores and mask have {0} operations, more than {1} are faster in "
+        "smaller tiles",
+        operations, mostOperations));
   MLIRContext *context = op->getContext();
   struct Tiles {
     int64_t warps, keys;
@@ -196,6 +200,7 @@ tile::PlanAttr chooseWarpgroupPlan(Operation *op,
   constexpr Tiles candidates[] = {{12, 112}, {12, 96}, {8, 128},
                                   {8, 112},  {8, 96},  {8, 80},
                                   {8, 64},   {8, 48},  {8, 32}};
+  std::string reason;
   for (const Tiles &tiles : candidates) {
     auto plan = tile::PlanAttr::get(
         context, 16 * tiles.warps, tiles.keys, tile::CpuPlanAttr(), /*edge=*/0,
@@ -203,12 +208,19 @@ tile::PlanAttr chooseWarpgroupPlan(Operation *op,
         tile::GpuPlanAttr::get(context, tiles.warps, /*stages=*/2,
                                /*warpgroups=*/true));
     auto budget = fitsWarpgroups(plan, op, target);
+    int64_t own = getOwnRegisters(tiles.warps);
     if (!budget)
-      llvm::consumeError(budget.takeError());
-    else if (budget->registers + wanted <= getOwnRegisters(tiles.warps))
+      reason = llvm::toString(budget.takeError());
+    else if (budget->registers + wanted <= own)
       return plan;
+    else
+      reason = llvm::formatv("tiles of {0} queries and {1} keys need {2} "
+                             "registers a thread, {3} warps leave {4}",
+                             16 * tiles.warps, tiles.keys,
+                             budget->registers + wanted, tiles.warps, own)
+                   .str();
   }
-  return nullptr;
+  return llvm::createStringError(reason);
 }
 
 } // namespace rapt::tuning

@@ -8,6 +8,7 @@
 #ifndef RAPT_LIB_TUNING_WARPGROUPPLANS_H
 #define RAPT_LIB_TUNING_WARPGROUPPLANS_H
 
+#include "dialects/Attn/IR/Attn.h"
 #include "lib/Tuning/GpuPlans.h"
 
 namespace rapt::tuning {
@@ -18,9 +19,10 @@ llvm::Expected<GpuBudget> fitsWarpgroups(tile::PlanAttr plan,
                                          mlir::Operation *op,
                                          const target::GpuTarget &target);
 
-/// The tiles of those that fit that were fastest; null if none fits.
-tile::PlanAttr chooseWarpgroupPlan(mlir::Operation *op,
-                                   const target::GpuTarget &target);
+/// The tiles of those that fit that were fastest. The error says why another
+/// form of kernel is better, or the only one.
+llvm::Expected<tile::PlanAttr>
+chooseWarpgroupPlan(attn::AttendOp op, const target::GpuTarget &target);
 
 } // namespace rapt::tuning
 

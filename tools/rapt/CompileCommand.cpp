@@ -162,6 +162,9 @@ Error writeGpuCode(const CommandLine &line, bool isBinary,
   auto generated = generateForGpu(compilation);
   if (!generated)
     return generated.takeError();
+  for (const Remark &remark : generated->host.facts.remarks)
+    if (remark.kind == RemarkKind::Missed)
+      llvm::errs() << "rapt: note: " << remark.text << '\n';
   if (!isBinary)
     return writeText(line, generated->ptx);
   auto binary = codegen::assemble(generated->ptx, *compilation.gpu);

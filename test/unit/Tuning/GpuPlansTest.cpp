@@ -7,6 +7,7 @@
 #include "lib/Tuning/GpuPlans.h"
 #include "SpecCase.h"
 #include "dialects/Attn/IR/Attn.h"
+#include "lib/Analysis/Remarks.h"
 #include "lib/Compiler/Pipeline.h"
 #include "gtest/gtest.h"
 
@@ -137,6 +138,36 @@ TEST_F(GpuPlansTest, LeavesWarpgroupsRegistersForRegions) {
     plan = choose(spec);
     EXPECT_FALSE(plan.getGpu().getWarpgroups()) << spec;
   }
+}
+
+TEST_F(GpuPlansTest, SaysWhyThereAreNoWarpgroups) {
+  type = support::ElementType::BF16;
+  auto remarkOf = [&](const char *spec, int64_t dim) -> std::string {
+    auto module = make(spec, dim)->emit();
+    llvm::cantFail(tuning::assignPlans(*module, target));
+    auto remarks =
+        (*module)->getAttrOfType<mlir::ArrayAttr>(analysis::kRemarksAttr);
+    if (!remarks || remarks.size() != 1)
+      return "";
+    auto text = mlir::cast<mlir::DictionaryAttr>(remarks[0])
+                    .getAs<mlir::StringAttr>("text");
+    llvm::StringRef found = text.getValue();
+    EXPECT_TRUE(found.consume_front(
+        "products of warps (mma) instead of warpgroups (wgmma): "));
+    return found.str();
+  };
+  const char *causal = "attention x { mask = i >= j }";
+  EXPECT_EQ(remarkOf(causal, 64), "");
+  EXPECT_EQ(remarkOf(causal, 72),
+            "rows of 72 elements, products of warpgroups take multiples of 16 "
+            "up to 256");
+  EXPECT_EQ(remarkOf("attention x { input d: i32[batch, keys] mask = d[i] == "
+                     "d[j] }",
+                     64),
+            "the keys of a tile are listed, which several small blocks of "
+            "threads read faster");
+  target = *target::findGpu("sm_80");
+  EXPECT_EQ(remarkOf(causal, 72), "");
 }
 
 TEST_F(GpuPlansTest, ChoosesWhatFits) {
