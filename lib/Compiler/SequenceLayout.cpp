@@ -7,6 +7,7 @@
 #include "lib/Compiler/ElementTypes.h"
 #include "lib/Support/MaxLength.h"
 #include "llvm/ADT/STLExtras.h"
+#include "llvm/Support/MathExtras.h"
 #include <limits>
 
 using llvm::ArrayRef;
