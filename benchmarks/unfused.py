@@ -6,6 +6,7 @@
 """Times full and causal attention against two matrix products and a softmax.
 
     python3 benchmarks/unfused.py              30 lengths from 1 to 16384
+    python3 benchmarks/unfused.py --least 4096 --rounds 1 --only causal
 
 The unfused form runs on PyTorch, whose products are those of MKL or oneDNN, in
 place in memory that it is given beforehand. `rapt run` times ours, its call
@@ -47,7 +48,9 @@ def main():
     parser.add_argument("--heads", type=int, default=2)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--least", type=int, default=1)
     parser.add_argument("--most", type=int, default=16384)
+    parser.add_argument("--only", default="", help="full or causal")
     options = parser.parse_args()
     import torch
 
@@ -57,8 +60,10 @@ def main():
     print(f"f32, {options.heads} heads, dim {options.dim}, {options.threads} "
           "threads: microseconds, and how many times faster than unfused")
     for example in ("full", "causal"):
+        if options.only not in example:
+            continue
         for length in LENGTHS:
-            if length > options.most:
+            if not options.least <= length <= options.most:
                 continue
             shape = (1, options.heads, length, options.dim)
             q, k, v = (torch.randn(shape, generator=generator) for _ in range(3))
@@ -76,7 +81,7 @@ def main():
                 torch.matmul(scores, v, out=out)
 
             def ours():
-                repeats = max(5, min(500, 2000000 // length**2))
+                repeats = max(1, min(500, 20000000 // length**2))
                 command = [
                     options.rapt, "run", str(ROOT / "examples" / f"{example}.attn"),
                     "--json", "--check=none", f"--threads={options.threads}",
@@ -97,7 +102,7 @@ def main():
             peer = statistics.median(t[1] for t in times)
             worst = min(worst, peer / mine)
             print(f"{example:7s} {length:6d} {mine * 1e6:12.1f} {peer * 1e6:12.1f}"
-                  f" {peer / mine:6.2f}")
+                  f" {peer / mine:6.2f}", flush=True)
     print(f"least ratio {worst:.2f}")
 
 

@@ -111,7 +111,7 @@ LogicalResult ProgramLowering::copyProgram(Value args, Value memory,
       if (!isAsked(pyramid))
         continue;
       bindPyramid(pyramid, memory);
-      if (fills(pyramid))
+      if (fills(pyramid) && pyramids.at(pyramid.getPyramid()).capacity)
         fillPyramid(emit(), pyramid, pyramids.at(pyramid.getPyramid()));
       continue;
     }

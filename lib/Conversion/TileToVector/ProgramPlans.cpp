@@ -151,11 +151,34 @@ LogicalResult ProgramLowering::bindLists(Operation *op, Value memory) {
   return success();
 }
 
+/// Whether a range is that of a block of rows, or a part of it, and lies inside
+/// a leaf, so that no node of a tree is read.
+static bool isInLeaf(tile::BoundsOp op) {
+  auto runs = dyn_cast<tile::PlanRunsOp>(op->getParentOp());
+  if (!runs ||
+      PyramidMemory::kLeaf % static_cast<int64_t>(runs.getRowStep()) != 0)
+    return false;
+  Block &region = *op->getBlock();
+  auto isRow = [&](Value place, unsigned argument) {
+    auto cast = place.getDefiningOp<arith::IndexCastOp>();
+    return cast && cast.getIn() == region.getArgument(argument);
+  };
+  return isRow(op.getFirst(), 2) && isRow(op.getLast(), 3);
+}
+
 void ProgramLowering::bindPyramid(tile::PyramidOp op, Value memory) {
   PyramidMemory pyramid;
   pyramid.dimension = op.getDimension();
   auto sizes = viewSizes.find(op.getView());
   pyramid.view = values.lookup(op.getView());
+  bool needsTree = llvm::any_of(op->getUsers(), [](Operation *user) {
+    auto bounds = dyn_cast<tile::BoundsOp>(user);
+    return !bounds || !isInLeaf(bounds);
+  });
+  if (!needsTree) {
+    pyramids[op.getPyramid()] = pyramid;
+    return;
+  }
   auto extent = [&](int64_t d) -> Value {
     if (sizes != viewSizes.end())
       return sizes->second[d];

@@ -485,27 +485,35 @@ LogicalResult RunSearch::findBlock(Value batch, Value head, Value block,
 }
 
 /// Counts how often each cost occurs and gives the largest ones the first
-/// places; blocks of one cost stay in their order.
+/// places; blocks of one cost stay in their order. Few masks have a block that
+/// costs all steps: only the costs up to the largest are counted.
 void RunSearch::sortBlocks(Value batch, Value head) {
   Value zero = emit.index(0), one = emit.index(1), none = emit.i64(0);
   Value first = table.getPlace(emit, batch, head, zero);
-  Value costs = emit.add(table.steps, one);
+  auto costOf = [&](Value block) {
+    return emit.load(table.costs, emit.add(first, block));
+  };
+  auto forBlocks = [&](llvm::function_ref<void(Value, Value)> body) {
+    emit.loop(zero, table.blocks, {}, [&](Value block, ValueRange) -> Values {
+      body(block, costOf(block));
+      return {};
+    });
+  };
+  Value most = emit.loop(zero, table.blocks, none,
+                         [&](Value block, ValueRange found) -> Values {
+                           return {emit.maximum(found[0], costOf(block))};
+                         })[0];
+  Value costs = emit.add(emit.toIndex(most), one);
   emit.loop(zero, costs, {}, [&](Value cost, ValueRange) -> Values {
     emit.store(none, table.histogram, cost);
     return {};
   });
-  auto forBlocks = [&](llvm::function_ref<void(Value, Value)> body) {
-    emit.loop(zero, table.blocks, {}, [&](Value block, ValueRange) -> Values {
-      body(block, emit.load(table.costs, emit.add(first, block)));
-      return {};
-    });
-  };
   forBlocks([&](Value, Value cost) {
     Value count = emit.load(table.histogram, cost);
     emit.store(emit.add(count, emit.i64(1)), table.histogram, cost);
   });
   emit.loop(zero, costs, none, [&](Value n, ValueRange place) -> Values {
-    Value cost = emit.subtract(table.steps, n);
+    Value cost = emit.subtract(emit.toIndex(most), n);
     Value count = emit.load(table.histogram, cost);
     emit.store(place[0], table.histogram, cost);
     return {emit.add(place[0], count)};

@@ -363,13 +363,17 @@ void ScalarLowering::readBounds(tile::BoundsOp op) {
     return ends;
   };
   auto joinNodes = [&]() -> ScalarBuilder::Values {
+    Value least = emit.select(isOutside, zero, emit.i64(kLargest));
+    Value largest = emit.select(isOutside, zero, emit.i64(kLeast));
+    Value from = emit.maximum(first, zero);
+    if (!memory.capacity)
+      return joinElements(emit, pyramid, memory.view, places, from, end, least,
+                          largest);
     Value treeStart = getTreeStart(emit, memory, places);
     constexpr int64_t leaf = PyramidMemory::kLeaf;
     int64_t leafBits = llvm::Log2_64(leaf);
     auto joined = emit.loopWhile(
-        {emit.maximum(first, zero),
-         emit.select(isOutside, zero, emit.i64(kLargest)),
-         emit.select(isOutside, zero, emit.i64(kLeast))},
+        {from, least, largest},
         [&](ValueRange carried) { return emit.less(carried[0], end); },
         [&](ValueRange carried) -> ScalarBuilder::Values {
           Value at = carried[0];

@@ -24,9 +24,11 @@ namespace rapt::conversion {
 /// element below node n.
 struct PyramidMemory {
   static constexpr int64_t kLeaf = 32;
-  mlir::Value view;     ///< memref, the elements
-  mlir::Value tree;     ///< memref of i64, all trees one after the other
-  mlir::Value capacity; ///< index: leaves of one tree, a power of two
+  mlir::Value view; ///< memref, the elements
+  mlir::Value tree; ///< memref of i64, all trees one after the other
+  /// index: leaves of one tree, a power of two; null: no tree is needed, as all
+  /// ranges lie inside leaves
+  mlir::Value capacity;
   int64_t dimension = 0;
 };
 
