@@ -150,10 +150,12 @@ Value MathBuilder::sine(Value x, int32_t quarter) {
   // Which of four; some of them for what is not a number, whose rest is none.
   Value fours = math::FloorOp::create(builder, location,
                                       op<arith::MulFOp>(turns, wide(0.25)));
-  Value which = math::FmaOp::create(builder, location, fours, wide(-4), turns);
+  Value which = arith::TruncFOp::create(
+      builder, location, f32,
+      math::FmaOp::create(builder, location, fours, wide(-4), turns));
   Value limited = arith::MinNumFOp::create(
       builder, location,
-      arith::MaxNumFOp::create(builder, location, which, wide(0)), wide(3));
+      arith::MaxNumFOp::create(builder, location, which, real(0)), real(3));
   Value number = arith::FPToSIOp::create(builder, location, i32, limited);
   number = op<arith::AddIOp>(number, integer(quarter));
   Value square = multiply(r, r);
