@@ -180,9 +180,11 @@ LogicalResult KernelToNv::lowerRoles() {
 void KernelToNv::fetch(const Ring &ring, Value row, Value stage) {
   tile::LoadOp load = ring.load;
   SmallVector<Value> outer;
-  if (isThroughMaps)
-    for (Value position : tile::findFetched(load)->outer)
+  if (isThroughMaps) {
+    std::optional<tile::FetchedTile> fetched = tile::findFetched(load);
+    for (Value position : fetched->outer)
       outer.push_back(values.lookup(position));
+  }
   nv::FetchOp::create(builder, location, values.lookup(load.getView()),
                       ValueRange{row, values.lookup(load.getOffsets()[1])},
                       ring.buffer, stage, ring.full,

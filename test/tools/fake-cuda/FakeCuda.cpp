@@ -382,9 +382,10 @@ Result cuLinkComplete(void *linker, void **cubin, size_t *bytes) {
   return success;
 }
 Result cuLinkDestroy(void *linker) {
-  ENTER();
+  std::lock_guard<std::recursive_mutex> lock(getDriver().mutex);
+  Result result = enter(__func__);
   delete static_cast<Linker *>(linker);
-  return success;
+  return result;
 }
 
 //===----------------------------------------------------------------------===//
