@@ -12,6 +12,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum { HEADS = 4, KV_HEADS = 2, DIM = 16, PAGE = 8 };
 enum { KEYS = 40, CHUNK = 3, SHORT = 7, TOKENS = CHUNK + 1 };
@@ -184,12 +185,11 @@ int main(int count, char **words) {
   fill(&k[0][0][0], sizeof(k) / sizeof(float), 2);
   fill(&v[0][0][0], sizeof(v) / sizeof(float), 3);
   for (int b = 0; b < 2; ++b)
-    for (int j = 0; j < keyLengths[b]; ++j)
-      for (int n = 0; n < KV_HEADS * DIM; ++n) {
-        int page = pageTable[b][j / PAGE];
-        kPages[page][j % PAGE][0][n] = k[keyStarts[b] + j][0][n];
-        vPages[page][j % PAGE][0][n] = v[keyStarts[b] + j][0][n];
-      }
+    for (int j = 0; j < keyLengths[b]; ++j) {
+      int page = pageTable[b][j / PAGE];
+      memcpy(kPages[page][j % PAGE], k[keyStarts[b] + j], sizeof(k[0]));
+      memcpy(vPages[page][j % PAGE], v[keyStarts[b] + j], sizeof(v[0]));
+    }
 
   rapt_kernel *plain = compile(causal, 0, 0);
   attend(plain, CHUNK, 1, KEYS, SHORT);

@@ -7,10 +7,13 @@
 // compared with a loop.
 
 #include "rapt/Kernel.h"
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
 #include <functional>
+#include <string>
+#include <vector>
 
 using namespace rapt;
 

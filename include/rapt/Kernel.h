@@ -85,7 +85,8 @@ struct CompileOptions {
   /// for many rows, and run() compiles another one when a call has few.
   int64_t fewRows = 0;
   /// For calls of at most so many keys: where a mask cuts them, short sequences
-  /// favour narrower tiles. The kernel is right for any call. 0: long ones.
+  /// favour narrower tiles. The kernel is right for any call. 0: long ones,
+  /// as is more than 4096.
   int64_t mostKeys = 0;
   /// Parts of the plan of loops over keys by hand, `queries=32,keys=64`; what
   /// is not named is chosen. getTiles() and `rapt explain` show all of it. A

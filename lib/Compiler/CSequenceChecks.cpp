@@ -2,8 +2,8 @@
 // See LICENSE for license information.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 
-// What a header checks before anything is written: the same as
-// SequenceLayout.cpp, with its messages.
+// What a header checks before anything is written: the rules of
+// SequenceLayout.cpp, in messages that name tensor, element and bound.
 
 #include "lib/Compiler/SequenceText.h"
 #include "lib/Support/MaxLength.h"
@@ -89,11 +89,12 @@ void SequenceText::checkOnce() {
     std::string pages = llvm::formatv("{0}_sizes[{1}]", member, of.batch).str();
     std::string slot = llvm::formatv("{0}_strides[{1}]", member, of.keys).str();
     std::string page = llvm::formatv("{0}_strides[{1}]", member, of.batch);
-    refuseIf(sizeOfPage + " > 1 && " + slot + " == 0",
+    refuseIf(pages + " > 0 && " + sizeOfPage + " > 1 && " + slot + " == 0",
              "stride of axis 'keys' of '" + tensor->name +
                  "' is 0, expected 1 or more",
              {}, "  ");
-    refuseIf(sizeOfPage + " > 1 && " + page + " % " + slot + " != 0",
+    refuseIf(pages + " > 1 && " + sizeOfPage + " > 1 && " + page + " % " +
+                 slot + " != 0",
              "stride of axis 'batch' of '" + tensor->name +
                  "' is %, expected a multiple of %, that of axis 'keys'",
              {page, slot}, "  ");

@@ -158,7 +158,8 @@ void SequenceText::printPages(const TensorSignature &tensor, size_t list) {
   os << llvm::formatv(R"(  {{
     int64_t pages = all->{0}_sizes[{1}], size = all->{0}_sizes[{2}], j;
     int64_t step = size > 1 ? all->{0}_strides[{2}] : all->{0}_strides[{1}];
-    int64_t apart = size > 1 ? all->{0}_strides[{1}] / step : 1;
+    int64_t apart =
+        pages > 1 && size > 1 ? all->{0}_strides[{1}] / step : 1;
     int32_t *rows = memory + 1 + {3} * keys;
     for (j = 0; j < keys; ++j)
       rows[j] = (int32_t)(

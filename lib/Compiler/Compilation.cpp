@@ -132,9 +132,9 @@ Expected<Compilation> prepare(const Spec::Source &source,
                    [](const auto &axis) { return axis.name == "queries"; });
   if (options.sequences.hasPositions && !hasQueries)
     return makeError(ErrorCode::InvalidArgument,
-                     "calls give positions to specs that read queries; '" +
-                         spec->name +
-                         "' has a query at every key, which stands there");
+                     "sequences give positions of queries, but '" + spec->name +
+                         "' has a query at every key; expected a spec that "
+                         "reads queries");
   std::vector<frontend::TensorSignature> sequenceArguments =
       getSequenceArguments(spec->arguments, options.sequences);
   Compilation compilation{&source,

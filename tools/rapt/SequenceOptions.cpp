@@ -110,9 +110,11 @@ parseSequenceOptions(const CommandLine &line, uint64_t seed) {
     auto keys = line.getInteger("--shared-prefix", 0, 0);
     if (!keys)
       return keys.takeError();
-    if (request.pageSize == 0 || *keys % request.pageSize != 0)
-      return usageError("option '--shared-prefix' expects whole pages of "
-                        "'--page-size', found " +
+    if (request.pageSize == 0)
+      return usageError("option '--shared-prefix' needs '--page-size'");
+    if (*keys % request.pageSize != 0)
+      return usageError("option '--shared-prefix' expects whole pages of " +
+                        Twine(request.pageSize) + " keys, found " +
                         Twine(*keys));
     request.sharedPrefix = *keys;
   }

@@ -25,7 +25,8 @@ std::vector<OptionRow> getTensorOptionRows() {
       {"--out", "NAME=FILE", "Write a result to a .npy file: out, lse", true},
       {"--seed", "N", "Of the random tensors; 0"},
       {"--layout", "bhnd|bnhd",
-       "Order of heads and tokens in memory and in files; bhnd"}};
+       "Order of heads and tokens in memory and in files; bhnd, of\n"
+       "packed sequences and of pages bnhd"}};
 }
 
 Expected<TensorOptions> parseTensorOptions(const CommandLine &line,

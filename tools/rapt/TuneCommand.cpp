@@ -62,9 +62,10 @@ int64_t getPart(StringRef plan, StringRef part) {
   return number;
 }
 
-/// The plan of a kind of loops as text, with one part changed. What a plan
-/// leaves out is what it leaves out by itself, so that equal plans have equal
-/// texts. A split stays a multiple of the keys of a step.
+/// The plan of a kind of loops as text, with one part changed. What is not
+/// named stays as it is chosen, so that a part is named to switch it off; one
+/// that is off already stays away, so that equal plans have equal texts. A
+/// split stays a multiple of the keys of a step.
 std::string changeKind(StringRef plan, const Variation &variation,
                        int64_t value) {
   using Unit = Variation::Unit;
@@ -75,14 +76,19 @@ std::string changeKind(StringRef plan, const Variation &variation,
   auto add = [&](StringRef name, StringRef text) {
     parts.push_back((name + "=" + text).str());
   };
+  auto isNamed = [&](StringRef name) {
+    return llvm::any_of(llvm::split(plan, ','), [&](StringRef text) {
+      return text.split('=').first == name;
+    });
+  };
   auto addNumber = [&](StringRef name, int64_t number) {
-    if (number > 0)
+    if (number > 0 || isNamed(name))
       add(name, std::to_string(number));
   };
   for (StringRef name : tuning::getPlanParts()) {
     if (name == part && variation.unit == Unit::Flag) {
-      if (value)
-        add(name, "true");
+      if (value || isNamed(name))
+        add(name, value ? "true" : "false");
       continue;
     }
     if (name == part) {

@@ -583,23 +583,24 @@ LogicalResult KernelLowering::flush() {
                       return emitRows(row, size, inside);
                     });
   };
-  int64_t rest = group.rows - whole;
-  // A few rows alone leave multipliers idle: two blocks share them.
-  bool isShared = hasProduct && 0 < rest && 2 * rest <= block &&
-                  (block + rest) % (pendingPairs.empty() ? 2 : 4) == 0 &&
-                  whole >= block;
-  if (isShared)
-    whole -= block;
-  int64_t last = isShared ? (block + rest) / 2 : rest;
   bool hasPanels = llvm::any_of(group.ops, [&](Operation *op) {
     auto mma = dyn_cast<tile::MmaOp>(op);
     return mma && findPanelLoad(mma);
   });
+  int64_t panel = hasPanels ? getPanelColumns(block, group.rows) : group.rows;
+  int64_t rest = group.rows - whole;
+  // A few rows alone leave multipliers idle: two blocks share them, if one
+  // panel has them all.
+  bool isShared = hasProduct && 0 < rest && 2 * rest <= block &&
+                  (block + rest) % (pendingPairs.empty() ? 2 : 4) == 0 &&
+                  whole >= block && block + rest <= panel;
+  if (isShared)
+    whole -= block;
+  int64_t last = isShared ? (block + rest) / 2 : rest;
   if (!hasPanels) {
     if (failed(emitBlocks(0, whole, block)))
       return failure();
   } else {
-    int64_t panel = getPanelColumns(block, group.rows);
     if (whole > 0) {
       auto emitPanel = [&](Value first, Partials &inside) {
         fillPanels(first, panel);
@@ -620,7 +621,7 @@ LogicalResult KernelLowering::flush() {
       if (whole < group.rows)
         fillPanels(index(whole), panel);
     }
-    panelStart = index(started);
+    panelStart = startOfPanel(index(started), panel);
   }
   if (failed(emitBlocks(whole, group.rows, last)))
     return failure();

@@ -165,6 +165,7 @@ private:
   void widen(tile::LoadOp load, Value firstRow, int64_t rows, Value firstColumn,
              Value buffer);
   int64_t getPanelColumns(int64_t block, int64_t all) const;
+  Value startOfPanel(Value first, int64_t columns);
   void fillPanels(Value first, int64_t columns);
 
   // Products of pairs of bf16 (PairProducts.cpp).

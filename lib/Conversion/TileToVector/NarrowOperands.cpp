@@ -68,7 +68,7 @@ KernelLowering::NarrowRow KernelLowering::findNarrowRow(tile::LoadOp load,
   if (isInPlace)
     result.memory = scalars.at(load.getView());
   int64_t extent = typeOf(load).getShape()[1];
-  // Columns of a panel begin at any of its multiples; in a tile of whole
+  // Columns begin at a multiple of the lanes, so that in a tile of whole
   // vectors each vector lies inside or is not used.
   APInt known;
   bool isKnown = matchPattern(firstColumn, m_ConstantInt(&known));
@@ -140,9 +140,24 @@ int64_t KernelLowering::getPanelColumns(int64_t block, int64_t all) const {
   return best;
 }
 
+/// Where a panel starts that has `columns` columns from `first` on: at a whole
+/// vector, see findNarrowRow(). Panels of a part of the columns may begin
+/// inside of one.
+Value KernelLowering::startOfPanel(Value first, int64_t columns) {
+  if (columns == group.rows || columns % lanes32 == 0)
+    return first;
+  Value inside =
+      builder.createOrFold<arith::RemUIOp>(location, first, index(lanes32));
+  return builder.createOrFold<arith::SubIOp>(location, first, inside);
+}
+
 /// Widens `columns` columns from `first` on for each product of the group that
 /// reads columns of a narrow tile, or makes words of them.
 void KernelLowering::fillPanels(Value first, int64_t columns) {
+  bool mayBeginInside = columns != group.rows && columns % lanes32 != 0;
+  int64_t padded =
+      llvm::alignTo(columns + (mayBeginInside ? lanes32 - 1 : 0), lanes32);
+  panelStart = startOfPanel(first, columns);
   for (Operation *op : group.ops) {
     auto mma = dyn_cast<tile::MmaOp>(op);
     tile::LoadOp load = mma ? findPanelLoad(mma) : nullptr;
@@ -151,15 +166,13 @@ void KernelLowering::fillPanels(Value first, int64_t columns) {
     int64_t depth = typeOf(load).getShape()[0];
     bool isOfPairs = isPaired(mma);
     int64_t rows = isOfPairs ? llvm::divideCeil(depth, 2) : depth;
-    int64_t padded = llvm::alignTo(columns, lanes32);
     Value &buffer = panelBuffers[op];
     if (!buffer)
       buffer = allocate({rows, padded}, builder.getF32Type());
     if (isOfPairs)
-      packPanel(load, first, buffer);
+      packPanel(load, panelStart, buffer);
     else
-      widen(load, index(0), depth, first, buffer);
-    panelStart = first;
+      widen(load, index(0), depth, panelStart, buffer);
   }
 }
 

@@ -208,8 +208,8 @@ TEST_F(SequenceErrorsTest, KeysInThePlaceOfQueries) {
   ASSERT_FALSE(static_cast<bool>(kernel));
   EXPECT_EQ(kernel.error().code, ErrorCode::InvalidArgument);
   EXPECT_EQ(kernel.error().message,
-            "calls give positions to specs that read queries; 'x' has a query "
-            "at every key, which stands there");
+            "sequences give positions of queries, but 'x' has a query at every "
+            "key; expected a spec that reads queries");
 
   setting.pageSize = 4;
   call = SequenceCase::create(setting);

@@ -7,6 +7,7 @@
  * a loop. Exits with 0 if they agree. */
 
 #include "causal.h"
+#include "describe.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -15,15 +16,6 @@ enum { QUERIES = 70, KEYS = 90, DIM = 8 };
 
 static float q[QUERIES * DIM], k[KEYS * DIM], v[KEYS * DIM];
 static float out[QUERIES * DIM], lse[QUERIES];
-
-static void describe(int64_t *sizes, int64_t *strides, int64_t rows) {
-  sizes[0] = sizes[1] = 1;
-  sizes[2] = rows;
-  sizes[3] = DIM;
-  strides[0] = strides[1] = rows * DIM;
-  strides[2] = DIM;
-  strides[3] = 1;
-}
 
 int main(void) {
   causal_args args = {0};
@@ -39,10 +31,10 @@ int main(void) {
   args.v = v;
   args.out = out;
   args.lse = lse;
-  describe(args.q_sizes, args.q_strides, QUERIES);
-  describe(args.k_sizes, args.k_strides, KEYS);
-  describe(args.v_sizes, args.v_strides, KEYS);
-  describe(args.out_sizes, args.out_strides, QUERIES);
+  describe(args.q_sizes, args.q_strides, QUERIES, DIM);
+  describe(args.k_sizes, args.k_strides, KEYS, DIM);
+  describe(args.v_sizes, args.v_strides, KEYS, DIM);
+  describe(args.out_sizes, args.out_strides, QUERIES, DIM);
   args.lse_sizes[0] = args.lse_sizes[1] = 1;
   args.lse_sizes[2] = QUERIES;
   args.lse_strides[0] = args.lse_strides[1] = QUERIES;

@@ -9,6 +9,7 @@
  * with 0 if all agree and nothing is written by calls that are refused. */
 
 #include "causal.h"
+#include "describe.h"
 
 #include <math.h>
 #include <pthread.h>
@@ -35,15 +36,6 @@ static int key_row(int n, int j) {
 #else
   return key_starts[n] + j;
 #endif
-}
-
-static void describe(int64_t *sizes, int64_t *strides, int64_t rows) {
-  sizes[0] = sizes[1] = 1;
-  sizes[2] = rows;
-  sizes[3] = DIM;
-  strides[0] = strides[1] = rows * DIM;
-  strides[2] = DIM;
-  strides[3] = 1;
 }
 
 static double compare(void) {
@@ -154,10 +146,10 @@ int main(void) {
   args.v = v;
   args.out = out;
   args.lse = lse;
-  describe(args.q_sizes, args.q_strides, QUERIES);
-  describe(args.k_sizes, args.k_strides, ROWS);
-  describe(args.v_sizes, args.v_strides, ROWS);
-  describe(args.out_sizes, args.out_strides, QUERIES);
+  describe(args.q_sizes, args.q_strides, QUERIES, DIM);
+  describe(args.k_sizes, args.k_strides, ROWS, DIM);
+  describe(args.v_sizes, args.v_strides, ROWS, DIM);
+  describe(args.out_sizes, args.out_strides, QUERIES, DIM);
   args.lse_sizes[0] = args.lse_sizes[1] = 1;
   args.lse_sizes[2] = QUERIES;
   args.lse_strides[0] = args.lse_strides[1] = QUERIES;

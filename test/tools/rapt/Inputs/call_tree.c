@@ -6,6 +6,7 @@
 /* Trees of drafts that were compiled ahead of time: a bitmap that ends before
  * the last node is refused. */
 
+#include "describe.h"
 #include "tree_bitmap.h"
 
 #include <stdio.h>
@@ -13,17 +14,9 @@
 
 enum { COUNT = 2, NODES = 3, KEYS = 12, DIM = 8 };
 
-static void describe(int64_t *sizes, int64_t *strides, int64_t rows) {
-  sizes[0] = sizes[1] = 1;
-  sizes[2] = rows;
-  sizes[3] = DIM;
-  strides[0] = strides[1] = rows * DIM;
-  strides[2] = DIM;
-  strides[3] = 1;
-}
-
 int main(void) {
-  static float q[COUNT * NODES * DIM], k[COUNT * KEYS * DIM], out[sizeof(q)];
+  static float q[COUNT * NODES * DIM], k[COUNT * KEYS * DIM],
+      out[COUNT * NODES * DIM];
   static const uint8_t seen[COUNT * NODES * NODES] = {
       1, 0, 0, 1, 1, 0, 1, 0, 1, 1, 0, 0, 0, 1, 0, 0, 1, 1};
   static const int32_t query_starts[] = {0, NODES, 2 * NODES};
@@ -43,10 +36,10 @@ int main(void) {
   args.out = out;
   args.base = base;
   args.seen = seen;
-  describe(args.q_sizes, args.q_strides, COUNT * NODES);
-  describe(args.k_sizes, args.k_strides, COUNT * KEYS);
-  describe(args.v_sizes, args.v_strides, COUNT * KEYS);
-  describe(args.out_sizes, args.out_strides, COUNT * NODES);
+  describe(args.q_sizes, args.q_strides, COUNT * NODES, DIM);
+  describe(args.k_sizes, args.k_strides, COUNT * KEYS, DIM);
+  describe(args.v_sizes, args.v_strides, COUNT * KEYS, DIM);
+  describe(args.out_sizes, args.out_strides, COUNT * NODES, DIM);
   args.base_sizes[0] = args.seen_sizes[0] = COUNT;
   args.base_strides[0] = 1;
   args.seen_sizes[1] = args.seen_sizes[2] = NODES;
